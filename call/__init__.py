@@ -1,0 +1,1 @@
+"""What a call is: pure values, tables and functions."""

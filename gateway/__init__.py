@@ -1,0 +1,1 @@
+"""The house itself: the only room that knows the others."""

@@ -1,0 +1,95 @@
+"""The typed face of the Rust media core: what Python may ask of it. Nothing here is called per packet."""
+
+from typing import Literal, final
+
+Address = tuple[str, int]
+"""IP address and UDP port."""
+
+CodecName = Literal["opus", "PCMU", "PCMA"]
+SrtpProfile = Literal["AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES_CM_128_HMAC_SHA1_80"]
+
+Event = (
+    tuple[int, Literal["dtls"], bytes]  # one DTLS datagram that came over the validated path
+    | tuple[int, Literal["nominated"], str]  # ICE chose this path: "ip:port" of the browser
+    | tuple[int, Literal["media-started"], None]  # first valid RTP packet since creation or set_remote(reopen)
+    | tuple[int, Literal["media-stalled"], None]  # no RTP for `stall_ms`; media-started follows when it resumes
+    | tuple[int, Literal["dtmf"], str]  # one digit, once, when its end (or a lost end) is certain
+    | tuple[int, Literal["dead"], str]  # no valid STUN, SRTP or RTP for `dead_ms`; the string says which
+    | tuple[int, Literal["rtcp-bye"], None]
+    | tuple[int, Literal["overflow"], None]  # DTLS records were dropped: the bounded queue of this leg is full
+)
+"""(leg id, kind, payload). State events coalesce per leg and are never lost."""
+
+@final
+class Leg:
+    """Our half of a call's media: one endpoint that receives and sends RTP. Closing twice is harmless."""
+
+    @property
+    def id(self) -> int:
+        """Generation-tagged handle, never reused within a process."""
+    @property
+    def address(self) -> Address | None:
+        """Where an RTP leg receives RTP (even port); None for a browser leg."""
+    def send_dtls(self, data: bytes) -> None:
+        """Send one DTLS datagram on the validated path; dropped silently while there is none."""
+    def set_srtp(self, profile: SrtpProfile, receive_key: bytes, send_key: bytes) -> None:
+        """Give the master key || master salt of both directions (RFC 5764 §4.2). ValueError on a wrong length."""
+    def set_codec(
+        self,
+        codec: CodecName,
+        payload_type: int,
+        telephone_event: int | None = None,
+        telephone_event_rate: int = 8000,
+        ptime_ms: int = 20,
+    ) -> None:
+        """Say what the peer of this leg speaks, both ways. May be called again in mid-call."""
+    def set_remote(self, rtp: Address, rtcp: Address | None, *, rtcp_mux: bool = False, reopen: bool = True) -> None:
+        """Where an RTP leg sends, from the remote SDP. `reopen` lets it learn the source once more."""
+    def set_sending(self, enabled: bool) -> None:
+        """False while the SDP direction says that the peer must get no RTP (hold: sendonly/inactive of the peer)."""
+    def set_receiving(self, enabled: bool) -> None:
+        """False: RTP from this peer is counted and dropped, nothing is forwarded (hold, mute)."""
+    def restart_ice(self, ufrag: str, pwd: str) -> None:
+        """New local ICE credentials for a browser leg; the old ones are refused from now on."""
+    def dtmf(self, digits: str, duration_ms: int = 120, gap_ms: int = 80) -> None:
+        """Queue digits 0-9 * # A-D as telephone-events towards this leg's peer. ValueError when not negotiated."""
+    def stats(self) -> dict[str, int | float | str | None]:
+        """Counters since creation; keys in docs/architecture.md. Rates in Hz, times in ms, sizes in bytes."""
+    def close(self) -> None:
+        """Send RTCP BYE, close the sockets, free the port, drop the routes from and to this leg."""
+
+@final
+class Relay:
+    """The engine: its threads own every RTP socket from birth to close."""
+
+    def __init__(
+        self,
+        *,
+        threads: int,
+        networks: list[str],
+        browser_port: int,
+        rtp_ports: tuple[int, int],
+        receive_buffer: int = 4 << 20,
+        opus_complexity: int = 5,
+        stall_ms: int = 3000,
+        dead_ms: int = 30000,
+    ) -> None:
+        """Bind `browser_port` on each bind address of `networks` (0: any port, the same on all). OSError on failure."""
+    @property
+    def browser_port(self) -> int: ...
+    def browser_leg(self, ufrag: str, pwd: str) -> Leg:
+        """An ICE-lite endpoint on the shared port (RFC 8445 §2.5), found by its local ufrag."""
+    def rtp_leg(self, network: int = 0) -> Leg:
+        """An endpoint with an own random even port and the odd one above it for RTCP. OSError when none is free."""
+    def route(self, source: Leg, destination: Leg) -> None:
+        """Send what `source` receives to the peer of `destination`, replacing its earlier source. Two routes make a call."""
+    def unroute(self, destination: Leg) -> None:
+        """Send nothing more to the peer of `destination`."""
+    def fileno(self) -> int:
+        """A descriptor that is readable while events wait."""
+    def events(self) -> list[Event]:
+        """Take the waiting events, oldest first; at most 1024 a call."""
+    def stats(self) -> dict[str, int]:
+        """Process-wide counters: packets dropped on the shared port by reason, legs alive, threads."""
+    def close(self) -> None:
+        """Stop the threads and close everything."""

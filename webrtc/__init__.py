@@ -1,0 +1,1 @@
+"""The browser side: DTLS, signalling, the WebSocket."""
