@@ -227,15 +227,7 @@ class Pong:
 
 
 ServerMessage = Annotated[
-    Welcome
-    | CallAnswerSdp
-    | CallIncoming
-    | CallProgress
-    | CallAnswered
-    | CallDtmf
-    | CallEnded
-    | Error
-    | Pong,
+    Welcome | CallAnswerSdp | CallIncoming | CallProgress | CallAnswered | CallDtmf | CallEnded | Error | Pong,
     Field(discriminator="type"),
 ]
 

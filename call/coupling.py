@@ -1,0 +1,125 @@
+"""A call: two legs, and the rules that couple them (we are a B2BUA, RFC 7092).
+
+`step` is the whole of it: what one leg did goes in, what to tell which leg comes out. A leg that was
+told `Release` still reports its own `Ended`; the call is over when both legs have.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import assert_never
+
+from call.causes import Ending
+from call.errors import ImpossibleTransition
+from call.leg import Answered, DialogState, Ended, Headers, LegEvent, Pressed, Ringing, next_state
+
+
+class Side(Enum):
+    """Which leg, seen from the gateway."""
+
+    CALLER = "caller"
+    CALLEE = "callee"
+
+    @property
+    def other(self) -> Side:
+        """The opposite leg."""
+        return Side.CALLEE if self is Side.CALLER else Side.CALLER
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Tell the caller that the far end rings; `early_media`: its own tone is already on the line."""
+
+    status: int
+    early_media: bool
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Send 2xx."""
+
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """Send digits as telephone-events."""
+
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """End the leg: CANCEL, BYE or a final response, as its state demands."""
+
+    ending: Ending
+
+
+Command = Progress | Accept | Press | Release
+Addressed = tuple[Side, Command]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The whole state of one call."""
+
+    caller: DialogState = DialogState.TRYING
+    callee: DialogState = DialogState.TRYING
+
+    def of(self, side: Side) -> DialogState:
+        """State of one leg."""
+        return self.caller if side is Side.CALLER else self.callee
+
+    def after(self, side: Side, event: LegEvent) -> Call:
+        """The call once `event` has happened on one leg."""
+        state = next_state(self.of(side), event)
+        if side is Side.CALLER:
+            return replace(self, caller=state)
+        return replace(self, callee=state)
+
+    @property
+    def is_over(self) -> bool:
+        """Both legs have ended."""
+        return self.caller is self.callee is DialogState.TERMINATED
+
+    @property
+    def is_answered(self) -> bool:
+        """Both legs are confirmed."""
+        return self.caller is self.callee is DialogState.CONFIRMED
+
+
+def step(call: Call, side: Side, event: LegEvent) -> tuple[Call, list[Addressed]]:
+    """Apply what one side did; return the new call and what to tell whom.
+
+    Raises:
+        ImpossibleTransition: An event that this side cannot cause: our own bug.
+    """
+    if side is Side.CALLER and isinstance(event, Ringing | Answered):
+        raise ImpossibleTransition(f"caller sent {type(event).__name__}")
+    was = call.of(side)
+    call = call.after(side, event)
+    other = call.of(side.other)
+    match event:
+        case _ if was is DialogState.TERMINATED:
+            return call, []
+        case Ended() if other is DialogState.TERMINATED:
+            return call, []  # the BYEs crossed (RFC 5407 §3.1.2), or the leg confirms our Release
+        case Ended(ending):
+            return call, [(side.other, Release(ending))]
+        case Ringing() if other is not DialogState.TERMINATED and was is not DialogState.CONFIRMED:
+            call = call.after(Side.CALLER, event)
+            return call, [(Side.CALLER, Progress(event.status, event.early_media, event.headers))]
+        case Ringing():
+            return call, []
+        case Answered() if other is DialogState.TERMINATED:
+            return call, []  # our CANCEL crossed their 2xx (RFC 5407 §3.1.3): the Release under way sends BYE
+        case Answered(headers):
+            return call.after(Side.CALLER, event), [(Side.CALLER, Accept(headers))]
+        case Pressed(digits) if other in (DialogState.EARLY, DialogState.CONFIRMED):
+            return call, [(side.other, Press(digits))]
+        case Pressed():
+            return call, []  # nobody there yet, or no longer
+        case _:
+            assert_never(event)

@@ -1,0 +1,93 @@
+"""Who is called: what was typed becomes a number or name, and that a trunk or a user."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from call.errors import PolicyError, UnknownDestination
+
+_SEPARATORS: Final = re.compile(r"[\s().\-/\u00a0\u2010-\u2015]")
+_NUMBER: Final = re.compile(r"\+?[0-9*#]+")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~+-]*")
+MAX_LENGTH: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkRule:
+    """What may be called through one trunk: prefixes of numbers ("+49"), whole names ("echo"), or "*"."""
+
+    trunk: str
+    allow: tuple[str, ...]
+
+
+def clean(typed: str) -> str:
+    """Turn what a person typed or pasted into a number without separators, or a name.
+
+    Raises:
+        UnknownDestination: It is neither.
+    """
+    text = typed.strip().removeprefix("tel:").strip()
+    number = _SEPARATORS.sub("", text.replace("(0)", "")) if text.startswith("+") else _SEPARATORS.sub("", text)
+    if _NUMBER.fullmatch(number) and len(number) <= MAX_LENGTH:
+        return number
+    if _NAME.fullmatch(text) and len(text) <= MAX_LENGTH:
+        return text
+    raise UnknownDestination(f"“{typed[:MAX_LENGTH]}” is neither a number nor a name.", hint="Check what you typed.")
+
+
+def is_number(destination: str) -> bool:
+    """Digits, perhaps with a leading plus: something that prefixes apply to."""
+    return _NUMBER.fullmatch(destination) is not None
+
+
+def match_length(destination: str, rule: str) -> int:
+    """How specifically `rule` allows `destination`: length of the match in characters, 0 for "*", -1 for not at all."""
+    if rule == "*":
+        return 0
+    if destination == rule:
+        return len(rule)
+    return len(rule) if is_number(destination) and is_number(rule) and destination.startswith(rule) else -1
+
+
+def is_allowed(destination: str, allow: Iterable[str]) -> bool:
+    """Whether any rule of a list allows the destination."""
+    return any(match_length(destination, rule) >= 0 for rule in allow)
+
+
+def choose_trunk(destination: str, rules: Sequence[TrunkRule]) -> str:
+    """The trunk with the longest matching rule; the first configured one wins a tie.
+
+    Raises:
+        PolicyError: No trunk may reach a destination of this kind.
+    """
+    best, length = "", -1
+    for rule in rules:
+        here = max((match_length(destination, allowed) for allowed in rule.allow), default=-1)
+        if here > length:
+            best, length = rule.trunk, here
+    if length < 0:
+        raise _nothing_matches(destination, rules)
+    return best
+
+
+def _nothing_matches(destination: str, rules: Sequence[TrunkRule]) -> PolicyError:
+    if not rules:
+        return UnknownDestination("No trunk is configured.", hint="Add a [trunk.NAME] table to the configuration.")
+    names = ", ".join(rule.trunk for rule in rules)
+    if not is_number(destination):
+        sentence = f"No trunk knows a destination named {destination}."
+        return UnknownDestination(sentence, hint=f"Add it to `allow` of a trunk ({names}), or check the spelling.")
+    sentence = f"Calls to {destination} are not allowed through any trunk."
+    return PolicyError(sentence, hint=f"Add a prefix of it to `allow` of a trunk ({names}).")
+
+
+def find_user(number: str, numbers_of: Mapping[str, Sequence[str]]) -> str | None:
+    """The user whose name or one of whose numbers an incoming call is for; a leading plus is optional."""
+    wanted = number.removeprefix("+").lower()
+    for user, numbers in numbers_of.items():
+        if wanted == user.lower() or wanted in (n.removeprefix("+").lower() for n in numbers):
+            return user
+    return None

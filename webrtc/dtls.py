@@ -1,0 +1,155 @@
+"""DTLS towards one browser: aiortc's transport over a path that somebody else validated (RFC 5764, 8842).
+
+The path belongs to the media core; here datagrams come in by `receive` and leave by the callable that
+was given. After the handshake the SRTP keys are exported and Python never touches SRTP again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, cast
+
+from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters
+from aiortc.rtcdtlstransport import (
+    SRTP_AEAD_AES_128_GCM,
+    SRTP_AEAD_AES_256_GCM,
+    SRTP_AES128_CM_SHA1_80,
+    RTCDtlsTransport,
+)
+
+from call.errors import PeerError, TransportError
+
+SrtpProfile = Literal["AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES_CM_128_HMAC_SHA1_80"]
+Role = Literal["server", "client"]
+
+HANDSHAKE_TIMEOUT_S: Final = 30.0
+"""From the first datagram on, since a browser may take long to ask its user for the microphone."""
+ROTATE_AFTER: Final = datetime.timedelta(days=7)
+QUEUE_DATAGRAMS: Final = 64
+
+# As DTLS server we choose: the cheapest profile first (design D3).
+_PROFILES: Final = (SRTP_AEAD_AES_128_GCM, SRTP_AEAD_AES_256_GCM, SRTP_AES128_CM_SHA1_80)
+_NAMES: Final[dict[bytes, SrtpProfile]] = {
+    b"SRTP_AEAD_AES_128_GCM": "AEAD_AES_128_GCM",
+    b"SRTP_AEAD_AES_256_GCM": "AEAD_AES_256_GCM",
+    b"SRTP_AES128_CM_SHA1_80": "AES_CM_128_HMAC_SHA1_80",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SrtpKeys:
+    """What the handshake agreed on; each key is master key || master salt."""
+
+    profile: SrtpProfile
+    receive: bytes = field(repr=False)
+    send: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Hash of a peer's certificate as its SDP gave it (RFC 8122 §5)."""
+
+    algorithm: str
+    value: str
+
+
+class Certificates:
+    """The certificate that all calls share; a new one is made before the old one expires."""
+
+    def __init__(self) -> None:
+        self._current: RTCCertificate | None = None
+        self._made = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+
+    def current(self) -> RTCCertificate:
+        """The certificate for a new call (ECDSA P-256, valid 30 days)."""
+        now = datetime.datetime.now(tz=datetime.UTC)
+        if self._current is None or now - self._made > ROTATE_AFTER:
+            self._current, self._made = RTCCertificate.generateCertificate(), now
+        return self._current
+
+
+class _Path:
+    """What RTCDtlsTransport asks of its ICE transport."""
+
+    role: Final = "controlled"
+
+    def __init__(self, send: Callable[[bytes], None]) -> None:
+        self._send_datagram = send
+        self.waiting: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self.first = asyncio.Event()
+        self._closed = False
+
+    async def _recv(self) -> bytes:
+        datagram = None if self._closed else await self.waiting.get()
+        if datagram is None:
+            self._closed = True
+            raise ConnectionError("the DTLS path is closed")
+        return datagram
+
+    async def _send(self, data: bytes) -> None:
+        self._send_datagram(data)
+
+
+class DtlsEndpoint:
+    """One DTLS association with one browser."""
+
+    def __init__(self, certificate: RTCCertificate, role: Role, send: Callable[[bytes], None]) -> None:
+        self._path = _Path(send)
+        self._transport = RTCDtlsTransport(cast(Any, self._path), [certificate])
+        self._transport._srtp_profiles = list(_PROFILES)
+        self._transport._set_role(role)
+        self._role = role
+        prints = self._transport.getLocalParameters().fingerprints
+        self.fingerprint_sha256 = next(p.value for p in prints if p.algorithm == "sha-256")
+
+    def receive(self, datagram: bytes) -> None:
+        """Hand over one datagram from the path; dropped when the queue is full (DTLS repeats itself)."""
+        self._path.first.set()
+        if self._path.waiting.qsize() < QUEUE_DATAGRAMS:
+            self._path.waiting.put_nowait(datagram)
+
+    async def handshake(self, expected: tuple[Fingerprint, ...]) -> SrtpKeys:
+        """Wait for the peer, authenticate it by its fingerprint and export the SRTP keys.
+
+        Raises:
+            PeerError: Wrong certificate, or no SRTP profile in common.
+            TransportError: No end within `HANDSHAKE_TIMEOUT_S` of the first datagram.
+        """
+        parameters = RTCDtlsParameters(fingerprints=[RTCDtlsFingerprint(p.algorithm, p.value) for p in expected])
+        if self._role == "server":
+            await self._path.first.wait()
+        try:
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+                await self._transport.start(parameters)
+        except TimeoutError:
+            message = f"The browser did not finish the DTLS handshake within {HANDSHAKE_TIMEOUT_S:.0f} s."
+            raise TransportError(message, hint="A firewall may drop large UDP packets.") from None
+        if self._transport.state != "connected":
+            raise PeerError(
+                "The DTLS handshake with the browser failed.",
+                hint="Its certificate did not match the fingerprint in its SDP, or no SRTP profile is in common.",
+            )
+        return self._export_keys()
+
+    def _export_keys(self) -> SrtpKeys:
+        ssl = cast(Any, self._transport._ssl)
+        selected: bytes = ssl.get_selected_srtp_profile()
+        profile = next(p for p in _PROFILES if p.openssl_profile == selected)
+        material = ssl.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * (profile.key_length + profile.salt_length))
+        client, server = profile.get_key_and_salt(material, 0), profile.get_key_and_salt(material, 1)
+        receive, send = (client, server) if self._role == "server" else (server, client)
+        return SrtpKeys(_NAMES[selected], receive, send)
+
+    async def wait_closed(self) -> None:
+        """Return when the peer has closed the association (close_notify), or `close` was called."""
+        task = self._transport._task
+        if task is not None:
+            await asyncio.wait([task])
+
+    async def close(self) -> None:
+        """Send close_notify and stop. Harmless when repeated."""
+        await self._transport.stop()
+        self._path.waiting.put_nowait(None)

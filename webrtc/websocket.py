@@ -1,0 +1,215 @@
+"""The signalling socket: frames in, values out; Origin, size and rate are checked here.
+
+A `Peer` is one open socket. What the messages mean is decided by the `Door` that the gateway gives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from typing import Final, Protocol
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from call.errors import GatewayError, PeerError, PolicyError
+from webrtc import signalling
+
+log = logging.getLogger(__name__)
+
+HELLO_TIMEOUT_S: Final = 10.0
+SILENCE_S: Final = 60.0
+"""A page pings every 15 s; one that is silent for this long is gone."""
+SEND_QUEUE: Final = 256
+MESSAGES_PER_S: Final = 25.0
+BURST: Final = 100.0
+MAX_MISTAKES: Final = 10
+
+POLICY_VIOLATION: Final = 1008
+TRY_AGAIN_LATER: Final = 1013
+GOING_AWAY: Final = 1001
+
+
+class Peer:
+    """One open socket, seen from the gateway: somewhere to send messages."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+        self._outgoing: asyncio.Queue[signalling.ServerMessage | tuple[int, str]] = asyncio.Queue(SEND_QUEUE)
+        self.address = f"{socket.client.host}:{socket.client.port}" if socket.client else "unknown"
+        self.is_open = True
+
+    def send(self, message: signalling.ServerMessage) -> None:
+        """Queue a message; a page that does not read for long is cut off, so that memory stays bounded."""
+        if not self.is_open:
+            return
+        try:
+            self._outgoing.put_nowait(message)
+        except asyncio.QueueFull:
+            log.warning("websocket %s reads too slowly: closed", self.address)
+            self._drop_all()
+            self.close(TRY_AGAIN_LATER, "reads too slowly")
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the socket once what was sent before is out."""
+        if not self.is_open:
+            return
+        self.is_open = False
+        if self._outgoing.full():
+            self._drop_all()
+        self._outgoing.put_nowait((code, reason))
+
+    def _drop_all(self) -> None:
+        while not self._outgoing.empty():
+            self._outgoing.get_nowait()
+
+    async def write_all(self) -> None:
+        """Send what is queued until the socket is closed."""
+        while True:
+            message = await self._outgoing.get()
+            if isinstance(message, tuple):
+                if self._socket.application_state is not WebSocketState.DISCONNECTED:
+                    await self._socket.close(*message)
+                return
+            await self._socket.send_text(signalling.encode(message))
+
+
+class Visitor(Protocol):
+    """Somebody who has said hello."""
+
+    def handle(self, message: signalling.ClientMessage) -> None:
+        """Act on one message; a `GatewayError` becomes an `error` message to the page."""
+
+    def lost(self, peer: Peer) -> None:
+        """The socket is gone."""
+
+
+Door = Callable[[signalling.Hello, Peer], Awaitable[Visitor]]
+"""Lets somebody in who says hello, or raises a GatewayError."""
+
+
+class TokenBucket:
+    """Allows `rate` events a second after a burst; the clock is an argument."""
+
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        self._rate, self._burst = rate, burst
+        self._tokens, self._at = burst, now
+
+    def take(self, now: float) -> bool:
+        """Whether one more event is allowed at `now` (seconds)."""
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+def is_origin_allowed(origin: str | None, allowed: Collection[str]) -> bool:
+    """Browsers always send Origin, and only they can be tricked into opening a socket: no Origin, no danger."""
+    return origin is None or origin in allowed
+
+
+async def serve_socket(socket: WebSocket, door: Door, origins: Collection[str]) -> None:
+    """Serve one WebSocket from its handshake to its end."""
+    origin = socket.headers.get("origin")
+    if not is_origin_allowed(origin, origins):
+        log.warning("websocket refused: origin %r is not in listen.origins", origin)
+        await socket.close(POLICY_VIOLATION)  # before accept: HTTP 403
+        return
+    await socket.accept()
+    peer = Peer(socket)
+    writer = asyncio.create_task(peer.write_all())
+    reader = asyncio.create_task(_read_all(socket, peer, door))
+    try:
+        await asyncio.wait([reader, writer], return_when=asyncio.FIRST_COMPLETED)
+        if reader.done():
+            peer.close(GOING_AWAY, "")
+            await asyncio.wait([writer], timeout=5)
+    finally:
+        peer.is_open = False
+        for task in (reader, writer):
+            task.cancel()
+        await asyncio.gather(reader, writer, return_exceptions=True)
+
+
+async def _read_all(socket: WebSocket, peer: Peer, door: Door) -> None:
+    visitor: Visitor | None = None
+    try:
+        visitor = await _let_in(socket, peer, door)
+        if visitor is not None:
+            await _converse(socket, peer, visitor)
+    except (WebSocketDisconnect, TimeoutError):
+        pass
+    finally:
+        if visitor is not None:
+            visitor.lost(peer)
+
+
+async def _let_in(socket: WebSocket, peer: Peer, door: Door) -> Visitor | None:
+    try:
+        async with asyncio.timeout(HELLO_TIMEOUT_S):
+            message = signalling.decode(await _next_frame(socket))
+        if not isinstance(message, signalling.Hello):
+            raise PeerError("The first message must be hello.", hint="See docs/signalling.md.")
+        if message.version != signalling.VERSION:
+            raise PeerError(f"Version {message.version} is not spoken here, only {signalling.VERSION}.")
+        return await door(message, peer)
+    except GatewayError as error:
+        code = "unauthorized" if isinstance(error, PolicyError) else "bad-message"
+        _refuse(peer, code, error)
+    except TimeoutError:
+        _refuse(peer, "bad-message", PeerError("No hello came within 10 s."))
+    return None
+
+
+def _refuse(peer: Peer, code: str, error: GatewayError) -> None:
+    peer.send(signalling.Error(code, str(error), error.hint))
+    peer.close(POLICY_VIOLATION, code)
+
+
+async def _converse(socket: WebSocket, peer: Peer, visitor: Visitor) -> None:
+    loop = asyncio.get_running_loop()
+    bucket = TokenBucket(MESSAGES_PER_S, BURST, loop.time())
+    mistakes = 0
+    while peer.is_open:
+        async with asyncio.timeout(SILENCE_S):
+            frame = await _next_frame(socket)
+        if not bucket.take(loop.time()):
+            _refuse(peer, "too-many-messages", PeerError(f"More than {MESSAGES_PER_S:.0f} messages a second."))
+            return
+        try:
+            message = signalling.decode(frame)
+        except PeerError as error:
+            mistakes += 1
+            peer.send(signalling.Error("bad-message", str(error), error.hint))
+            if mistakes >= MAX_MISTAKES or not _is_json_object(frame):
+                peer.close(POLICY_VIOLATION, "bad-message")
+                return
+            continue
+        _handle(peer, visitor, message)
+
+
+def _handle(peer: Peer, visitor: Visitor, message: signalling.ClientMessage) -> None:
+    if isinstance(message, signalling.Ping):
+        peer.send(signalling.Pong(message.sequence))
+        return
+    try:
+        visitor.handle(message)
+    except GatewayError as error:
+        code = "not-allowed" if isinstance(error, PolicyError) else "refused"
+        peer.send(signalling.Error(code, str(error), error.hint, getattr(message, "call", None)))
+
+
+def _is_json_object(frame: str | bytes) -> bool:
+    """Garbage closes the socket at once; a wrong message of a real client only costs an error."""
+    text = frame.strip()
+    return text[:1] in ("{", b"{")
+
+
+async def _next_frame(socket: WebSocket) -> str | bytes:
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1000))
+    text: str | None = message.get("text")
+    return text if text is not None else message["bytes"]
