@@ -1,0 +1,125 @@
+"""Checks and the whole test run: each tool once, one line per tool, their closing words at the end."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from chores.progress import say
+from chores.provision import with_cargo
+
+SOURCES: Final = ("call", "sip", "webrtc", "gateway", "demo", "tests", "bench", "scripts", "stubs", "media/python")
+CLIPPY: Final = ("--all-targets", "--features", "python", "--", "-D", "warnings")
+CLOSING_WORDS: Final = re.compile(
+    r"^(=+ .*(passed|failed|error|no tests ran).* =+|test result: .*|# (tests|pass|fail) \d+)$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One command of the run."""
+
+    name: str
+    command: tuple[str, ...]
+    folder: str = "."
+    needs: str = "."
+    """Path (or pattern) without which there is nothing to look at."""
+
+
+def _style(root: Path) -> list[Tool]:
+    sources = tuple(name for name in SOURCES if (root / name).exists())
+    ruff, mypy = (str(root / ".venv/bin" / name) for name in ("ruff", "mypy"))
+    return [
+        Tool("format", (ruff, "format", "--check", "--quiet", *sources)),
+        Tool("lint", (ruff, "check", "--quiet", *sources)),
+        Tool("types", (mypy, "--no-error-summary")),
+        Tool("script types", (mypy, "--no-error-summary", "scripts/chores"), needs="scripts/chores"),
+        Tool("imports", (str(root / ".venv/bin/lint-imports"), "--no-timing"), needs="call"),
+        Tool("page types", ("node_modules/.bin/tsc", "-p", "tsconfig.json"), needs="tsconfig.json"),
+        Tool("rust format", ("cargo", "fmt", "--check"), "media", "media/Cargo.toml"),
+        Tool("rust lint", ("cargo", "clippy", "--quiet", *CLIPPY), "media", "media/Cargo.toml"),
+    ]
+
+
+def _tests(root: Path, *folders: str) -> list[Tool]:
+    pytest = (str(root / ".venv/bin/pytest"), "--no-header", "--tb=short", "--color=no")
+    present = tuple(folder for folder in folders if any((root / folder).rglob("test_*.py")))
+    page = sorted(str(path.relative_to(root)) for path in (root / "tests/web").glob("*.test.js"))
+    tools = [
+        Tool("rust tests", ("cargo", "test", "--quiet"), "media", "media/Cargo.toml"),
+        Tool("page tests", ("node", "--test", "--test-reporter=tap", *page), needs="tests/web/*.test.js"),
+    ]
+    return [*tools, Tool("pytest", (*pytest, *present))] if present else tools
+
+
+def check(root: Path) -> int:
+    """Format, lint, types, import contracts and the tests that need no network; quiet unless something is wrong."""
+    return _run(root, [*_style(root), *_tests(root, "tests/unit", "tests/property")], loud=False)
+
+
+def test(root: Path) -> int:
+    """Everything: `check`, and every test with real peers and a real browser."""
+    folders = [str(path.relative_to(root)) for path in sorted((root / "tests").iterdir()) if path.is_dir()]
+    return _run(root, [*_style(root), *_tests(root, *folders)], loud=True)
+
+
+def _run(root: Path, tools: Sequence[Tool], *, loud: bool) -> int:
+    began = time.monotonic()
+    env = with_cargo() | {"VIRTUAL_ENV": str(root / ".venv"), "NO_COLOR": "1", "CARGO_TERM_COLOR": "never"}
+    failed: list[str] = []
+    closing: list[str] = []
+    for tool in tools:
+        if not any(root.glob(tool.needs)):
+            continue
+        status, words = _run_tool(root, tool, env, loud=loud and tool.name.endswith(("tests", "pytest")))
+        closing += [f"{tool.name}: {line}" for line in words]
+        if status:
+            failed.append(tool.name)
+    return _conclude(failed, closing, time.monotonic() - began)
+
+
+def _run_tool(root: Path, tool: Tool, env: dict[str, str], *, loud: bool) -> tuple[int, list[str]]:
+    """Run one tool; its status and the lines that a test runner closes with."""
+    if shutil.which(tool.command[0], path=env["PATH"]) is None and not (root / tool.command[0]).exists():
+        say(f"  ✗ {tool.name}: {tool.command[0]} is not installed")
+        return 127, []
+    began = time.monotonic()
+    if loud:
+        say(f"--- {tool.name}: {' '.join(Path(word).name for word in tool.command[:2])}")
+    process = subprocess.Popen(
+        tool.command,
+        cwd=root / tool.folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line.rstrip("\n"))
+        if loud:
+            say(lines[-1])
+    status = process.wait()
+    if status and not loud:
+        say("\n".join(lines))
+    say(f"  {'✗' if status else '✓'} {tool.name:<14} {time.monotonic() - began:6.1f} s")
+    return status, [line for line in lines if CLOSING_WORDS.match(line) and " 0 passed; 0 failed" not in line]
+
+
+def _conclude(failed: list[str], closing: list[str], took: float) -> int:
+    for line in closing:
+        say(line)
+    if failed:
+        say(f"FAILED after {took:.0f} s: {', '.join(failed)}")
+        return 1
+    say(f"all good after {took:.0f} s")
+    return 0
