@@ -49,6 +49,11 @@ class Connection:
         """The text after `c=`."""
         return f"IN {self.address_type} {self.address}"
 
+    @staticmethod
+    def of(address: str) -> Connection:
+        """The connection to an IP address."""
+        return Connection("IP6" if ":" in address else "IP4", address)
+
 
 @dataclass(frozen=True, slots=True)
 class MSection:

@@ -1,0 +1,275 @@
+"""Offers and answers on a trunk leg: plain RTP with SIP peers (RFC 3264, RFC 3551).
+
+What a trunk said becomes a `TrunkMedia`, which holds all that the media core must know. Hold has three forms:
+sendonly, inactive, and the c=0.0.0.0 of RFC 2543, which old phones still send (RFC 3264 §8.4).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from call import sdp
+from call.codecs import (
+    CODECS,
+    CodecName,
+    Format,
+    TelephoneEvent,
+    fitting_event,
+    format_attributes,
+    formats,
+    packet_length_ms,
+    spoken_names,
+    telephone_events,
+)
+from call.errors import PeerError, UnacceptableOffer
+from call.sdp import Connection, MSection, Origin, SessionDescription
+from call.sdp_attributes import Attribute, Direction
+
+Address = tuple[str, int]
+
+_PLAIN_PROTOCOLS: Final = ("RTP/AVP", "RTP/AVPF")
+_EVENT_CODES: Final = "0-16"
+_NARROW_EVENT: Final = TelephoneEvent(101, 8000)
+_WIDE_EVENT: Final = TelephoneEvent(110, 48_000)
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkMedia:
+    """What one offer or answer of a trunk settles."""
+
+    index: int
+    """Which m= section of the trunk's SDP carries the call."""
+    codec: CodecName
+    payload_type: int
+    telephone_event: int | None
+    """Its payload type; None: the trunk takes no DTMF in RTP."""
+    telephone_event_rate: int
+    ptime_ms: int
+    rtp: Address | None
+    """Where the trunk wants RTP; None: nowhere, it holds the call in the old style (c=0.0.0.0)."""
+    rtcp: Address | None
+    rtcp_mux: bool
+    direction: Direction
+    """As the trunk said it: `direction.receives` means that it wants our audio."""
+
+    @property
+    def hold(self) -> bool:
+        """The trunk wants no audio from us (RFC 3264 §8.4)."""
+        return not self.direction.receives
+
+
+def trunk_offer(
+    *,
+    address: str,
+    rtp_port: int,
+    rtcp_port: int,
+    codecs: Sequence[CodecName],
+    session_id: int,
+    version: int,
+    ptime_ms: int = 20,
+    direction: Direction = Direction.SENDRECV,
+) -> str:
+    """Offer one section of plain RTP with these codecs, the preferred one first."""
+    chosen = [Format(name, CODECS[name].rtpmap.payload_type) for name in codecs]
+    # Each audio clock rate wants a telephone-event of its own (RFC 4733 §2.1).
+    events = [_NARROW_EVENT, _WIDE_EVENT] if "opus" in codecs else [_NARROW_EVENT]
+    attributes = [Attribute("ptime", str(ptime_ms)), Attribute(direction.value)]
+    section = _audio("RTP/AVP", (rtp_port, rtcp_port), chosen, events, attributes)
+    return _print(address, session_id, version, (section,))
+
+
+def read_trunk_answer(offer_text: str, answer_text: str) -> TrunkMedia:
+    """Take what a trunk's answer to our offer settles, from 18x, 200 or ACK.
+
+    Raises:
+        PeerError: It is no SDP.
+        UnacceptableOffer: It refuses audio, or takes what we did not offer.
+    """
+    offer = sdp.parse(offer_text)
+    answer = _parse(answer_text, "answer")
+    index = _audio_index(answer, "answered")
+    offered = next(section for section in offer.media if section.kind == "audio")
+    section = answer.media[index]
+    chosen = _first_allowed(section, {one.codec for one in formats(offered)})
+    if chosen is None:
+        names = spoken_names(section)
+        raise UnacceptableOffer(
+            f"The trunk answered with a codec that was not offered ({names}).",
+            hint="Compare the codecs of the trunk with those of its entry in the configuration.",
+        )
+    media = _media(answer, index, chosen, mux=offered.rtcp_mux and section.rtcp_mux)
+    ours = offer.direction_of(offered)
+    return replace(media, direction=media.direction.limited_to(ours.mirrored))
+
+
+def read_trunk_offer(text: str, our_codecs: Sequence[CodecName]) -> TrunkMedia:
+    """Take what a trunk's offer asks for: an INVITE, a re-INVITE or an UPDATE.
+
+    The trunk's order of codecs decides among `our_codecs`.
+
+    Raises:
+        PeerError: It is no SDP.
+        UnacceptableOffer: There is no plain audio in it, or no codec of ours.
+    """
+    offer = _parse(text, "offer")
+    index = _audio_index(offer, "offered")
+    section = offer.media[index]
+    chosen = _first_allowed(section, set(our_codecs))
+    if chosen is None:
+        wanted = ", ".join(CODECS[name].spoken for name in our_codecs)
+        raise UnacceptableOffer(
+            f"The trunk offered no codec that is allowed here (it offered {spoken_names(section)}).",
+            hint=f"Let the trunk offer one of: {wanted}.",
+        )
+    return _media(offer, index, chosen, mux=section.rtcp_mux)
+
+
+def trunk_answer(
+    offer_text: str,
+    media: TrunkMedia,
+    *,
+    address: str,
+    rtp_port: int,
+    rtcp_port: int,
+    session_id: int,
+    version: int,
+    direction: Direction = Direction.SENDRECV,
+) -> str:
+    """Answer a trunk's offer with what `read_trunk_offer` took; every other section is rejected.
+
+    `direction` is what we would like, and is cut to what the offer allows (RFC 3264 §6.1).
+    """
+    offer = sdp.parse(offer_text)
+    chosen = [Format(media.codec, media.payload_type)]
+    event = media.telephone_event
+    events = [TelephoneEvent(event, media.telephone_event_rate)] if event is not None else []
+    agreed = direction.limited_to(media.direction.mirrored)
+    attributes = [Attribute("ptime", str(media.ptime_ms)), Attribute(agreed.value)]
+    ports = (rtp_port, rtp_port if media.rtcp_mux else rtcp_port)
+    audio = _audio(offer.media[media.index].protocol, ports, chosen, events, attributes)
+    sections = (audio if index == media.index else _rejected(one) for index, one in enumerate(offer.media))
+    return _print(address, session_id, version, tuple(sections))
+
+
+def _parse(text: str, what: str) -> SessionDescription:
+    try:
+        return sdp.parse(text)
+    except PeerError as error:
+        raise PeerError(f"The trunk's {what} cannot be read. {error}") from error
+
+
+def _audio_index(description: SessionDescription, verb: str) -> int:
+    """The first plain audio section that is in use.
+
+    Phones with optional SRTP offer audio twice, RTP and SAVP in either order: the plain one is ours.
+    """
+    audio = [(index, section) for index, section in enumerate(description.media) if section.kind == "audio"]
+    live = [(index, section) for index, section in audio if section.port]
+    plain = [index for index, section in live if section.protocol.upper() in _PLAIN_PROTOCOLS]
+    if plain:
+        return plain[0]
+    if live:
+        raise UnacceptableOffer(
+            f"The trunk {verb} only encrypted audio ({live[0][1].protocol[:20]}), and this leg speaks plain RTP.",
+            hint="Switch SRTP off, or make it optional, for this trunk.",
+        )
+    what = "with its audio switched off (port 0)" if audio else "without an audio section"
+    raise UnacceptableOffer(
+        f"The trunk {verb} {what}.", hint="Look at the trunk's codec list: that is what it means most often."
+    )
+
+
+def _first_allowed(section: MSection, allowed: set[CodecName]) -> Format | None:
+    return next((one for one in formats(section) if one.codec in allowed), None)
+
+
+def _media(description: SessionDescription, index: int, chosen: Format, *, mux: bool) -> TrunkMedia:
+    section = description.media[index]
+    event = fitting_event(chosen.codec, telephone_events(section))
+    rtp = _rtp_address(description, section)
+    direction = description.direction_of(section)
+    return TrunkMedia(
+        index=index,
+        codec=chosen.codec,
+        payload_type=chosen.payload_type,
+        telephone_event=event.payload_type if event else None,
+        telephone_event_rate=event.clock_rate_hz if event else 8000,
+        ptime_ms=packet_length_ms(chosen.codec, section),
+        rtp=rtp,
+        rtcp=_rtcp_address(section, rtp, mux=mux),
+        rtcp_mux=mux,
+        direction=direction if rtp else direction.limited_to(Direction.SENDONLY),
+    )
+
+
+def _rtp_address(description: SessionDescription, section: MSection) -> Address | None:
+    connection = description.connection_of(section)
+    if connection is None:
+        raise PeerError("The trunk's SDP has no c= line, so there is no address for audio.")
+    ip = _ip(connection.address)
+    if ip is None:
+        raise UnacceptableOffer(
+            f"The trunk's SDP gives {_shown(connection.address)} as its address for audio, which is no IP address.",
+            hint="Let the trunk write the IP address of one host into its c= line.",
+        )
+    return None if ip.is_unspecified else (str(ip), section.port)
+
+
+def _rtcp_address(section: MSection, rtp: Address | None, *, mux: bool) -> Address | None:
+    """RFC 3605: a=rtcp, else the port above RTP's; with mux the RTP port (RFC 5761)."""
+    if rtp is None:
+        return None
+    if mux:
+        return rtp
+    if section.rtcp:
+        ip = _ip(section.rtcp.address or rtp[0])
+        return (str(ip) if ip and not ip.is_unspecified else rtp[0], section.rtcp.port)
+    return (rtp[0], rtp[1] + 1) if rtp[1] < 65_535 else None
+
+
+def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address of one host, or the unspecified one; None for names, groups and broadcast."""
+    try:
+        ip = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return None if ip.is_multicast or str(ip) == "255.255.255.255" else ip
+
+
+def _shown(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text[:60])
+
+
+def _audio(
+    protocol: str,
+    ports: tuple[int, int],
+    chosen: Sequence[Format],
+    events: Sequence[TelephoneEvent],
+    attributes: Sequence[Attribute],
+) -> MSection:
+    """Our section of plain RTP; `ports` are those of RTP and RTCP, the same when they share one."""
+    rtp_port, rtcp_port = ports
+    transport = [Attribute("rtcp-mux")] if rtcp_port == rtp_port else []
+    if rtcp_port not in (rtp_port, rtp_port + 1):
+        transport = [Attribute("rtcp", str(rtcp_port))]
+    return MSection(
+        kind="audio",
+        port=rtp_port,
+        protocol=protocol,
+        formats=(*(str(one.payload_type) for one in chosen), *(str(event.payload_type) for event in events)),
+        attributes=(*format_attributes(chosen, events, _EVENT_CODES), *attributes, *transport),
+    )
+
+
+def _rejected(section: MSection) -> MSection:
+    """The refusal of a section: port 0 and the rest as it was (RFC 3264 §6)."""
+    return MSection(kind=section.kind, port=0, protocol=section.protocol, formats=section.formats or ("0",))
+
+
+def _print(address: str, session_id: int, version: int, media: tuple[MSection, ...]) -> str:
+    home = Connection.of(address)
+    origin = Origin("-", str(session_id), str(version), home.address_type, home.address)
+    return str(SessionDescription(origin=origin, connection=home, media=media))
