@@ -1,0 +1,162 @@
+//! One session key of one profile, behind the two verbs that all profiles share.
+
+use aes::cipher::KeyInit;
+use aes::{Aes128Enc, Aes256Enc};
+use subtle::ConstantTimeEq;
+
+use super::gcm::{self, Gcm};
+use super::hmac_sha1::HmacSha1;
+use super::kdf::{Derivation, Part, Use, sized};
+use super::{INDEX_LEN, Profile, SrtpError, counter_mode};
+
+/// Bytes of the truncated HMAC (RFC 3711 §5.2).
+const CM_TAG: usize = 10;
+
+/// Session keys as they come out of the derivation, in the profile's lengths.
+pub(super) struct SessionKey<'a> {
+    pub(super) key: &'a [u8],
+    pub(super) salt: &'a [u8],
+    /// Not used by AEAD.
+    pub(super) authentication: &'a [u8; 20],
+}
+
+/// Keys for RTP or for RTCP, in one direction.
+pub(super) struct Cipher {
+    /// Session salt, set so that SSRC and index meet it at the same places in every profile.
+    salt: [u8; 14],
+    /// RTCP's index word is associated data of AEAD (RFC 7714 §9.2); RTP's rollover counter is only in its nonce.
+    word_is_associated: bool,
+    keys: Keys,
+}
+
+/// A variant's size is that of the portable AES fallback; with AES instructions a packet touches only its first 176 or 240 bytes.
+#[expect(clippy::large_enum_variant, reason = "one context per leg; a pointer would cost a cache line per packet")]
+enum Keys {
+    Cm { hmac: HmacSha1, cipher: Aes128Enc },
+    Gcm128(Gcm<Aes128Enc>),
+    Gcm256(Gcm<Aes256Enc>),
+}
+
+impl Cipher {
+    /// Derive the session keys; key and salt must have the profile's lengths.
+    pub(super) fn new(profile: Profile, master_key: &[u8], master_salt: &[u8], used_for: Use) -> Self {
+        let derivation = Derivation { master_key, master_salt, used_for };
+        let key: [u8; 32] = derivation.derive(Part::Encryption);
+        let salt: [u8; 14] = derivation.derive(Part::Salt);
+        let session = SessionKey {
+            key: &key[..profile.key_len()],
+            salt: &salt[..profile.salt_len()],
+            authentication: &derivation.derive(Part::Authentication),
+        };
+        Self::from_session(profile, &session, used_for)
+    }
+
+    pub(super) fn from_session(profile: Profile, session: &SessionKey<'_>, used_for: Use) -> Self {
+        let keys = match profile {
+            Profile::AesCm128HmacSha1_80 => {
+                Keys::Cm { hmac: HmacSha1::new(session.authentication), cipher: Aes128Enc::new(&sized(session.key)) }
+            }
+            Profile::AeadAes128Gcm => Keys::Gcm128(Gcm::new(Aes128Enc::new(&sized(session.key)))),
+            Profile::AeadAes256Gcm => Keys::Gcm256(Gcm::new(Aes256Enc::new(&sized(session.key)))),
+        };
+        // A 12-byte salt two places down makes GCM's nonce bytes 2 to 13 of the common IV (RFC 7714 §8.1, §9.1).
+        let mut salt = [0; 14];
+        salt[14 - session.salt.len()..].copy_from_slice(session.salt);
+        Self { salt, word_is_associated: matches!(used_for, Use::Rtcp), keys }
+    }
+
+    pub(super) fn tag_len(&self) -> usize {
+        match self.keys {
+            Keys::Cm { .. } => CM_TAG,
+            Keys::Gcm128(_) | Keys::Gcm256(_) => gcm::TAG,
+        }
+    }
+
+    /// Encrypt `text[clear..]` and write the tag. `word` is the rollover counter, or SRTCP's E flag and index.
+    pub(super) fn seal(&self, ssrc: u32, index: u64, text: &mut [u8], clear: usize, word: u32, tag: &mut [u8]) {
+        self.apply(ssrc, index, &mut text[clear..]);
+        let code = self.code(ssrc, index, text, clear, word);
+        tag.copy_from_slice(&code[..tag.len()]);
+    }
+
+    /// Check the tag, then decrypt `text[clear..]`.
+    pub(super) fn open(
+        &self,
+        ssrc: u32,
+        index: u64,
+        text: &mut [u8],
+        clear: usize,
+        word: u32,
+        tag: &[u8],
+    ) -> Result<(), SrtpError> {
+        let code = self.code(ssrc, index, text, clear, word);
+        if !bool::from(code[..tag.len()].ct_eq(tag)) {
+            return Err(SrtpError::Auth);
+        }
+        self.apply(ssrc, index, &mut text[clear..]);
+        Ok(())
+    }
+
+    /// What follows an SRTCP packet, as (E flag and index, tag): RFC 3711 §3.4 puts the tag last, RFC 7714 §9.2 first.
+    pub(super) fn split_trailer<'a>(&self, trailer: &'a [u8]) -> (u32, &'a [u8]) {
+        let (word, tag) = match self.keys {
+            Keys::Cm { .. } => trailer.split_at(INDEX_LEN),
+            Keys::Gcm128(_) | Keys::Gcm256(_) => {
+                let (tag, word) = trailer.split_at(trailer.len() - INDEX_LEN);
+                (word, tag)
+            }
+        };
+        (word.iter().fold(0, |word, &byte| word << 8 | u32::from(byte)), tag)
+    }
+
+    /// Write `word` to its place in the trailer and return the place of the tag.
+    pub(super) fn place_trailer<'a>(&self, trailer: &'a mut [u8], word: u32) -> &'a mut [u8] {
+        let (place, tag) = match self.keys {
+            Keys::Cm { .. } => trailer.split_at_mut(INDEX_LEN),
+            Keys::Gcm128(_) | Keys::Gcm256(_) => {
+                let (tag, place) = trailer.split_at_mut(trailer.len() - INDEX_LEN);
+                (place, tag)
+            }
+        };
+        place.copy_from_slice(&word.to_be_bytes());
+        tag
+    }
+
+    fn apply(&self, ssrc: u32, index: u64, text: &mut [u8]) {
+        let iv = self.iv(ssrc, index);
+        match &self.keys {
+            Keys::Cm { cipher, .. } => counter_mode::apply(cipher, iv, text),
+            Keys::Gcm128(gcm) => gcm.encrypt(nonce(iv), text),
+            Keys::Gcm256(gcm) => gcm.encrypt(nonce(iv), text),
+        }
+    }
+
+    /// The untruncated tag; AES-CM's is 20 bytes long, GCM's fills the first 16.
+    fn code(&self, ssrc: u32, index: u64, text: &[u8], clear: usize, word: u32) -> [u8; 20] {
+        let word_bytes = word.to_be_bytes();
+        let (header, ciphertext) = text.split_at(clear);
+        let associated = [header, if self.word_is_associated { &word_bytes[..] } else { &[] }];
+        let tag = match &self.keys {
+            Keys::Cm { hmac, .. } => return hmac.code(text, word),
+            Keys::Gcm128(gcm) => gcm.tag(nonce(self.iv(ssrc, index)), associated, ciphertext),
+            Keys::Gcm256(gcm) => gcm.tag(nonce(self.iv(ssrc, index)), associated, ciphertext),
+        };
+        let mut code = [0; 20];
+        code[..gcm::TAG].copy_from_slice(&tag);
+        code
+    }
+
+    /// Salt XOR SSRC XOR index, ending in 16 zero bits (RFC 3711 §4.1.1).
+    fn iv(&self, ssrc: u32, index: u64) -> [u8; 16] {
+        let mut iv = [0; 16];
+        iv[..14].copy_from_slice(&self.salt);
+        let varying = (u128::from(ssrc) << 64 | u128::from(index) << 16).to_be_bytes();
+        (u128::from_ne_bytes(iv) ^ u128::from_ne_bytes(varying)).to_ne_bytes()
+    }
+}
+
+/// 00 00 || SSRC || 48-bit index, XOR salt.
+fn nonce(iv: [u8; 16]) -> [u8; 12] {
+    let [_, _, nonce @ .., _, _] = iv;
+    nonce
+}
