@@ -1,0 +1,318 @@
+#include "extension.hpp"
+
+#define THIS_FILE "webtrunk"
+
+namespace pj {
+
+namespace {
+
+std::string text(const pj_str_t &value)
+{
+    return std::string(value.ptr, value.slen);
+}
+
+/* A call with its dialog locked, for as long as the object lives. */
+class LockedCall {
+public:
+    explicit LockedCall(int callId) : call(NULL), dialog(NULL)
+    {
+        if (callId < 0 || callId >= (int)pjsua_var.ua_cfg.max_calls)
+            return;
+        if (acquire_call("webtrunk", callId, &call, &dialog) != PJ_SUCCESS)
+            call = NULL;
+    }
+    ~LockedCall()
+    {
+        if (call)
+            pjsip_dlg_dec_lock(dialog);
+    }
+    pjsip_inv_session *invite() const { return call ? call->inv : NULL; }
+
+private:
+    LockedCall(const LockedCall &);
+    pjsua_call *call;
+    pjsip_dialog *dialog;
+};
+
+std::string print(const pjmedia_sdp_session *sdp)
+{
+    std::vector<char> buffer(PJSUA2_MAX_SDP_BUF_LEN);
+    int length = pjmedia_sdp_print(sdp, &buffer[0], buffer.size());
+    return length > 0 ? std::string(&buffer[0], length) : std::string();
+}
+
+std::string body(const pjsip_rx_data *rdata)
+{
+    const pjsip_msg_body *part = rdata->msg_info.msg->body;
+    return part ? std::string((const char *)part->data, part->len) : std::string();
+}
+
+}  // namespace
+
+std::string activeRemoteSdp(int callId)
+{
+    LockedCall call(callId);
+    const pjmedia_sdp_session *sdp = NULL;
+    if (!call.invite() || !call.invite()->neg)
+        return "";
+    return pjmedia_sdp_neg_get_active_remote(call.invite()->neg, &sdp) == PJ_SUCCESS ? print(sdp) : "";
+}
+
+std::string remoteSdpInNegotiation(int callId)
+{
+    LockedCall call(callId);
+    const pjmedia_sdp_session *sdp = NULL;
+    if (!call.invite() || !call.invite()->neg)
+        return "";
+    return pjmedia_sdp_neg_get_neg_remote(call.invite()->neg, &sdp) == PJ_SUCCESS ? print(sdp) : "";
+}
+
+void terminateCall(int callId, const std::string &callIdHeader, int status)
+{
+    LockedCall call(callId);
+    if (!call.invite() || text(call.invite()->dlg->call_id->id) != callIdHeader)
+        return;
+    pjsip_transaction *transaction = call.invite()->invite_tsx;
+    if (transaction && transaction->state < PJSIP_TSX_STATE_TERMINATED)
+        pjsip_tsx_terminate(transaction, status);
+    else
+        pjsip_inv_terminate(call.invite(), status, PJ_TRUE);
+}
+
+int liveCalls()
+{
+    return (int)pjsua_call_get_count();
+}
+
+int nextTimerMs()
+{
+    pj_timer_heap_t *heap = pjsip_endpt_get_timer_heap(pjsua_get_pjsip_endpt());
+    pj_time_val due, now;
+    if (pj_timer_heap_earliest_time(heap, &due) != PJ_SUCCESS)
+        return -1;
+    pj_gettickcount(&now);
+    PJ_TIME_VAL_SUB(due, now);
+    long left = PJ_TIME_VAL_MSEC(due);
+    return left < 0 ? 0 : (int)PJ_MIN(left, 3600000L);
+}
+
+/* RequestGate */
+
+RequestGate *RequestGate::attached = NULL;
+
+RequestGate::RequestGate() : resuming(NULL), nextToken(1)
+{
+    pj_bzero(&module, sizeof(module));
+}
+
+RequestGate::~RequestGate()
+{
+    detach();
+}
+
+void RequestGate::attach() PJSUA2_THROW(Error)
+{
+    if (attached)
+        PJSUA2_RAISE_ERROR(PJ_EEXISTS);
+    module.name = pj_str((char *)"mod-webtrunk-gate");
+    module.id = -1;
+    module.priority = PJSIP_MOD_PRIORITY_UA_PROXY_LAYER - 1;
+    module.on_rx_request = &RequestGate::on_rx_request;
+    PJSUA2_CHECK_EXPR(pjsip_endpt_register_module(pjsua_get_pjsip_endpt(), &module));
+    attached = this;
+}
+
+void RequestGate::detach()
+{
+    if (attached != this)
+        return;
+    attached = NULL;
+    if (!pjsua_get_pjsip_endpt())
+        return;
+    pjsip_endpt_unregister_module(pjsua_get_pjsip_endpt(), &module);
+    for (std::map<int, pjsip_rx_data *>::iterator it = waiting.begin(); it != waiting.end(); ++it)
+        pjsip_rx_data_free_cloned(it->second);
+    waiting.clear();
+}
+
+pj_bool_t RequestGate::on_rx_request(pjsip_rx_data *rdata)
+{
+    return attached && rdata != attached->resuming ? attached->receive(rdata) : PJ_FALSE;
+}
+
+pj_bool_t RequestGate::receive(pjsip_rx_data *rdata)
+{
+    if (rdata->msg_info.to->tag.slen) {
+        pjsip_dialog *dialog = pjsip_ua_find_dialog(&rdata->msg_info.cid->id, &rdata->msg_info.to->tag,
+                                                    &rdata->msg_info.from->tag, PJ_FALSE);
+        if (dialog)
+            return receiveInDialog(rdata, dialog);
+    }
+    SipRxData copy;
+    copy.fromPj(*rdata);
+    int verdict = onRequest(text(rdata->msg_info.msg->line.req.method.name), copy);
+    bool is_ack = rdata->msg_info.msg->line.req.method.id == PJSIP_ACK_METHOD;
+    if (verdict >= 200 && !is_ack)
+        pjsip_endpt_respond_stateless(pjsua_get_pjsip_endpt(), rdata, verdict, NULL, NULL, NULL);
+    return verdict != 0;
+}
+
+pj_bool_t RequestGate::receiveInDialog(pjsip_rx_data *rdata, pjsip_dialog *dialog)
+{
+    const pjsip_method &method = rdata->msg_info.msg->line.req.method;
+    pjsua_call *call = (pjsua_call *)dialog->mod_data[pjsua_var.mod.id];
+    /* Keep-alive of a session border controller; pjsua would say 500. */
+    if (method.id == PJSIP_OPTIONS_METHOD)
+        return respond(rdata, 200);
+    if (!call || !rdata->msg_info.msg->body)
+        return PJ_FALSE;
+    if (text(method.name) == "UPDATE")
+        return receiveUpdate(rdata, call->index);
+    if (text(method.name) == "INFO")
+        return receiveInfo(rdata, call->index);
+    return PJ_FALSE;
+}
+
+pj_bool_t RequestGate::receiveUpdate(pjsip_rx_data *rdata, int callId)
+{
+    if (isWaiting(rdata))
+        return PJ_TRUE;
+    pjsip_rx_data *clone = NULL;
+    if (pjsip_rx_data_clone(rdata, 0, &clone) != PJ_SUCCESS)
+        return PJ_FALSE;
+    int token = nextToken++;
+    waiting[token] = clone;
+    if (onUpdate(token, callId, body(rdata)))
+        return PJ_TRUE;
+    waiting.erase(token);
+    pjsip_rx_data_free_cloned(clone);
+    return PJ_FALSE;
+}
+
+pj_bool_t RequestGate::receiveInfo(pjsip_rx_data *rdata, int callId)
+{
+    const pjsip_media_type &type = rdata->msg_info.msg->body->content_type;
+    int status = onInfo(callId, text(type.type) + "/" + text(type.subtype), body(rdata));
+    return status ? respond(rdata, status) : PJ_FALSE;
+}
+
+/* Through a transaction, so that a retransmission is absorbed and not acted on twice. */
+pj_bool_t RequestGate::respond(pjsip_rx_data *rdata, int status)
+{
+    pjsip_endpt_respond(pjsua_get_pjsip_endpt(), NULL, rdata, status, NULL, NULL, NULL, NULL);
+    return PJ_TRUE;
+}
+
+bool RequestGate::isWaiting(pjsip_rx_data *rdata) const
+{
+    std::map<int, pjsip_rx_data *>::const_iterator it;
+    for (it = waiting.begin(); it != waiting.end(); ++it) {
+        if (pj_strcmp(&it->second->msg_info.via->branch_param, &rdata->msg_info.via->branch_param) == 0)
+            return true;
+    }
+    return false;
+}
+
+void RequestGate::resume(int token)
+{
+    std::map<int, pjsip_rx_data *>::iterator it = waiting.find(token);
+    if (it == waiting.end())
+        return;
+    pjsip_rx_data *rdata = it->second;
+    waiting.erase(it);
+    pjsip_process_rdata_param param;
+    pjsip_process_rdata_param_default(&param);
+    resuming = rdata;
+    pjsip_endpt_process_rx_data(pjsua_get_pjsip_endpt(), rdata, &param, NULL);
+    resuming = NULL;
+    pjsip_rx_data_free_cloned(rdata);
+}
+
+/* NameResolver */
+
+NameResolver *NameResolver::attached = NULL;
+
+NameResolver::NameResolver() : nextToken(1)
+{
+    table.resolve = &NameResolver::on_resolve;
+}
+
+NameResolver::~NameResolver()
+{
+    if (attached != this)
+        return;
+    attached = NULL;
+    if (pjsua_get_pjsip_endpt())
+        pjsip_endpt_set_ext_resolver(pjsua_get_pjsip_endpt(), NULL);
+}
+
+void NameResolver::attach() PJSUA2_THROW(Error)
+{
+    PJSUA2_CHECK_EXPR(pjsip_endpt_set_ext_resolver(pjsua_get_pjsip_endpt(), &table));
+    attached = this;
+}
+
+void NameResolver::on_resolve(pjsip_resolver_t *resolver, pj_pool_t *pool, const pjsip_host_info *target,
+                              void *token, pjsip_resolver_callback *callback)
+{
+    PJ_UNUSED_ARG(resolver);
+    PJ_UNUSED_ARG(pool);
+    if (attached)
+        attached->ask(target, token, callback);
+    else
+        (*callback)(PJ_ERESOLVE, token, NULL);
+}
+
+void NameResolver::ask(const pjsip_host_info *target, void *token, pjsip_resolver_callback *callback)
+{
+    Question question = {token, callback, target->type, target->addr.port};
+    /* RFC 3263 §4.1 without NAPTR: the URI's transport, else TLS for sips and UDP for sip. */
+    if (question.type == PJSIP_TRANSPORT_UNSPECIFIED)
+        question.type = (target->flag & PJSIP_TRANSPORT_SECURE) ? PJSIP_TRANSPORT_TLS : PJSIP_TRANSPORT_UDP;
+    std::string host = text(target->addr.host);
+    pj_sockaddr literal;
+    if (pj_sockaddr_parse(pj_AF_UNSPEC(), 0, &target->addr.host, &literal) == PJ_SUCCESS
+        && host.find_first_not_of("0123456789abcdefABCDEF.:[]") == std::string::npos
+        && (host.find(':') != std::string::npos || host.find_first_not_of("0123456789.") == std::string::npos)) {
+        answer(question, std::vector<std::string>(1, host));
+        return;
+    }
+    int number = nextToken++;
+    questions[number] = question;
+    onResolve(number, host, question.port);
+}
+
+void NameResolver::resolved(int token, const std::vector<std::string> &addresses)
+{
+    std::map<int, Question>::iterator it = questions.find(token);
+    if (it == questions.end())
+        return;
+    Question question = it->second;
+    questions.erase(it);
+    answer(question, addresses);
+}
+
+void NameResolver::answer(const Question &question, const std::vector<std::string> &addresses)
+{
+    pjsip_server_addresses servers;
+    pj_bzero(&servers, sizeof(servers));
+    for (size_t i = 0; i < addresses.size() && servers.count < PJSIP_MAX_RESOLVED_ADDRESSES; ++i) {
+        pjsip_server_address_record &entry = servers.entry[servers.count];
+        pj_str_t address = {(char *)addresses[i].data(), (pj_ssize_t)addresses[i].size()};
+        if (pj_sockaddr_parse(pj_AF_UNSPEC(), 0, &address, &entry.addr) != PJ_SUCCESS)
+            continue;
+        int type = question.type & ~PJSIP_TRANSPORT_IPV6;
+        if (entry.addr.addr.sa_family == pj_AF_INET6())
+            type |= PJSIP_TRANSPORT_IPV6;
+        entry.type = (pjsip_transport_type_e)type;
+        pj_uint16_t port = (pj_uint16_t)question.port;
+        if (!port)
+            port = (pj_uint16_t)pjsip_transport_get_default_port_for_type(entry.type);
+        pj_sockaddr_set_port(&entry.addr, port);
+        entry.addr_len = pj_sockaddr_get_len(&entry.addr);
+        ++servers.count;
+    }
+    (*question.callback)(servers.count ? PJ_SUCCESS : PJ_ERESOLVE, question.token, &servers);
+}
+
+}  // namespace pj

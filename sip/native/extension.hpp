@@ -1,0 +1,117 @@
+/* What pjsua2 lacks: the SDP in force, a gate in front of the dialog layer, name resolution
+ * outside pjsip, the time of the next timer. One thread only, like everything in the worker. */
+#ifndef WEBTRUNK_EXTENSION_HPP
+#define WEBTRUNK_EXTENSION_HPP
+
+#ifndef SWIG
+#include <pjsua2.hpp>
+#include <pjsua-lib/pjsua_internal.h>
+#include <map>
+#include <string>
+#include <vector>
+#endif
+
+namespace pj {
+
+/** Decides about requests before pjsip's dialog layer sees them. */
+class RequestGate {
+public:
+    RequestGate();
+    virtual ~RequestGate();
+
+    /** Start to see requests. */
+    void attach() PJSUA2_THROW(Error);
+    void detach();
+
+    /** A request that belongs to no dialog of ours. Return 0 to let pjsip handle it, -1 to drop it
+     *  without an answer, or the status of a stateless final response. */
+    virtual int onRequest(const std::string &method, SipRxData &rdata)
+    { PJ_UNUSED_ARG(method); PJ_UNUSED_ARG(rdata); return 0; }
+
+    /** An UPDATE with an SDP offer (RFC 3311) for a call. It waits until `resume`. Return false to
+     *  let pjsip handle it at once. */
+    virtual bool onUpdate(int token, int callId, const std::string &offer)
+    { PJ_UNUSED_ARG(token); PJ_UNUSED_ARG(callId); PJ_UNUSED_ARG(offer); return false; }
+
+    /** An INFO in a dialog (RFC 6086). Return the status to answer it with, or 0 to let pjsip handle it. */
+    virtual int onInfo(int callId, const std::string &contentType, const std::string &body)
+    { PJ_UNUSED_ARG(callId); PJ_UNUSED_ARG(contentType); PJ_UNUSED_ARG(body); return 0; }
+
+    /** Hand a waiting UPDATE to pjsip, which asks for the answer in Call::onCallRxOffer. */
+    void resume(int token);
+
+#ifndef SWIG
+private:
+    pj_bool_t receive(pjsip_rx_data *rdata);
+    pj_bool_t receiveInDialog(pjsip_rx_data *rdata, pjsip_dialog *dialog);
+    pj_bool_t receiveUpdate(pjsip_rx_data *rdata, int callId);
+    pj_bool_t receiveInfo(pjsip_rx_data *rdata, int callId);
+    pj_bool_t respond(pjsip_rx_data *rdata, int status);
+    bool isWaiting(pjsip_rx_data *rdata) const;
+    static pj_bool_t on_rx_request(pjsip_rx_data *rdata);
+
+    static RequestGate *attached;
+    pjsip_module module;
+    std::map<int, pjsip_rx_data *> waiting;
+    pjsip_rx_data *resuming;
+    int nextToken;
+#endif
+};
+
+/** Answers every question pjsip has about a host name; pjsip itself never asks a name server. */
+class NameResolver {
+public:
+    NameResolver();
+    virtual ~NameResolver();
+
+    /** Take over from pjsip's resolver. */
+    void attach() PJSUA2_THROW(Error);
+
+    /** Somebody needs the addresses of `host`; answer by `resolved`, now or later. `port` 0: none given.
+     *  Literal addresses never come here. */
+    virtual void onResolve(int token, const std::string &host, int port)
+    { PJ_UNUSED_ARG(token); PJ_UNUSED_ARG(host); PJ_UNUSED_ARG(port); }
+
+    /** The addresses, best first; none: the name does not resolve. */
+    void resolved(int token, const std::vector<std::string> &addresses);
+
+#ifndef SWIG
+private:
+    struct Question {
+        void *token;
+        pjsip_resolver_callback *callback;
+        pjsip_transport_type_e type;
+        int port;
+    };
+    void ask(const pjsip_host_info *target, void *token, pjsip_resolver_callback *callback);
+    static void answer(const Question &question, const std::vector<std::string> &addresses);
+    static void on_resolve(pjsip_resolver_t *resolver, pj_pool_t *pool, const pjsip_host_info *target,
+                           void *token, pjsip_resolver_callback *callback);
+
+    static NameResolver *attached;
+    pjsip_ext_resolver table;
+    std::map<int, Question> questions;
+    int nextToken;
+#endif
+};
+
+/** Milliseconds until pjsip's next timer is due; -1: there is none. */
+int nextTimerMs();
+
+/** Calls that pjsip still has something to do for, those we gave up included. */
+int liveCalls();
+
+/** Forget a call at once, sending nothing more: for a peer that never answers. The Call-ID says
+ *  that the slot still holds that call. */
+void terminateCall(int callId, const std::string &callIdHeader, int status);
+
+#ifndef SWIG
+/** The remote SDP in force on a call (RFC 3264), "" if there is none. */
+std::string activeRemoteSdp(int callId);
+
+/** The peer's SDP that is being or was last negotiated, "" if there is none. */
+std::string remoteSdpInNegotiation(int callId);
+#endif
+
+}  // namespace pj
+#endif

@@ -1,0 +1,7 @@
+%feature("director") pj::RequestGate;
+%feature("director") pj::NameResolver;
+%include "extension.hpp"
+%extend pj::Call {
+    std::string activeRemoteSdp() { return pj::activeRemoteSdp($self->getId()); }
+    std::string remoteSdpInNegotiation() { return pj::remoteSdpInNegotiation($self->getId()); }
+}
