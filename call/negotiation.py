@@ -1,8 +1,8 @@
 """Offer/answer on one leg, orthogonal to its dialog (RFC 3264, RFC 6337 §2.2).
 
-Theory of operation: at most one offer is outstanding, ours or the peer's. Its answer or its refusal brings the leg back to
-STABLE; a refusal leaves the session as it was before the offer (RFC 3261 §14.1). An offer that meets another is
-glare. SDP in an unreliable 18x is only a preview of the answer that 200 brings (RFC 6337 §3.1.1), so it changes
+Theory of operation: at most one offer is outstanding, ours or the peer's. Its answer or its refusal brings the
+leg back to STABLE; a refusal leaves the session as it was before the offer (RFC 3261 §14.1). An offer that meets
+another is glare. SDP in an unreliable 18x is only a preview of the answer in 200 (RFC 6337 §3.1.1), so it changes
 nothing here, though media may flow by it.
 
 On a browser leg the browser alone offers (design §4), so only the REMOTE_OFFER half of the table is used there.
