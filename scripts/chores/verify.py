@@ -28,7 +28,7 @@ class Tool:
     name: str
     command: tuple[str, ...]
     folder: str = "."
-    needs: str = "."
+    needs: str = "pyproject.toml"
     """Path (or pattern) without which there is nothing to look at."""
 
 
@@ -40,7 +40,7 @@ def _style(root: Path) -> list[Tool]:
         Tool("lint", (ruff, "check", "--quiet", *sources)),
         Tool("types", (mypy, "--no-error-summary")),
         Tool("script types", (mypy, "--no-error-summary", "scripts/chores"), needs="scripts/chores"),
-        Tool("imports", (str(root / ".venv/bin/lint-imports"), "--no-timing"), needs="call"),
+        Tool("imports", (str(root / ".venv/bin/lint-imports"), "--no-logo"), needs="call"),
         Tool("page types", ("node_modules/.bin/tsc", "-p", "tsconfig.json"), needs="tsconfig.json"),
         Tool("rust format", ("cargo", "fmt", "--check"), "media", "media/Cargo.toml"),
         Tool("rust lint", ("cargo", "clippy", "--quiet", *CLIPPY), "media", "media/Cargo.toml"),
