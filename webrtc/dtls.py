@@ -102,6 +102,7 @@ class DtlsEndpoint:
         self._transport._srtp_profiles = list(_PROFILES)
         self._transport._set_role(role)
         self._role = role
+        self._is_closed = False
         prints = self._transport.getLocalParameters().fingerprints
         self.fingerprint_sha256 = next(p.value for p in prints if p.algorithm == "sha-256")
 
@@ -121,6 +122,8 @@ class DtlsEndpoint:
         parameters = RTCDtlsParameters(fingerprints=[RTCDtlsFingerprint(p.algorithm, p.value) for p in expected])
         if self._role == "server":
             await self._path.first.wait()
+        if self._is_closed:
+            raise TransportError("The call ended before DTLS began.")
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
                 await self._transport.start(parameters)
@@ -151,5 +154,7 @@ class DtlsEndpoint:
 
     async def close(self) -> None:
         """Send close_notify and stop. Harmless when repeated."""
+        self._is_closed = True
         await self._transport.stop()
         self._path.waiting.put_nowait(None)
+        self._path.first.set()

@@ -1,0 +1,197 @@
+"""The command line: `webtrunk run`, `demo`, `check`, `token`, `calls`, `call`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from call.errors import GatewayError
+from gateway import callview, config
+from gateway.auth import make_token
+from gateway.config import Config
+
+DEMO_CONFIG: Final = Path(__file__).parent.parent / "config" / "demo.toml"
+DEMO_TRUNK: Final = "demo"
+
+_config_option = click.option(
+    "--config",
+    "-c",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="WEBTRUNK_CONFIG",
+    help="Configuration file (TOML). Default: webtrunk.toml here if there is one, else the demo's.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option("0.1.0", prog_name="webtrunk")
+def main() -> None:
+    """webtrunk connects web browsers with telephones: a SIP-to-WebRTC gateway."""
+
+
+@main.command()
+@_config_option
+@click.option("--verbose", "-v", is_flag=True, help="Log more.")
+def run(path: Path | None, verbose: bool) -> None:
+    """Run the gateway."""
+    _run(_load(path), verbose=verbose)
+
+
+@main.command()
+@click.option("--config", "-c", "path", type=click.Path(path_type=Path, dir_okay=False), default=DEMO_CONFIG)
+@click.option("--verbose", "-v", is_flag=True, help="Log more.")
+def demo(path: Path, verbose: bool) -> None:
+    """Run the gateway with the demo phone: a real SIP phone on this machine to call."""
+    _run(_load(path), verbose=verbose, demo=True)
+
+
+@main.command()
+@_config_option
+def check(path: Path | None) -> None:
+    """Check a configuration file and say what it sets up."""
+    settings = _load(path)
+    for name, trunk in settings.trunk.items():
+        click.echo(f"trunk {name}: {trunk.transport} {trunk.host}:{trunk.sip_port}, allows {', '.join(trunk.allow)}")
+    click.echo(f"users: {', '.join(settings.user) or 'none'}; login: {settings.auth.mode}")
+    click.echo("The configuration is good.")
+
+
+@main.command()
+@_config_option
+@click.option("--user", required=True, help="Who logs in with it.")
+@click.option("--ttl", default=300.0, show_default=True, help="Seconds until it expires.")
+@click.option("--allow", multiple=True, help="A prefix or name that may be called; repeatable. Default: all.")
+@click.option("--caller-id", default="", help="Number to show to the called.")
+@click.option("--max-call", type=float, default=None, help="Longest call in seconds.")
+def token(path: Path | None, user: str, ttl: float, allow: tuple[str, ...], caller_id: str, max_call: float) -> None:
+    """Make a login token (JWT) with the key of the configuration."""
+    auth = _load(path).auth
+    if auth.mode != "jwt":
+        _fail("This configuration has auth.mode = “open”, which needs no tokens.")
+    signed = make_token(
+        auth.secret, user, ttl_s=ttl, allow=allow or None, caller_id=caller_id, max_call_s=max_call or None
+    )
+    click.echo(signed)
+
+
+@main.command()
+@_config_option
+@click.option("--limit", "-n", default=20, show_default=True, help="How many.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def calls(path: Path | None, limit: int, as_json: bool) -> None:
+    """List live and past calls, the newest first."""
+    answer = _ask(_load(path), f"api/calls?limit={limit}")
+    click.echo(json.dumps(answer, indent=2) if as_json else callview.table(answer["calls"]))
+
+
+@main.command()
+@_config_option
+@click.argument("call_id")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def call(path: Path | None, call_id: str, as_json: bool) -> None:
+    """Show one call: how it went, its quality, its journal. The beginning of an id is enough."""
+    if not call_id.isalnum():
+        _fail("A call's id is made of letters and digits; `webtrunk calls` lists them.")
+    answer = _ask(_load(path), f"api/calls/{call_id}")
+    click.echo(json.dumps(answer, indent=2) if as_json else callview.page(answer))
+
+
+def _load(path: Path | None) -> Config:
+    if path is None:
+        here = Path("webtrunk.toml")
+        path = here if here.exists() else DEMO_CONFIG
+    try:
+        return config.load(path)
+    except GatewayError as error:
+        _fail(str(error))
+
+
+def _run(settings: Config, *, verbose: bool, demo: bool = False) -> None:
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+    )
+    for noisy in ("aiortc", "asyncio", "uvicorn", "websockets"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    # Heavy imports (aiortc, pydantic models of the worker) only where a gateway really starts.
+    from gateway.app import Addresses, Gateway
+    from gateway.demophone import DemoPhone
+
+    def ready(addresses: Addresses) -> None:
+        click.echo(callview.greeting(addresses, settings, demo=demo))
+        sys.stdout.flush()
+
+    async def body() -> None:
+        if not demo:
+            await Gateway(settings).run(ready)
+            return
+        async with DemoPhone(settings.trunk[DEMO_TRUNK], settings):
+            await Gateway(settings, demo_trunk=DEMO_TRUNK).run(ready)
+
+    if demo and DEMO_TRUNK not in settings.trunk:
+        _fail("The demo phone needs a [trunk.demo] table; see config/demo.toml.")
+    _until_done(body)
+
+
+def _until_done(body: Callable[[], Any]) -> None:
+    try:
+        asyncio.run(body())
+    except GatewayError as error:
+        _fail(str(error), error.hint)
+    except ExceptionGroup as group:
+        known = [error for error in group.exceptions if isinstance(error, GatewayError)]
+        if not known:
+            raise
+        _fail(str(known[0]), known[0].hint)
+
+
+def _ask(settings: Config, path: str) -> Any:
+    """GET from the running gateway; past calls come from its database when it is not running."""
+    host = f"[{settings.admin.host}]" if ":" in settings.admin.host else settings.admin.host
+    url = f"http://{host}:{settings.admin.port}/{path}"
+    try:
+        with urllib.request.urlopen(url, timeout=10) as response:
+            return json.load(response)
+    except urllib.error.HTTPError as error:
+        _fail(str(json.load(error).get("detail", error)))
+    except (urllib.error.URLError, TimeoutError):
+        click.echo("The gateway is not running; these are the calls that it kept.", err=True)
+        return _ask_database(settings, path)
+
+
+def _ask_database(settings: Config, path: str) -> Any:
+    from dataclasses import asdict
+
+    from gateway.records import Records
+
+    records = Records(settings.records.resolved_url)
+    try:
+        if path.startswith("api/calls?"):
+            limit = int(path.partition("limit=")[2])
+            return {"calls": [asdict(record) for record in records.recent(limit)]}
+        record = records.find(path.removeprefix("api/calls/"))
+    finally:
+        records.close()
+    if record is None:
+        _fail("There is no such call, or its beginning fits several.")
+    return asdict(record)
+
+
+def _fail(sentence: str, hint: str = "") -> Any:
+    click.echo(sentence, err=True)
+    if hint:
+        click.echo(hint, err=True)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The admin listener: what operators and the command line may ask. Loopback only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from gateway.livecall import LiveCall
+from gateway.records import CallRecord, Records
+
+MAX_CALLS: Final = 1000
+
+
+def make_admin(
+    live_calls: Callable[[], Mapping[str, LiveCall]], records: Records, status: Callable[[], dict[str, Any]]
+) -> Starlette:
+    """The application of the admin listener."""
+
+    async def read_status(_: Request) -> JSONResponse:
+        return JSONResponse(status())
+
+    async def list_calls(request: Request) -> JSONResponse:
+        limit = _limit(request.query_params.get("limit", "50"))
+        if limit is None:
+            return _problem(400, "limit", f"limit is a number from 1 to {MAX_CALLS}.")
+        live = [live.record() for live in live_calls().values()]
+        known = {record.id for record in live}
+        past = [record for record in await asyncio.to_thread(records.recent, limit) if record.id not in known]
+        newest = sorted([*live, *past], key=lambda record: record.started_at, reverse=True)
+        return JSONResponse({"calls": [_summary(record) for record in newest[:limit]]})
+
+    async def read_call(request: Request) -> JSONResponse:
+        call_id = request.path_params["call_id"]
+        live = [call for key, call in live_calls().items() if key.startswith(call_id)]
+        record = live[0].record() if len(live) == 1 else await asyncio.to_thread(records.find, call_id)
+        if record is None:
+            return _problem(404, "no such call", f"There is no call {call_id}, or its beginning fits several.")
+        return JSONResponse(asdict(record))
+
+    routes = [
+        Route("/api/status", read_status),
+        Route("/api/calls", list_calls),
+        Route("/api/calls/{call_id}", read_call),
+    ]
+    # A page on another site must not read this through a name that resolves to 127.0.0.1 (DNS rebinding).
+    trusted = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
+    return Starlette(routes=routes, middleware=[trusted])
+
+
+def _limit(text: str) -> int | None:
+    return int(text) if text.isdecimal() and 1 <= int(text) <= MAX_CALLS else None
+
+
+def _summary(record: CallRecord) -> dict[str, Any]:
+    return {key: value for key, value in asdict(record).items() if key not in ("journal", "media")}
+
+
+def _problem(status: int, title: str, detail: str) -> JSONResponse:
+    """RFC 9457."""
+    content = {"status": status, "title": title, "detail": detail}
+    return JSONResponse(content, status, media_type="application/problem+json")

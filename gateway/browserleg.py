@@ -1,0 +1,325 @@
+"""The browser's half of a call: its media leg, its DTLS, and what its page is told."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, assert_never
+
+from call import browser_sdp, causes, interworking
+from call.browser_sdp import BrowserAnswer, BrowserOffer, LocalTransport
+from call.causes import Ending
+from call.codecs import CodecName
+from call.coupling import Accept, Command, Press, Progress, Release
+from call.errors import GatewayError, PeerError
+from call.interworking import Preference
+from call.leg import Answered, Ended, Headers, LegEvent, Pressed
+from gateway import relays
+from gateway.directory import Session
+from gateway.relays import Leg, MediaEvent, Relays
+from webrtc import signalling
+from webrtc.dtls import Certificates, DtlsEndpoint, Fingerprint
+
+_FIREWALL: Final = "A firewall may block UDP to the gateway's media port."
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a leg needs of the house."""
+
+    relays: Relays
+    certificates: Certificates
+    spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+    grace_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Where a leg tells its call what happened."""
+
+    emit: Callable[[LegEvent], None]
+    note: Callable[[str, str], None]
+    """what, why"""
+
+
+class BrowserLeg:
+    """One browser on one call, from its first offer (or the first ring) to the end."""
+
+    def __init__(self, house: Surroundings, report: Report, *, record: str, remote: str) -> None:
+        self._house, self._report = house, report
+        self._record, self._remote = record, remote
+        self.codec: CodecName | None = None
+        self.codec_reason = ""
+        self.describe_codecs: Callable[[], str] = lambda: ""
+        self.final_stats: dict[str, Any] = {}
+        self.media: Leg | None = None
+        self._pages: dict[str, Session] = {}  # by session key: one, or all that ring
+        self._name = ""
+        self._is_callee = False
+        self._is_answered = False
+        self._is_over = False
+        self._offer: BrowserOffer | None = None
+        self._answer: BrowserAnswer | None = None
+        self._endpoint: DtlsEndpoint | None = None
+        self._credentials = ("", "")
+        self._sdp_session = secrets.randbits(62)
+        self._sdp_version = 0
+        self._grace: asyncio.TimerHandle | None = None
+
+    # -- the page -------------------------------------------------------------------------------------
+
+    def belong_to(self, session: Session, name: str) -> None:
+        """The page of `session` started this call and calls it `name`."""
+        self._name = name
+        self._add_page(session)
+
+    def ring(self, sessions: Iterable[Session], incoming: signalling.CallIncoming, ring_s: float) -> None:
+        """Let the pages of the called user ring; the first one that accepts has the call."""
+        self._is_callee = True
+        self._name = incoming.call
+        for session in sessions:
+            self._add_page(session)
+            session.send(incoming)
+        ending = causes.not_answered(self._user)
+        self._grace = asyncio.get_running_loop().call_later(ring_s, self._finish, ending)
+
+    def accept(self, session: Session, sdp: str, codecs: Sequence[CodecName], prefer: Preference) -> None:
+        """A page takes the incoming call.
+
+        Raises:
+            GatewayError: Its offer cannot be served; the call goes on ringing.
+        """
+        if self._is_answered or not self._is_callee:
+            raise PeerError("This call does not ring any more.")
+        answer = self.take_offer(sdp, codecs, prefer)
+        self._cancel_grace()
+        self._is_answered = True
+        for other in [page for page in self._pages.values() if page is not session]:
+            self._drop_page(other, causes.answered_elsewhere())
+        self._report.note("accepted", f"by a page of {session.user}")
+        self._send(signalling.CallAnswerSdp(self._name, answer, self._record))
+        self._report.emit(Answered())
+        self._send(signalling.CallAnswered(self._name, self.describe_codecs()))
+
+    def hang_up(self) -> None:
+        """The page hangs up, gives up or refuses."""
+        if self._is_answered:
+            self._finish(causes.hung_up(self._user))
+        else:
+            self._finish(causes.refused(self._user) if self._is_callee else causes.cancelled(self._user))
+
+    def press(self, digits: str) -> None:
+        """The page sends digits."""
+        self._report.note("digits", digits)
+        self._report.emit(Pressed(digits.upper()))
+
+    def page_lost(self, sentence: str, session: Session | None = None) -> None:
+        """A page is gone for good; the last one takes the call with it."""
+        if session is not None and len(self._pages) > 1:
+            self._pages.pop(session.key, None)
+            session.legs.pop(self._name, None)
+            return
+        self._finish(causes.connection_lost(sentence))
+
+    def summary(self, name: str) -> signalling.LiveCall:
+        """What a page that comes back must know."""
+        direction: Any = "incoming" if self._is_callee else "outgoing"
+        return signalling.LiveCall(name, direction, self._remote, "answered" if self._is_answered else "ringing")
+
+    # -- offers of the page ---------------------------------------------------------------------------
+
+    def take_offer(self, sdp: str, codecs: Sequence[CodecName], prefer: Preference) -> str:
+        """Answer the first offer: choose the codec, open the media leg, let DTLS begin.
+
+        Raises:
+            GatewayError: The offer cannot be served; nothing was allocated.
+        """
+        offer = browser_sdp.read_browser_offer(sdp)
+        choice = interworking.choose_browser_codec(offer, codecs, prefer)
+        self.codec, self.codec_reason = choice.codec, choice.reason
+        self._renew_credentials()
+        self.media = self._house.relays.browser_leg(*self._credentials, self._on_media)
+        return self._answer_offer(offer)
+
+    def take_new_offer(self, sdp: str) -> None:
+        """Answer another offer of the same call: ICE restart, or a new peer connection. The trunk notices nothing.
+
+        Raises:
+            GatewayError: The offer cannot be served; the media goes on as before.
+        """
+        if self.media is None or self._offer is None or self.codec is None:
+            raise PeerError("This call has no media yet.")
+        offer = browser_sdp.read_browser_offer(sdp)
+        offer.format_of(self.codec)
+        if (offer.ufrag, offer.pwd) != (self._offer.ufrag, self._offer.pwd):
+            self._renew_credentials()
+            self.media.restart_ice(*self._credentials)
+            self._report.note("ICE restart", "the page sent new credentials")
+        answer = self._answer_offer(offer)
+        self._cancel_grace()
+        self._send(signalling.CallAnswerSdp(self._name, answer, self._record))
+
+    def _answer_offer(self, offer: BrowserOffer) -> str:
+        assert self.media is not None and self.codec is not None
+        keeps_dtls = self._endpoint is not None and self._offer is not None
+        keeps_dtls = keeps_dtls and self._offer is not None and self._offer.fingerprints == offer.fingerprints
+        current = self._answer.setup if self._answer and keeps_dtls else None
+        setup = offer.answer_setup(current)
+        if not keeps_dtls or setup != current:
+            self._start_dtls(offer, setup)
+        assert self._endpoint is not None
+        self._sdp_version += 1
+        answer = browser_sdp.browser_answer(
+            offer,
+            codec=self.codec,
+            transport=LocalTransport(
+                self._house.relays.browser_candidates, *self._credentials, self._endpoint.fingerprint_sha256
+            ),
+            session_id=self._sdp_session,
+            version=self._sdp_version,
+            setup=setup,
+        )
+        self._offer, self._answer = offer, answer
+        self._apply(answer)
+        return answer.sdp
+
+    def _apply(self, answer: BrowserAnswer) -> None:
+        assert self.media is not None
+        event = answer.telephone_event
+        self.media.set_codec(
+            answer.format.codec,
+            answer.format.payload_type,
+            event.payload_type if event else None,
+            event.clock_rate_hz if event else 8000,
+            answer.ptime_ms,
+        )
+        self.media.set_sending(answer.direction.sends)
+        self.media.set_receiving(answer.direction.receives)
+
+    def _renew_credentials(self) -> None:
+        # ice-char is letters, digits, + and / (RFC 8839 §5.4); 128 bits of password (RFC 8445 §5.3)
+        self._credentials = (secrets.token_hex(4), secrets.token_hex(16))
+
+    # -- DTLS and media -------------------------------------------------------------------------------
+
+    def _start_dtls(self, offer: BrowserOffer, setup: browser_sdp.Setup) -> None:
+        assert self.media is not None
+        if self._endpoint is not None:
+            self._house.spawn(self._endpoint.close())
+        role: Any = "server" if setup == "passive" else "client"
+        self._endpoint = DtlsEndpoint(self._house.certificates.current(), role, self.media.send_dtls)
+        expected = tuple(Fingerprint(f.algorithm, f.value) for f in offer.fingerprints)
+        self._house.spawn(self._secure(self._endpoint, expected))
+
+    async def _secure(self, endpoint: DtlsEndpoint, expected: tuple[Fingerprint, ...]) -> None:
+        try:
+            keys = await endpoint.handshake(expected)
+        except GatewayError as error:
+            if endpoint is self._endpoint and not self._is_over:
+                self._finish(causes.connection_lost(str(error), error.hint))
+            return
+        if endpoint is not self._endpoint or self.media is None or self._is_over:
+            return
+        self.media.set_srtp(keys.profile, keys.receive, keys.send)
+        self._report.note("DTLS connected", keys.profile)
+        await endpoint.wait_closed()
+        if endpoint is self._endpoint and not self._is_over:
+            self._start_grace("The browser closed its media connection.")
+
+    def _on_media(self, event: MediaEvent) -> None:
+        match event:
+            case relays.DtlsDatagram(data):
+                if self._endpoint is not None:
+                    self._endpoint.receive(data)
+            case relays.Nominated(path):
+                self._report.note("ICE path", path)
+            case relays.MediaStarted():
+                self._report.note("audio arrives", "first packet from the browser")
+            case relays.MediaStalled():
+                self._report.note("audio stopped", "no packet from the browser for some seconds")
+            case relays.DigitHeard(digit):
+                self._report.note("digit in RTP", digit)
+            case relays.PeerSilent(why):
+                self._finish(causes.connection_lost(f"The connection to the browser was lost: {why}.", _FIREWALL))
+            case relays.RtcpBye():
+                self._report.note("RTCP BYE", "from the browser")
+            case relays.DtlsOverflow():
+                self._report.note("DTLS overflow", "the browser sent more handshake packets than we can queue")
+            case _:
+                assert_never(event)
+
+    def _start_grace(self, sentence: str) -> None:
+        self._cancel_grace()
+        self._report.note("grace", f"{sentence} The call ends in {self._house.grace_s:.0f} s unless the page returns.")
+        loop = asyncio.get_running_loop()
+        self._grace = loop.call_later(self._house.grace_s, self._finish, causes.connection_lost(sentence))
+
+    def _cancel_grace(self) -> None:
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
+
+    # -- commands of the call -------------------------------------------------------------------------
+
+    def post(self, command: Command) -> None:
+        """Carry out what the call decided."""
+        if self._is_over:
+            return
+        match command:
+            case Progress(status, early_media, headers):
+                self._send(signalling.CallProgress(self._name, status, early_media, _page_headers(headers)))
+            case Accept(headers):
+                self._is_answered = True
+                message = signalling.CallAnswered(self._name, self.describe_codecs(), _page_headers(headers))
+                self._send(message)
+            case Press(digits):
+                self._send(signalling.CallDtmf(self._name, digits))
+            case Release(ending):
+                self._finish(ending)
+            case _:
+                assert_never(command)
+
+    def _finish(self, ending: Ending) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        self._cancel_grace()
+        for page in list(self._pages.values()):
+            self._drop_page(page, ending)
+        if self.media is not None:
+            self.final_stats = dict(self.media.stats())
+            self._house.spawn(self._close(self.media, self._endpoint))
+        self._report.emit(Ended(ending))
+
+    async def _close(self, media: Leg, endpoint: DtlsEndpoint | None) -> None:
+        """close_notify first, while the path is still there."""
+        if endpoint is not None:
+            await endpoint.close()
+        self._house.relays.release(media)
+
+    # -- pages ----------------------------------------------------------------------------------------
+
+    @property
+    def _user(self) -> str:
+        return next((page.identity.display for page in self._pages.values()), "The browser")
+
+    def _add_page(self, session: Session) -> None:
+        self._pages[session.key] = session
+        session.legs[self._name] = self
+
+    def _drop_page(self, session: Session, ending: Ending) -> None:
+        self._pages.pop(session.key, None)
+        session.legs.pop(self._name, None)
+        session.send(
+            signalling.CallEnded(self._name, ending.cause.value, ending.sip_status, ending.sentence, ending.hint)
+        )
+
+    def _send(self, message: signalling.ServerMessage) -> None:
+        for page in self._pages.values():
+            page.send(message)
+
+
+def _page_headers(headers: Headers) -> dict[str, str]:
+    return {name: value for name, value in headers if name.lower().startswith("x-")}

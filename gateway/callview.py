@@ -1,0 +1,93 @@
+"""Calls and addresses as text for a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from gateway.app import Addresses
+    from gateway.config import Config
+
+_SHOWN_STATS: Final = (
+    ("rx_packets", "received"),
+    ("rx_lost", "lost"),
+    ("rx_jitter_ms", "jitter ms"),
+    ("tx_packets", "sent"),
+    ("remote_lost", "lost at the peer"),
+    ("rtt_ms", "round trip ms"),
+)
+
+
+def greeting(addresses: Addresses, settings: Config, *, demo: bool) -> str:
+    """What a person who started the gateway should read."""
+    lines = [
+        "",
+        f"  webtrunk is ready.  Softphone: {addresses.page}",
+        f"  SIP: {addresses.sip_udp}   browser media: UDP {addresses.browser_media}   admin: {addresses.admin}",
+    ]
+    if demo:
+        users = " or ".join(f"{addresses.page}?user={user}" for user in settings.user)
+        lines += [f"  Demo phone: call {', '.join(settings.trunk['demo'].allow)}.", f"  Users: {users}"]
+    return "\n".join([*lines, "  Stop with Ctrl-C.", ""])
+
+
+def table(calls: Sequence[Mapping[str, Any]]) -> str:
+    """Calls, one a line."""
+    if not calls:
+        return "There are no calls yet."
+    rows = [("ID", "WHEN", "DIRECTION", "USER", "REMOTE", "TRUNK", "LASTED", "HOW IT ENDED")]
+    rows += [_row(call) for call in calls]
+    widths = [max(len(row[column]) for row in rows) for column in range(7)]
+    return "\n".join("  ".join([*(row[i].ljust(widths[i]) for i in range(7)), row[7]]).rstrip() for row in rows)
+
+
+def _row(call: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        call["id"],
+        _when(call["started_at"]),
+        call["direction"],
+        call["user"],
+        call["remote"],
+        call["trunk"],
+        _lasted(call),
+        call["sentence"],
+    )
+
+
+def page(call: Mapping[str, Any]) -> str:
+    """One call in full."""
+    lines = [
+        f"Call {call['id']}: {call['direction']}, {call['user']} with {call['remote']} through trunk {call['trunk']}",
+        f"  began    {_when(call['started_at'])}",
+        f"  lasted   {_lasted(call) or 'was not answered'}",
+        f"  ended    {call['sentence']} ({call['cause']}, SIP status {call['sip_status'] or '-'})",
+    ]
+    lines += [f"  hint     {call['hint']}"] if call["hint"] else []
+    lines += [f"  codecs   {call['codecs']}"] if call["codecs"] else []
+    lines += [_quality(leg, stats) for leg, stats in call["media"].items() if stats]
+    lines += ["", "  Journal:"] + [_entry(entry) for entry in call["journal"]]
+    return "\n".join(lines)
+
+
+def _quality(leg: str, stats: Mapping[str, Any]) -> str:
+    shown = [f"{words} {stats[key]}" for key, words in _SHOWN_STATS if stats.get(key) is not None]
+    dropped = [f"{key} {value}" for key, value in stats.items() if key.startswith("dropped_") and value]
+    return f"  {leg:<8} " + ", ".join(shown + dropped)
+
+
+def _entry(entry: Mapping[str, Any]) -> str:
+    why = f": {entry['why']}" if entry["why"] else ""
+    return f"  {entry['at_ms'] / 1000:9.3f} s  {entry['leg']:<7} {entry['what']}{why}"
+
+
+def _when(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def _lasted(call: Mapping[str, Any]) -> str:
+    if not call["answered_at"]:
+        return ""
+    seconds = round((call["ended_at"] or time.time()) - call["answered_at"])
+    return f"{seconds // 60}:{seconds % 60:02}"

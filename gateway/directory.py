@@ -1,0 +1,133 @@
+"""Who is where: the sessions of this gateway's users, each a page that may lose its socket and come back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gateway.auth import Gatekeeper, Identity
+from webrtc import signalling
+from webrtc.websocket import Peer
+
+if TYPE_CHECKING:
+    from gateway.browserleg import BrowserLeg
+
+log = logging.getLogger(__name__)
+
+PING_S = 15.0
+
+
+class Session:
+    """One page of one user: its socket, when it has one, and its calls by the names it knows them by."""
+
+    def __init__(self, identity: Identity, handle: Callable[[Session, signalling.ClientMessage], None]) -> None:
+        self.identity = identity
+        self.key = secrets.token_urlsafe(24)
+        self.legs: dict[str, BrowserLeg] = {}
+        self.peer: Peer | None = None
+        self.on_lost: Callable[[Session], None] = lambda _: None
+        self._handle = handle
+
+    @property
+    def user(self) -> str:
+        """The name of the user."""
+        return self.identity.user
+
+    def send(self, message: signalling.ServerMessage) -> None:
+        """Tell the page; without a socket nothing is kept, since `welcome.calls` tells a page that comes back."""
+        if self.peer is not None:
+            self.peer.send(message)
+
+    def handle(self, message: signalling.ClientMessage) -> None:
+        """Act on a message of the page."""
+        self._handle(self, message)
+
+    def lost(self, peer: Peer) -> None:
+        """The socket is gone; a newer one of the same session may have replaced it."""
+        if self.peer is peer:
+            self.peer = None
+            self.on_lost(self)
+
+
+class Directory:
+    """All sessions, by key and by user."""
+
+    def __init__(self, gatekeeper: Gatekeeper, grace_s: float) -> None:
+        self._gatekeeper, self._grace_s = gatekeeper, grace_s
+        self._sessions: dict[str, Session] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self.handle: Callable[[Session, signalling.ClientMessage], None] = lambda _session, _message: None
+        """What a message does; set by whoever wires the gateway."""
+
+    async def open_door(self, hello: signalling.Hello, peer: Peer) -> Session:
+        """Admit a page: a new session, or an earlier one that it holds the key of.
+
+        Raises:
+            PolicyError: It may not come in.
+        """
+        session = self._sessions.get(hello.session) if hello.session else None
+        if session is None or hello.token or hello.user:
+            identity = self._gatekeeper.admit(hello)
+            if session is None or session.user != identity.user:
+                session = None
+        resumed = session is not None
+        session = session or self._new(identity)
+        self._attach(session, peer)
+        peer.send(self._welcome(session, resumed=resumed))
+        return session
+
+    def sessions_of(self, user: str) -> list[Session]:
+        """The user's sessions that have a socket."""
+        return [s for s in self._sessions.values() if s.user == user and s.peer is not None]
+
+    @property
+    def session_count(self) -> int:
+        """How many sessions there are, with or without a socket."""
+        return len(self._sessions)
+
+    def _new(self, identity: Identity) -> Session:
+        session = Session(identity, lambda s, message: self.handle(s, message))
+        session.on_lost = self._start_grace
+        self._sessions[session.key] = session
+        return session
+
+    def _attach(self, session: Session, peer: Peer) -> None:
+        if session.peer is not None:
+            session.peer.close(1000, "replaced by a newer connection of this session")
+        if timer := self._timers.pop(session.key, None):
+            timer.cancel()
+        session.peer = peer
+
+    def _start_grace(self, session: Session) -> None:
+        if not session.legs:
+            self.forget(session)
+            return
+        log.info("session of %s lost its socket; its calls wait %.0f s", session.user, self._grace_s)
+        loop = asyncio.get_running_loop()
+        self._timers[session.key] = loop.call_later(self._grace_s, self._expire, session)
+
+    def _expire(self, session: Session) -> None:
+        for leg in list(session.legs.values()):
+            leg.page_lost("The browser's connection was lost.")
+        self.forget(session)
+
+    def forget(self, session: Session) -> None:
+        """Drop a session for good."""
+        self._sessions.pop(session.key, None)
+        if timer := self._timers.pop(session.key, None):
+            timer.cancel()
+
+    def _welcome(self, session: Session, *, resumed: bool) -> signalling.Welcome:
+        return signalling.Welcome(
+            user=session.user,
+            display=session.identity.display,
+            session=session.key,
+            resumed=resumed,
+            grace_s=self._grace_s,
+            ping_s=PING_S,
+            features=("dtmf", "ice-restart", "resume"),
+            calls=tuple(leg.summary(name) for name, leg in session.legs.items()),
+        )

@@ -1,0 +1,164 @@
+"""One live call: an actor with a queue, two legs, a journal, and the record it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Literal, Protocol
+
+from call import causes, interworking
+from call.causes import Cause, Ending
+from call.coupling import Accept, Call, Command, Progress, Release, Side, step
+from call.journal import Journal
+from call.leg import DialogState, Ended, LegEvent
+from gateway.browserleg import BrowserLeg, Report
+from gateway.records import LIVE, CallRecord
+from gateway.trunkleg import TrunkLeg
+
+log = logging.getLogger(__name__)
+
+Direction = Literal["outgoing", "incoming"]
+
+
+class CallLeg(Protocol):
+    """A leg as its call sees it. After `Release` it reports `Ended`, sooner or later."""
+
+    def post(self, command: Command) -> None:
+        """Carry out a command."""
+
+
+class LiveCall:
+    """Runs one call: events in order from one queue, commands to the legs, a record at the end."""
+
+    def __init__(self, call_id: str, direction: Direction, *, user: str, remote: str, trunk: str) -> None:
+        self.id, self.direction = call_id, direction
+        self.user, self.remote, self.trunk_name = user, remote, trunk
+        self.browser: BrowserLeg | None = None
+        self.trunk: TrunkLeg | None = None
+        self.max_call_s: float | None = None
+        self._call = Call()
+        self._events: asyncio.Queue[tuple[Side, LegEvent]] = asyncio.Queue()
+        self._started_at, self._answered_at = time.time(), 0.0
+        self._clock = asyncio.get_running_loop().time
+        self._journal = Journal(self._clock())
+        self._ending: Ending | None = None
+        self._limit: asyncio.TimerHandle | None = None
+        self._couple: Callable[[], None] = lambda: None
+
+    # -- wiring ---------------------------------------------------------------------------------------
+
+    @property
+    def browser_side(self) -> Side:
+        """Which side the browser is."""
+        return Side.CALLER if self.direction == "outgoing" else Side.CALLEE
+
+    def report_of(self, side: Side) -> Report:
+        """Where the leg of `side` reports to."""
+        return Report(
+            emit=lambda event: self._events.put_nowait((side, event)),
+            note=lambda what, why: self._journal.note(self._clock(), side.value, what, why),
+        )
+
+    def note(self, what: str, why: str = "") -> None:
+        """Write into the journal."""
+        self._journal.note(self._clock(), "call", what, why)
+
+    def couple_media(self, couple: Callable[[], None]) -> None:
+        """How to let the legs hear each other, once both have media."""
+        self._couple = couple
+
+    def describe_codecs(self) -> str:
+        """One sentence: which codecs, and why."""
+        if self.browser is None or self.trunk is None or self.browser.codec is None or self.trunk.codec is None:
+            return ""
+        return interworking.codec_sentence(self.browser.codec, self.trunk.codec, self.browser.codec_reason)
+
+    def _leg(self, side: Side) -> CallLeg | None:
+        return self.browser if side is self.browser_side else self.trunk
+
+    # -- life -----------------------------------------------------------------------------------------
+
+    async def run(self) -> CallRecord:
+        """Handle events until both legs have ended; return the record."""
+        while not self._call.is_over:
+            side, event = await self._events.get()
+            try:
+                self._step(side, event)
+            except Exception:
+                log.exception("call %s: %r of %s failed; journal: %s", self.id, event, side, self._journal.entries)
+                self.note("gateway error", f"{type(event).__name__} of {side.value}")
+                self.end(causes.gateway_error())
+                if isinstance(event, Ended):
+                    self._call = self._call.after(side, event)
+        if self._limit is not None:
+            self._limit.cancel()
+        return self.record()
+
+    def _step(self, side: Side, event: LegEvent) -> None:
+        if isinstance(event, Ended) and self._ending is None:
+            self._ending = event.ending
+            self.note("ends", event.ending.sentence)
+        self._call, commands = step(self._call, side, event)
+        for target, command in commands:
+            if isinstance(command, Progress | Accept) or self.is_answered:
+                self._couple()
+            if isinstance(command, Accept):
+                self._on_answer()
+            if (leg := self._leg(target)) is not None:
+                leg.post(command)
+
+    def _on_answer(self) -> None:
+        self._answered_at = time.time()
+        self.note("answered", self.describe_codecs())
+        if self.max_call_s is not None:
+            words = f"The call reached the {self.max_call_s:.0f} s that your login allows."
+            ending = Ending(Cause.LIMIT, 200, words, "Whoever issues your tokens can raise `max_call_s`.")
+            self._limit = asyncio.get_running_loop().call_later(self.max_call_s, self.end, ending)
+
+    def end(self, ending: Ending) -> None:
+        """End both legs from our side."""
+        for side in Side:
+            leg = self._leg(side)
+            if leg is not None and self._call.of(side) is not DialogState.TERMINATED:
+                self._ending = self._ending or ending
+                leg.post(Release(ending))
+
+    @property
+    def is_answered(self) -> bool:
+        """Both legs are confirmed."""
+        return self._call.is_answered
+
+    # -- what is kept ---------------------------------------------------------------------------------
+
+    def record(self) -> CallRecord:
+        """The record as of now."""
+        ending = self._ending if self._call.is_over else None
+        return CallRecord(
+            id=self.id,
+            direction=self.direction,
+            user=self.user,
+            remote=self.remote,
+            trunk=self.trunk_name,
+            started_at=self._started_at,
+            answered_at=self._answered_at or None,
+            ended_at=time.time() if ending else None,
+            cause=ending.cause.value if ending else LIVE,
+            sip_status=ending.sip_status if ending else None,
+            sentence=ending.sentence if ending else self._state_sentence(),
+            hint=ending.hint if ending else "",
+            codecs=self.describe_codecs(),
+            media={"browser": _stats(self.browser), "trunk": _stats(self.trunk)},
+            journal=tuple(asdict(entry) for entry in self._journal.entries),
+        )
+
+    def _state_sentence(self) -> str:
+        return "The call is up." if self.is_answered else "The call is being set up."
+
+
+def _stats(leg: BrowserLeg | TrunkLeg | None) -> dict[str, object]:
+    if leg is None or leg.media is None:
+        return {}
+    return leg.final_stats or dict(leg.media.stats())

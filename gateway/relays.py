@@ -1,0 +1,160 @@
+"""The one door to mediacore: legs are made here, and their events leave here as values."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mediacore import Leg, Relay
+
+from gateway.config import MediaSettings, NetworkSettings
+
+log = logging.getLogger(__name__)
+
+__all__ = ["Leg", "MediaEvent", "Relays"]
+
+
+@dataclass(frozen=True, slots=True)
+class DtlsDatagram:
+    """One DTLS datagram from the validated path."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Nominated:
+    """ICE chose a path to the browser; "ip:port"."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class MediaStarted:
+    """The first RTP of this peer, or the first after a stall."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaStalled:
+    """No RTP for some seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class DigitHeard:
+    """The peer pressed a key (RFC 4733); it was passed on in RTP already."""
+
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSilent:
+    """Neither RTP nor consent for so long that the peer is gone."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RtcpBye:
+    """The peer said goodbye on RTCP."""
+
+
+@dataclass(frozen=True, slots=True)
+class DtlsOverflow:
+    """DTLS datagrams were dropped because too many waited."""
+
+
+MediaEvent = DtlsDatagram | Nominated | MediaStarted | MediaStalled | DigitHeard | PeerSilent | RtcpBye | DtlsOverflow
+Handler = Callable[[MediaEvent], None]
+
+_WITH_PAYLOAD: Final[dict[str, Callable[..., MediaEvent]]] = {
+    "dtls": DtlsDatagram,
+    "nominated": Nominated,
+    "dtmf": DigitHeard,
+    "dead": PeerSilent,
+}
+_WITHOUT: Final[dict[str, Callable[[], MediaEvent]]] = {
+    "media-started": MediaStarted,
+    "media-stalled": MediaStalled,
+    "rtcp-bye": RtcpBye,
+    "overflow": DtlsOverflow,
+}
+
+
+class Relays:
+    """The media engine of this process, and who listens to which leg."""
+
+    def __init__(self, media: MediaSettings, networks: Sequence[NetworkSettings]) -> None:
+        """Open the browsers' port and start the threads.
+
+        Raises:
+            OSError: A port is taken or an address is not ours.
+        """
+        self._networks = networks
+        self._handlers: dict[int, Handler] = {}
+        self._relay = Relay(
+            threads=media.threads or os.cpu_count() or 1,
+            networks=[network.bind for network in networks],
+            browser_port=media.browser_port,
+            rtp_ports=media.rtp_ports,
+        )
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._relay.fileno(), self._dispatch)
+
+    @property
+    def browser_candidates(self) -> tuple[tuple[str, int], ...]:
+        """Addresses of the shared port, as browsers must use them."""
+        return tuple((network.public, self._relay.browser_port) for network in self._networks)
+
+    @property
+    def trunk_address(self) -> str:
+        """The address for the SDP that trunks get."""
+        return self._networks[0].public
+
+    def browser_leg(self, ufrag: str, pwd: str, handler: Handler) -> Leg:
+        """A leg on the shared port."""
+        return self._listen(self._relay.browser_leg(ufrag, pwd), handler)
+
+    def rtp_leg(self, handler: Handler) -> Leg:
+        """A leg with its own RTP and RTCP ports.
+
+        Raises:
+            OSError: No pair of ports is free.
+        """
+        return self._listen(self._relay.rtp_leg(0), handler)
+
+    def couple(self, one: Leg, other: Leg) -> None:
+        """Let each hear the other."""
+        self._relay.route(one, other)
+        self._relay.route(other, one)
+
+    def release(self, leg: Leg) -> None:
+        """Close a leg; its handler hears nothing more."""
+        self._handlers.pop(leg.id, None)
+        leg.close()
+
+    def stats(self) -> dict[str, int]:
+        """Counters of the whole engine."""
+        return self._relay.stats()
+
+    def close(self) -> None:
+        """Stop the engine."""
+        self._loop.remove_reader(self._relay.fileno())
+        self._relay.close()
+
+    def _listen(self, leg: Leg, handler: Handler) -> Leg:
+        self._handlers[leg.id] = handler
+        return leg
+
+    def _dispatch(self) -> None:
+        for leg_id, kind, payload in self._relay.events():
+            handler = self._handlers.get(leg_id)
+            if handler is None:
+                continue  # it was released while the event was on its way
+            event = _WITHOUT[kind]() if kind in _WITHOUT else _WITH_PAYLOAD[kind](payload)
+            try:
+                handler(event)
+            except Exception:
+                log.exception("media event %s of leg %d failed", kind, leg_id)

@@ -1,0 +1,98 @@
+"""The public listener: the softphone page, its settings, and the signalling WebSocket."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from gateway.config import AuthSettings, ListenSettings, UserSettings
+from webrtc.websocket import Door, serve_socket
+
+WEB: Final = Path(__file__).parent.parent / "web"
+
+_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'self'; connect-src 'self'; img-src 'self' data:; media-src 'self' blob: mediastream:; "
+        "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "Permissions-Policy": "microphone=(self), camera=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+DEMO_LABELS: Final = {
+    "echo": "Echo test",
+    "music": "Music",
+    "hello": "Spoken greeting",
+    "early": "Early media",
+    "busy": "Busy",
+    "reject": "Declined",
+    "noanswer": "No answer",
+    "late": "Answers late",
+    "dtmf": "Keypad test",
+    "callback": "Calls you back",
+}
+
+
+class _SecureHeaders:
+    """Adds the headers above to every HTTP response."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_HEADERS)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+def own_origins(listen: ListenSettings, port: int) -> frozenset[str]:
+    """The origins that may open the WebSocket: those configured, and on loopback the listener's own."""
+    if not listen.is_loopback:
+        return frozenset(listen.origins)
+    scheme = "https" if listen.tls_cert else "http"
+    return frozenset(listen.origins) | {f"{scheme}://{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]")}
+
+
+def make_site(
+    door: Door,
+    *,
+    origins: frozenset[str],
+    auth: AuthSettings,
+    users: Mapping[str, UserSettings],
+    demo_numbers: Sequence[str] = (),
+) -> ASGIApp:
+    """The application of the public listener."""
+    settings: dict[str, Any] = {
+        "title": "webtrunk",
+        "auth": auth.mode,
+        "users": list(users) if auth.mode == "open" else [],
+        "demo": [{"to": number, "label": DEMO_LABELS.get(number, number)} for number in demo_numbers],
+    }
+
+    async def read_settings(_: Request) -> JSONResponse:
+        return JSONResponse(settings)
+
+    async def signal(socket: WebSocket) -> None:
+        await serve_socket(socket, door, origins)
+
+    routes = [
+        Route("/settings.json", read_settings),
+        WebSocketRoute("/signal", signal),
+        Mount("/", StaticFiles(directory=WEB, html=True)),
+    ]
+    return _SecureHeaders(Starlette(routes=routes))

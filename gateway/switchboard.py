@@ -1,0 +1,284 @@
+"""All live calls: makes them from what pages and trunks ask, and carries events to their legs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final, assert_never
+
+from call.causes import Cause, Ending
+from call.coupling import Side
+from call.errors import GatewayError, PeerError, PolicyError, TransportError, UnacceptableOffer, UnknownDestination
+from call.leg import Ringing
+from gateway.browserleg import BrowserLeg, Surroundings
+from gateway.config import SessionSettings, TrunkSettings
+from gateway.directory import Directory, Session
+from gateway.livecall import LiveCall
+from gateway.records import CallRecord, Records
+from gateway.routing import Router
+from gateway.trunkleg import TrunkLeg
+from sip import messages
+from webrtc import signalling
+
+log = logging.getLogger(__name__)
+
+DRAIN_S: Final = 5.0
+"""How long a stopping gateway waits for its calls to say goodbye."""
+
+_CAUSES: Final[tuple[tuple[type[GatewayError], Cause], ...]] = (
+    (UnacceptableOffer, Cause.NO_COMMON_MEDIA),
+    (UnknownDestination, Cause.NOT_FOUND),
+    (PolicyError, Cause.NOT_ALLOWED),
+    (TransportError, Cause.OVERLOAD),
+    (PeerError, Cause.NO_COMMON_MEDIA),
+)
+
+
+class Switchboard:
+    """Live calls by their id, and trunk legs by the worker's name for them."""
+
+    def __init__(
+        self,
+        house: Surroundings,
+        *,
+        trunks: Mapping[str, TrunkSettings],
+        session: SessionSettings,
+        router: Router,
+        directory: Directory,
+        records: Records,
+        post: Callable[[messages.Command], None],
+    ) -> None:
+        self._house, self._trunks, self._session = house, trunks, session
+        self._router, self._directory, self._records, self._post = router, directory, records, post
+        self._calls: dict[str, LiveCall] = {}
+        self._trunk_legs: dict[str, TrunkLeg] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._is_stopping = False
+
+    @property
+    def calls(self) -> Mapping[str, LiveCall]:
+        """The calls that are up or being set up."""
+        return self._calls
+
+    # -- from pages -----------------------------------------------------------------------------------
+
+    def handle(self, session: Session, message: signalling.ClientMessage) -> None:
+        """Act on one message of a page.
+
+        Raises:
+            GatewayError: It was refused; calls that are up are as they were.
+        """
+        match message:
+            case signalling.CallStart():
+                self._start(session, message)
+            case signalling.CallAccept(call, sdp):
+                live = self._live(self._leg(session, call))
+                trunk = self._trunks[live.trunk_name]
+                codecs = (live.trunk.codec,) if live.trunk and live.trunk.codec else trunk.codecs
+                self._leg(session, call).accept(session, sdp, codecs, trunk.prefer)
+            case signalling.CallOffer(call, sdp):
+                self._leg(session, call).take_new_offer(sdp)
+            case signalling.CallDtmf(call, digits):
+                self._leg(session, call).press(digits)
+            case signalling.CallHangup(call) | signalling.CallReject(call):
+                self._leg(session, call).hang_up()
+            case signalling.Goodbye():
+                for leg in list(session.legs.values()):
+                    leg.page_lost("The page was closed.", session)
+            case signalling.Hello():
+                raise PeerError("This socket has said hello already.")
+            case signalling.Ping():
+                pass  # the socket answers it
+            case _:
+                assert_never(message)
+
+    def _leg(self, session: Session, name: str) -> BrowserLeg:
+        try:
+            return session.legs[name]
+        except KeyError:
+            raise PeerError(f"There is no call {name}.", hint="It may have ended a moment ago.") from None
+
+    def _live(self, leg: BrowserLeg) -> LiveCall:
+        return next(call for call in self._calls.values() if call.browser is leg)
+
+    def _start(self, session: Session, message: signalling.CallStart) -> None:
+        if message.call in session.legs:
+            raise PeerError(f"There is a call {message.call} already.", hint="Choose a new name for every call.")
+        try:
+            self._check_running()
+            route = self._router.outgoing(message.to, session.identity)
+        except GatewayError as error:
+            self._refuse(session, message, error, trunk="")
+            return
+        live = LiveCall(_new_id(), "outgoing", user=session.user, remote=route.number, trunk=route.trunk)
+        live.max_call_s = session.identity.max_call_s
+        try:
+            self._dial(live, session, message)
+        except GatewayError as error:
+            self._refuse(session, message, error, trunk=route.trunk)
+
+    def _check_running(self) -> None:
+        if self._is_stopping:
+            raise TransportError("The gateway is about to stop and takes no new calls.", hint="Try again in a minute.")
+
+    def _dial(self, live: LiveCall, session: Session, message: signalling.CallStart) -> None:
+        trunk = self._trunks[live.trunk_name]
+        browser = BrowserLeg(self._house, live.report_of(Side.CALLER), record=live.id, remote=live.remote)
+        answer = browser.take_offer(message.sdp, trunk.codecs, trunk.prefer)
+        assert browser.media is not None
+        try:
+            leg = self._trunk_leg(live.id, live, Side.CALLEE)
+        except TransportError:
+            self._house.relays.release(browser.media)
+            raise
+        browser.belong_to(session, message.call)
+        browser.describe_codecs = live.describe_codecs
+        live.browser, live.trunk = browser, leg
+        self._house.relays.couple(browser.media, leg.media)
+        session.send(signalling.CallAnswerSdp(message.call, answer, live.id))
+        self._begin(live)
+        identity = session.identity
+        from_user = identity.caller_id or trunk.caller_id or ("" if trunk.user else identity.user)
+        leg.invite(live.remote, from_user, identity.display, tuple(message.headers.items()))
+
+    def _refuse(self, session: Session, message: signalling.CallStart, error: GatewayError, *, trunk: str) -> None:
+        """A call that never began still leaves a record, and the page learns why."""
+        cause = next((cause for kind, cause in _CAUSES if isinstance(error, kind)), Cause.GATEWAY_ERROR)
+        ending = Ending(cause, error.sip_status, str(error), error.hint)
+        session.send(signalling.CallEnded(message.call, cause.value, ending.sip_status, ending.sentence, ending.hint))
+        self._records.save(_refusal("outgoing", session.user, message.to, trunk, ending))
+
+    # -- from trunks ----------------------------------------------------------------------------------
+
+    def on_sip(self, event: messages.LegEvent) -> None:
+        """Carry an event of the SIP worker to its leg; an INVITE makes a new call."""
+        if isinstance(event, messages.Incoming):
+            self._incoming(event)
+        elif (leg := self._trunk_legs.get(event.leg)) is not None:
+            leg.on_sip(event)
+        else:
+            log.debug("event for a leg that is gone: %r", event)
+
+    def on_worker_lost(self, why: str) -> None:
+        """The SIP worker died: its dialogs are gone, so their calls end."""
+        log.error("SIP worker lost: %s", why)
+        for leg in list(self._trunk_legs.values()):
+            leg.on_sip(messages.Ended(leg.id, "fault", 503, fault="worker", detail=why))
+
+    def _incoming(self, event: messages.Incoming) -> None:
+        user = self._router.incoming(event.number)
+        sessions = self._directory.sessions_of(user) if user else []
+        if self._is_stopping:
+            self._refuse_incoming(event, user, 503, Cause.OVERLOAD, "The gateway is about to stop.")
+        elif user is None:
+            words = f"Trunk {event.trunk} called {event.number}, which belongs to no user."
+            self._refuse_incoming(event, user, 404, Cause.NOT_FOUND, words)
+        elif not sessions:
+            words = f"{user} is not logged in on any page."
+            self._refuse_incoming(event, user, 480, Cause.UNAVAILABLE, words)
+        else:
+            self._ring(event, user, sessions)
+
+    def _refuse_incoming(
+        self, event: messages.Incoming, user: str | None, status: int, cause: Cause, sentence: str, hint: str = ""
+    ) -> None:
+        self._post(messages.Release(event.leg, status))
+        ending = Ending(cause, status, sentence, hint or "Check the `numbers` of your users." if not user else hint)
+        self._records.save(_refusal("incoming", user or "", event.from_user, event.trunk, ending))
+
+    def _ring(self, event: messages.Incoming, user: str, sessions: list[Session]) -> None:
+        live = LiveCall(_new_id(), "incoming", user=user, remote=event.from_user, trunk=event.trunk)
+        try:
+            leg = self._trunk_leg(event.leg, live, Side.CALLER)
+        except TransportError as error:
+            self._refuse_incoming(event, user, 503, Cause.OVERLOAD, str(error), error.hint)
+            return
+        try:
+            leg.take_incoming(event)
+        except GatewayError as error:
+            self._forget_trunk_leg(leg)
+            self._refuse_incoming(event, user, error.sip_status, Cause.NO_COMMON_MEDIA, str(error), error.hint)
+            return
+        browser = BrowserLeg(self._house, live.report_of(Side.CALLEE), record=live.id, remote=event.from_user)
+        browser.describe_codecs = live.describe_codecs
+        live.browser, live.trunk = browser, leg
+        live.couple_media(lambda: self._couple(browser, leg))
+        live.note("INVITE", f"{event.from_user} calls {event.number} through trunk {event.trunk} from {event.source}")
+        self._begin(live)
+        browser.ring(sessions, _ringing_message(live.id, event), self._session.ring_s)
+        live.report_of(Side.CALLEE).emit(Ringing(180))
+
+    def _couple(self, browser: BrowserLeg, trunk: TrunkLeg) -> None:
+        if browser.media is not None:
+            self._house.relays.couple(browser.media, trunk.media)
+
+    # -- life of calls --------------------------------------------------------------------------------
+
+    def _trunk_leg(self, leg_id: str, live: LiveCall, side: Side) -> TrunkLeg:
+        settings = self._trunks[live.trunk_name]
+        try:
+            leg = TrunkLeg(
+                leg_id,
+                live.trunk_name,
+                settings,
+                relays=self._house.relays,
+                post=self._post,
+                report=live.report_of(side),
+            )
+        except OSError as error:
+            raise TransportError(f"No RTP port is free: {error}.", hint="Widen `media.rtp_ports`.") from error
+        self._trunk_legs[leg_id] = leg
+        return leg
+
+    def _forget_trunk_leg(self, leg: TrunkLeg) -> None:
+        self._trunk_legs.pop(leg.id, None)
+        self._house.relays.release(leg.media)
+
+    def _begin(self, live: LiveCall) -> None:
+        self._calls[live.id] = live
+        self._idle.clear()
+        self._records.save(live.record())
+        self._house.spawn(self._run(live))
+
+    async def _run(self, live: LiveCall) -> None:
+        record = await live.run()
+        self._records.save(record)
+        self._calls.pop(live.id, None)
+        if live.trunk is not None:
+            self._trunk_legs.pop(live.trunk.id, None)
+        if not self._calls:
+            self._idle.set()
+        log.info("call %s of %s with %s ended: %s", live.id, live.user, live.remote, record.sentence)
+
+    async def drain(self) -> None:
+        """End all calls with a reason and wait for their goodbyes, at most `DRAIN_S`."""
+        self._is_stopping = True
+        ending = Ending(Cause.GATEWAY_ERROR, 503, "The gateway was stopped.", "Call again in a minute.")
+        for live in list(self._calls.values()):
+            live.end(ending)
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await self._idle.wait()
+        except TimeoutError:
+            for live in self._calls.values():
+                self._records.save(live.record())
+
+
+def _ringing_message(call_id: str, event: messages.Incoming) -> signalling.CallIncoming:
+    headers = {name: value for name, value in event.headers if name.lower().startswith("x-")}
+    display = event.from_display or event.from_user
+    return signalling.CallIncoming(call_id, event.from_user, display, event.number, headers, call_id)
+
+
+def _refusal(direction: str, user: str, remote: str, trunk: str, ending: Ending) -> CallRecord:
+    now = time.time()
+    words: dict[str, Any] = {"sip_status": ending.sip_status, "sentence": ending.sentence, "hint": ending.hint}
+    return CallRecord(_new_id(), direction, user, remote, trunk, now, ended_at=now, cause=ending.cause.value, **words)
+
+
+def _new_id() -> str:
+    return secrets.token_hex(6)

@@ -1,0 +1,288 @@
+"""The trunk's half of a call: its RTP leg, its SDP, and the commands to the SIP worker."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from typing import Any, Final, assert_never
+
+from call import causes, trunk_sdp
+from call.causes import Cause, Ending
+from call.codecs import CodecName
+from call.coupling import Accept, Command, Press, Progress, Release
+from call.errors import GatewayError, PeerError
+from call.leg import Answered, Ended, Headers, Pressed, Ringing
+from call.sdp_attributes import Direction
+from call.trunk_sdp import TrunkMedia
+from gateway import relays
+from gateway.browserleg import Report
+from gateway.config import TrunkSettings
+from gateway.relays import Leg, MediaEvent, Relays
+from sip import messages
+
+Post = Callable[[messages.Command], None]
+
+RELEASE_TIMEOUT_S: Final = 40.0
+"""A BYE that nobody answers ends after 32 s (timer F, RFC 3261 §17.1.2.2); then we stop waiting."""
+
+
+class TrunkLeg:
+    """One SIP dialog with a trunk, and its RTP."""
+
+    def __init__(
+        self, leg_id: str, trunk: str, settings: TrunkSettings, *, relays: Relays, post: Post, report: Report
+    ) -> None:
+        self.id, self.trunk = leg_id, trunk
+        self._settings, self._relays, self._post, self._report = settings, relays, post, report
+        self.final_stats: dict[str, Any] = {}
+        self.remote: TrunkMedia | None = None
+        self.number = ""
+        self._is_caller = False
+        self._is_answered = False
+        self._is_over = False
+        self._hears_media = False
+        self._local_sdp = ""
+        self._sdp_session = secrets.randbits(62)
+        self._sdp_version = 1
+        self._releasing: Ending | None = None
+        self._watchdog: asyncio.TimerHandle | None = None
+        self.media: Leg = relays.rtp_leg(self._on_media)
+
+    @property
+    def codec(self) -> CodecName | None:
+        """What the trunk speaks, once it is known."""
+        return self.remote.codec if self.remote else None
+
+    # -- beginnings -----------------------------------------------------------------------------------
+
+    def invite(self, number: str, from_user: str, from_display: str, headers: Headers) -> None:
+        """Place the call."""
+        self.number = number
+        self._local_sdp = self._make_offer()
+        self._report.note("INVITE", f"{number} through trunk {self.trunk}, offering {', '.join(self._settings.codecs)}")
+        self._post(messages.Invite(self.id, self.trunk, number, self._local_sdp, from_user, from_display, headers))
+
+    def take_incoming(self, event: messages.Incoming) -> None:
+        """Read the INVITE that came in.
+
+        Raises:
+            GatewayError: Its offer cannot be served.
+        """
+        self._is_caller = True
+        self.number = event.from_user
+        if event.sdp is None:
+            self._local_sdp = self._make_offer()
+            return
+        self._apply(trunk_sdp.read_trunk_offer(event.sdp, self._settings.codecs))
+        self._local_sdp = self._make_answer(event.sdp)
+
+    # -- events of the worker -------------------------------------------------------------------------
+
+    def on_sip(self, event: messages.LegEvent) -> None:
+        """Act on what the worker says about this leg."""
+        match event:
+            case messages.Ringing():
+                self._on_ringing(event)
+            case messages.Answered():
+                self._on_answered(event)
+            case messages.Reoffered(_, sdp):
+                self._on_reoffered(sdp)
+            case messages.Reanswered(_, status, _):
+                self._report.note("re-INVITE answered", str(status))
+            case messages.InfoDtmf(_, digit, _):
+                self._report.note("digit by INFO", digit)
+                self._report.emit(Pressed(digit))
+            case messages.Ended():
+                self._on_ended(event)
+            case messages.Incoming():
+                raise PeerError("A second INVITE for the same leg.")
+            case _:
+                assert_never(event)
+
+    def _on_ringing(self, event: messages.Ringing) -> None:
+        self._report.note(f"{event.status}", "with SDP" if event.sdp else "without SDP")
+        if event.sdp is not None and not self._take_answer(event.sdp):
+            return
+        self._report.emit(Ringing(event.status, self._hears_media, _custom(event.headers)))
+
+    def _on_answered(self, event: messages.Answered) -> None:
+        self._is_answered = True
+        if self._is_caller:
+            self._report.note("ACK", "the trunk confirmed our 200")
+            if self.remote is None:
+                self._take_answer(event.sdp)
+            return
+        self._report.note("200", "the far end answered")
+        if self._take_answer(event.sdp):
+            self._report.emit(Answered(_custom(event.headers)))
+
+    def _take_answer(self, sdp: str) -> bool:
+        """Apply the trunk's answer; one that we cannot serve ends the call."""
+        try:
+            self._apply(trunk_sdp.read_trunk_answer(self._local_sdp, sdp))
+        except GatewayError as error:
+            self._report.note("SDP refused", str(error))
+            self._begin_release(Ending(Cause.NO_COMMON_MEDIA, 488, str(error), error.hint))
+            return False
+        return True
+
+    def _on_reoffered(self, sdp: str | None) -> None:
+        """A re-INVITE or UPDATE touches this leg alone (design D5)."""
+        self._sdp_version += 1
+        try:
+            if sdp is None:
+                self._local_sdp = self._make_offer()
+            else:
+                self._apply(trunk_sdp.read_trunk_offer(sdp, self._settings.codecs))
+                self._local_sdp = self._make_answer(sdp)
+        except GatewayError as error:
+            self._report.note("re-INVITE refused", str(error))
+            self._post(messages.Reanswer(self.id, error.sip_status))
+            return
+        held = self.remote is not None and self.remote.hold
+        self._report.note("re-INVITE", "the far end holds the call" if held else "accepted")
+        self._post(messages.Reanswer(self.id, 200, self._local_sdp))
+
+    def _on_ended(self, event: messages.Ended) -> None:
+        if self._is_over:
+            return
+        ending = self._releasing or self._ending_of(event)
+        why = " ".join(word for word in (event.by, str(event.status), event.phrase, event.fault, event.detail) if word)
+        self._report.note("ended", why)
+        self._close(ending)
+
+    def _ending_of(self, event: messages.Ended) -> Ending:
+        who = self.number or "The far end"
+        if event.fault == "" and self._is_answered:
+            return causes.hung_up(who)
+        if self._is_caller and event.by == "peer":
+            return causes.cancelled(who)
+        return causes.trunk_ending(
+            trunk=self.trunk,
+            number=self.number,
+            status=event.status,
+            phrase=event.phrase,
+            fault=event.fault,
+            detail=event.detail,
+            q850=event.q850,
+        )
+
+    # -- commands of the call -------------------------------------------------------------------------
+
+    def post(self, command: Command) -> None:
+        """Carry out what the call decided."""
+        if self._is_over or self._releasing:
+            return
+        match command:
+            case Progress(status, _, _):
+                self._post(messages.Progress(self.id, status))
+            case Accept():
+                self._post(messages.Accept(self.id, self._local_sdp))
+            case Press(digits):
+                self._press(digits)
+            case Release(ending):
+                self._begin_release(ending)
+            case _:
+                assert_never(command)
+
+    def _press(self, digits: str) -> None:
+        try:
+            self.media.dtmf(digits)
+        except ValueError:
+            self._report.note("digits not sent", "the trunk did not negotiate telephone-event")
+
+    def _begin_release(self, ending: Ending) -> None:
+        """The media stops at once; the dialog ends when the worker says so."""
+        self._releasing = ending
+        text = ending.sentence.replace('"', "'").encode("ascii", "ignore").decode()
+        reason = ("Reason", f'Q.850;cause={causes.q850_of(ending)};text="{text[:80]}"')
+        self._post(messages.Release(self.id, ending.sip_status, "", (reason,)))
+        self.media.set_receiving(False)
+        self.media.set_sending(False)
+        self._watchdog = asyncio.get_running_loop().call_later(RELEASE_TIMEOUT_S, self._give_up)
+
+    def _give_up(self) -> None:
+        self._report.note("ended", f"the worker did not confirm the release within {RELEASE_TIMEOUT_S:.0f} s")
+        if self._releasing:
+            self._close(self._releasing)
+
+    def _close(self, ending: Ending) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        self.final_stats = dict(self.media.stats())
+        self._relays.release(self.media)
+        self._report.emit(Ended(ending))
+
+    # -- SDP and media --------------------------------------------------------------------------------
+
+    def _make_offer(self) -> str:
+        port = self._rtp_port
+        return trunk_sdp.trunk_offer(
+            address=self._relays.trunk_address,
+            rtp_port=port,
+            rtcp_port=port + 1,
+            codecs=self._settings.codecs,
+            session_id=self._sdp_session,
+            version=self._sdp_version,
+        )
+
+    def _make_answer(self, offer: str) -> str:
+        assert self.remote is not None
+        port = self._rtp_port
+        return trunk_sdp.trunk_answer(
+            offer,
+            self.remote,
+            address=self._relays.trunk_address,
+            rtp_port=port,
+            rtcp_port=port + 1,
+            session_id=self._sdp_session,
+            version=self._sdp_version,
+            direction=Direction.SENDRECV,
+        )
+
+    @property
+    def _rtp_port(self) -> int:
+        assert self.media.address is not None
+        return self.media.address[1]
+
+    def _apply(self, remote: TrunkMedia) -> None:
+        """Tell the media core what the trunk's SDP says."""
+        self.media.set_codec(
+            remote.codec, remote.payload_type, remote.telephone_event, remote.telephone_event_rate, remote.ptime_ms
+        )
+        if remote.rtp is not None:
+            changed = self.remote is None or (self.remote.rtp, self.remote.rtcp) != (remote.rtp, remote.rtcp)
+            self.media.set_remote(remote.rtp, remote.rtcp, rtcp_mux=remote.rtcp_mux, reopen=changed)
+        self.media.set_sending(remote.direction.receives and remote.rtp is not None)
+        self.media.set_receiving(remote.direction.sends)
+        self.remote = remote
+
+    def _on_media(self, event: MediaEvent) -> None:
+        match event:
+            case relays.MediaStarted():
+                self._report.note("audio arrives", "first packet from the trunk")
+                self._hears_media = True
+                if not self._is_caller and not self._is_answered and self.remote is not None:
+                    self._report.emit(Ringing(183, early_media=True))
+            case relays.MediaStalled():
+                self._report.note("audio stopped", "no packet from the trunk for some seconds")
+            case relays.DigitHeard(digit):
+                self._report.note("digit in RTP", digit)
+            case relays.PeerSilent(why):
+                # Hold and silence suppression look the same: only SIP ends this leg.
+                self._report.note("trunk is silent", why)
+            case relays.RtcpBye():
+                self._report.note("RTCP BYE", "from the trunk")
+            case relays.DtlsDatagram() | relays.Nominated() | relays.DtlsOverflow():
+                pass  # a browser's matters; an RTP leg has none of them
+            case _:
+                assert_never(event)
+
+
+def _custom(headers: Headers) -> Headers:
+    """The headers that pass through a B2BUA: applications' own."""
+    return tuple((name, value) for name, value in headers if name.lower().startswith("x-"))
