@@ -91,7 +91,7 @@ def read_trunk_answer(offer_text: str, answer_text: str) -> TrunkMedia:
     offer = sdp.parse(offer_text)
     answer = _parse(answer_text, "answer")
     index = _audio_index(answer, "answered")
-    offered = next(section for section in offer.media if section.kind == "audio")
+    offered = next(section for section in offer.media if section.kind == "audio" and section.port)
     section = answer.media[index]
     chosen = _first_allowed(section, {one.codec for one in formats(offered)})
     if chosen is None:

@@ -146,6 +146,11 @@ def test_answer_may_reject_further_sections() -> None:
     assert (media.index, media.rtp) == (0, ("192.0.2.9", 4000))
 
 
+def test_our_own_rejected_section_is_not_the_one_that_was_answered() -> None:
+    ours = offer().replace("m=audio", "m=audio 0 RTP/SAVP 18\r\nm=audio")
+    assert read_trunk_answer(ours, plain()).codec == "PCMU"
+
+
 def test_answer_never_allows_more_than_we_offered() -> None:
     media = read_trunk_answer(offer(direction=Direction.SENDONLY), plain())
     assert media.direction is Direction.RECVONLY
