@@ -1,5 +1,13 @@
 //! The codecs we speak and the transcoder between them, at 8 kHz mono inside (design.md D6).
 
+mod fade;
+mod g711;
+mod transcoder;
+
+use std::fmt;
+
+pub use transcoder::Transcoder;
+
 /// An audio codec of a leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Codec {
@@ -12,81 +20,70 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// The codec of this `a=rtpmap` name, whatever its case.
+    /// The codec of this `a=rtpmap` encoding name, whatever its case (RFC 8866 §6.6).
     #[must_use]
-    pub fn from_name(_name: &str) -> Option<Self> {
-        unimplemented!()
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Opus, Self::Pcmu, Self::Pcma].into_iter().find(|codec| codec.name().eq_ignore_ascii_case(name))
     }
 
     /// Encoding name as in `a=rtpmap`.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        unimplemented!()
+        match self {
+            Self::Opus => "opus",
+            Self::Pcmu => "PCMU",
+            Self::Pcma => "PCMA",
+        }
     }
 
     /// RTP clock rate in Hz; 48000 for Opus whatever its inner rate (RFC 7587 §4.1).
     #[must_use]
     pub const fn clock_rate_hz(self) -> u32 {
-        unimplemented!()
+        match self {
+            Self::Opus => 48_000,
+            Self::Pcmu | Self::Pcma => 8000,
+        }
     }
 
-    /// Payload type: the static one of RFC 3551, or browsers' usual 111 for Opus.
+    /// Payload type: the static one of RFC 3551 §6, or browsers' usual 111 for Opus.
     #[must_use]
     pub const fn default_payload_type(self) -> u8 {
-        unimplemented!()
+        match self {
+            Self::Opus => 111,
+            Self::Pcmu => 0,
+            Self::Pcma => 8,
+        }
     }
 }
 
-/// Why a transcoder could not be made.
+/// Why a transcoder could not be made or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodecError {
-    /// ptime outside 5..=200 ms.
+    /// ptime outside 5..=120 ms.
     Ptime(u32),
     /// libopus refused, with its error code.
     Opus(i32),
 }
 
-/// Takes payloads of one codec, gives payloads of another, cut into frames of one length.
-pub struct Transcoder {}
-
-impl Transcoder {
-    /// `complexity` (0–10) matters only towards Opus.
-    ///
-    /// # Errors
-    /// [`CodecError`].
-    pub fn new(_from: Codec, _to: Codec, _ptime_ms: u32, _complexity: i32) -> Result<Self, CodecError> {
-        unimplemented!()
+impl fmt::Display for CodecError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ptime(ptime_ms) => write!(formatter, "ptime is {ptime_ms} ms, it must be 5 to 120 ms"),
+            Self::Opus(code) => write!(formatter, "libopus refused with error {code}"),
+        }
     }
+}
 
-    /// One payload in, in order; `emit(payload, duration in target RTP ticks)` for each whole frame out.
-    pub fn push(&mut self, _payload: &[u8], _emit: &mut dyn FnMut(&[u8], u32)) {
-        unimplemented!()
-    }
+impl std::error::Error for CodecError {}
 
-    /// `samples_8k` samples (at 8 kHz) are lost for good: fill the gap with concealment.
-    pub fn conceal(&mut self, _samples_8k: u32, _emit: &mut dyn FnMut(&[u8], u32)) {
-        unimplemented!()
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// Give out a last short frame, filled up with silence: the talk spurt is over or the source changed.
-    pub fn flush(&mut self, _emit: &mut dyn FnMut(&[u8], u32)) {
-        unimplemented!()
-    }
-
-    /// Samples at 8 kHz in the most recent payload pushed; what one lost packet most likely held.
-    #[must_use]
-    pub fn last_samples_8k(&self) -> u32 {
-        unimplemented!()
-    }
-
-    /// Tell the Opus encoder the loss its receiver sees; above 0 turns in-band FEC on.
-    pub fn set_expected_loss(&mut self, _percent: u8) {
-        unimplemented!()
-    }
-
-    /// Payloads that could not be decoded or encoded, since creation.
-    #[must_use]
-    pub fn errors(&self) -> u64 {
-        unimplemented!()
+    #[test]
+    fn names_are_found_whatever_their_case() {
+        assert_eq!(Codec::from_name("OPUS"), Some(Codec::Opus));
+        assert_eq!(Codec::from_name("pcma"), Some(Codec::Pcma));
+        assert_eq!(Codec::from_name("G722"), None);
     }
 }
