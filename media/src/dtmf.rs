@@ -1,6 +1,13 @@
 //! DTMF as RTP telephone-events (RFC 4733): find digits in what comes, make regular trains of what goes.
 
-use std::time::Duration;
+mod detector;
+mod generator;
+
+pub use detector::Detector;
+pub use generator::{Generator, Packet};
+
+/// The DTMF digits in the order of their event codes (RFC 4733 §3.2).
+const DIGITS: &[u8; 16] = b"0123456789*#ABCD";
 
 /// The four bytes of one telephone-event payload (RFC 4733 §2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,14 +26,23 @@ impl TelephoneEvent {
     /// The payload bytes.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 4] {
-        unimplemented!()
+        let [high, low] = self.duration.to_be_bytes();
+        [self.event, u8::from(self.end) << 7 | self.volume & 0x3f, high, low]
     }
 }
 
-/// The telephone-event in an RTP payload, the first one when it is redundant (RFC 4733 §2.5.1.4).
+/// The telephone-event in an RTP payload.
+///
+/// A payload may hold several (RFC 4733 §2.5.1.5), which nobody sends; bytes behind the first are ignored, lest padding become digits.
 #[must_use]
-pub fn parse(_payload: &[u8]) -> Option<TelephoneEvent> {
-    unimplemented!()
+pub fn parse(payload: &[u8]) -> Option<TelephoneEvent> {
+    let &[event, flags, high, low] = payload.first_chunk()?;
+    Some(TelephoneEvent {
+        event,
+        end: flags & 0x80 != 0,
+        volume: flags & 0x3f,
+        duration: u16::from_be_bytes([high, low]),
+    })
 }
 
 /// A digit that somebody dialled.
@@ -42,89 +58,37 @@ impl Digit {
     /// `0`–`9`, `*`, `#`, `A`–`D`.
     #[must_use]
     pub fn as_char(self) -> char {
-        unimplemented!()
+        char::from(DIGITS[usize::from(self.event & 0x0f)])
     }
 }
 
 /// Event code of a dialled character; lower-case a–d are taken too.
 #[must_use]
-pub fn event_of(_digit: char) -> Option<u8> {
-    unimplemented!()
+pub fn event_of(digit: char) -> Option<u8> {
+    let position = DIGITS.iter().position(|&known| char::from(known) == digit.to_ascii_uppercase())?;
+    u8::try_from(position).ok()
 }
 
-/// Turns packets of telephone-events into digits, each exactly once.
-pub struct Detector {}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Detector {
-    /// `clock_rate_hz` is that of the negotiated telephone-event; it scales durations only.
-    #[must_use]
-    pub fn new(_clock_rate_hz: u32) -> Self {
-        unimplemented!()
+    #[test]
+    fn a_payload_is_read_as_it_is_written() {
+        let event = TelephoneEvent { event: 11, end: true, volume: 10, duration: 1600 };
+        assert_eq!(event.to_bytes(), [11, 0x8a, 0x06, 0x40]);
+        assert_eq!(parse(&event.to_bytes()), Some(event));
+        assert_eq!(parse(&[11, 0xca, 0x06, 0x40, 0, 0]), Some(event));
+        assert_eq!(parse(&[11, 0x8a, 0x06]), None);
     }
 
-    /// One telephone-event payload with its RTP timestamp. Up to two digits can come out: one whose end was lost, and this one.
-    pub fn on_packet(&mut self, _now: Duration, _timestamp: u32, _payload: &[u8], _emit: &mut dyn FnMut(Digit)) {
-        unimplemented!()
-    }
-
-    /// Report the digit whose end packets are lost, when its time has come.
-    pub fn on_tick(&mut self, _now: Duration) -> Option<Digit> {
-        unimplemented!()
-    }
-
-    /// When `on_tick` has something to say at the earliest.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Duration> {
-        unimplemented!()
-    }
-
-    /// The SSRC changed: forget old timestamps; a digit that was held is given out.
-    pub fn reset(&mut self) -> Option<Digit> {
-        unimplemented!()
-    }
-}
-
-/// One RTP packet that the generator wants sent now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Packet {
-    /// RTP marker bit: first packet of a digit.
-    pub marker: bool,
-    /// RTP timestamp: the start of the event (or of this segment of a long one).
-    pub timestamp: u32,
-    /// RTP payload.
-    pub payload: [u8; 4],
-}
-
-/// Sends digits as regular trains: a packet every 20 ms, the end three times, a gap between digits.
-pub struct Generator {}
-
-impl Generator {
-    /// `event_rate_hz` is the clock of durations, `timestamp_rate_hz` that of the RTP stream (they differ only where Opus carries telephone-event/8000).
-    #[must_use]
-    pub fn new(_event_rate_hz: u32, _timestamp_rate_hz: u32) -> Self {
-        unimplemented!()
-    }
-
-    /// Queue a digit; false when the queue is full or `event` is no digit.
-    #[must_use]
-    pub fn push(&mut self, _event: u8, _duration_ms: u32, _gap_ms: u32) -> bool {
-        unimplemented!()
-    }
-
-    /// The packet due at `now`, if any; call again until `None`. `rtp_now` is the stream's RTP timestamp at `now`; it becomes the timestamp of a digit that starts now.
-    pub fn next(&mut self, _now: Duration, _rtp_now: u32) -> Option<Packet> {
-        unimplemented!()
-    }
-
-    /// When `next` has something to send; `Duration::ZERO` for at once, `None` when all is sent.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Duration> {
-        unimplemented!()
-    }
-
-    /// A digit is being sent (its gap included): audio pauses.
-    #[must_use]
-    pub fn is_sending(&self) -> bool {
-        unimplemented!()
+    #[test]
+    fn digits_and_codes_are_two_names_of_one_thing() {
+        for event in 0..16 {
+            assert_eq!(event_of(Digit { event, duration_ms: 0 }.as_char()), Some(event));
+        }
+        assert_eq!(event_of('d'), Some(15));
+        assert_eq!(event_of('E'), None);
+        assert_eq!(event_of('é'), None);
     }
 }
