@@ -1,0 +1,84 @@
+"""The set-up's own pure parts: when a step is current, and what a failure means."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+
+from chores.diagnosis import explain  # type: ignore[import-not-found]  # noqa: E402
+from chores.progress import ChoreFailed, run_logged  # type: ignore[import-not-found]  # noqa: E402
+from chores.stamps import Stamps, fingerprint  # type: ignore[import-not-found]  # noqa: E402
+
+
+def test_a_step_is_current_until_its_inputs_change(tmp_path: Path) -> None:
+    stamps = Stamps(tmp_path / "stamps")
+    assert not stamps.is_current("media core", "one")
+    stamps.leave("media core", "one")
+    assert stamps.is_current("media core", "one")
+    assert not stamps.is_current("media core", "two")
+
+
+def test_a_step_that_breaks_off_is_not_current(tmp_path: Path) -> None:
+    stamps = Stamps(tmp_path)
+    stamps.leave("pjsua2", "one")
+    stamps.lift("pjsua2")
+    assert not stamps.is_current("pjsua2", "one")
+
+
+def test_the_fingerprint_sees_content_names_and_facts(tmp_path: Path) -> None:
+    source = tmp_path / "lib.rs"
+    source.write_text("fn a() {}")
+    first = fingerprint([tmp_path], "3.11")
+    assert fingerprint([tmp_path], "3.11") == first
+    assert fingerprint([tmp_path], "3.12") != first
+    source.write_text("fn b() {}")
+    assert fingerprint([tmp_path], "3.11") != first
+    source.write_text("fn a() {}")
+    source.rename(tmp_path / "main.rs")
+    assert fingerprint([tmp_path], "3.11") != first
+
+
+def test_what_a_build_leaves_behind_is_no_input(tmp_path: Path) -> None:
+    (tmp_path / "lib.rs").write_text("")
+    before = fingerprint([tmp_path])
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "object").write_text("x")
+    (tmp_path / "core.so").write_text("x")
+    assert fingerprint([tmp_path]) == before
+
+
+@pytest.mark.parametrize(
+    ("output", "word"),
+    [
+        ("OSError: [Errno 28] No space left on device", "disk is full"),
+        ("Could not resolve host: deb.debian.org", "network"),
+        ("E: Could not get lock /var/lib/dpkg/lock-frontend", "Another program is using apt"),
+        ("sudo: a password is required", "as root"),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE", "lock file"),
+        ("fatal error: Python.h: No such file or directory", "python3-dev"),
+        ("error: package `x` requires rustc 1.99", "rustup update"),
+        ("c++: fatal error: Killed signal terminated program cc1plus", "memory"),
+    ],
+)
+def test_a_known_failure_is_explained(output: str, word: str) -> None:
+    assert word in explain(f"some lines\n{output}\nmore lines")
+
+
+def test_an_unknown_failure_gets_no_false_explanation() -> None:
+    assert explain("error[E0308]: mismatched types") == ""
+
+
+def test_a_failing_command_shows_its_last_lines_and_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "step.log"
+    with pytest.raises(ChoreFailed, match=r"(?s)\| what went wrong.*exit 3.*step\.log"):
+        run_logged(["sh", "-c", "echo what went wrong; exit 3"], log)
+    assert "what went wrong" in log.read_text()
+
+
+def test_a_command_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ChoreFailed, match="no-such-tool is not installed"):
+        run_logged(["no-such-tool"], tmp_path / "log")
