@@ -9,9 +9,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
-from chores.diagnosis import explain  # type: ignore[import-not-found]  # noqa: E402
-from chores.progress import ChoreFailed, run_logged  # type: ignore[import-not-found]  # noqa: E402
-from chores.stamps import Stamps, fingerprint  # type: ignore[import-not-found]  # noqa: E402
+from chores.diagnosis import explain  # type: ignore[import-not-found]
+from chores.progress import ChoreFailed, run_logged  # type: ignore[import-not-found]
+from chores.stamps import Stamps, fingerprint  # type: ignore[import-not-found]
 
 
 def test_a_step_is_current_until_its_inputs_change(tmp_path: Path) -> None:
