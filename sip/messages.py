@@ -30,6 +30,8 @@ class TrunkAccount:
     password: str = field(default="", repr=False)
     from_host: str = ""
     """Host part of From; empty: our advertised address."""
+    no_response_s: float = 8.0
+    """Not even a 100 by then: the trunk is given up (timer B of RFC 3261, 32 s, is too long for a person)."""
 
 
 @dataclass(frozen=True, slots=True)

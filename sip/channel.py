@@ -1,0 +1,50 @@
+"""Lines of JSON over the socket between gateway and worker, seen from either end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+from sip.messages import Command, Event, encode
+
+MAX_LINE_BYTES = 1 << 20
+
+
+class Channel:
+    """One end of the socket."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Wrap a connected stream; use `open`."""
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, end: socket.socket) -> Channel:
+        """Take over one end of a socket pair."""
+        return cls(*await asyncio.open_unix_connection(sock=end, limit=MAX_LINE_BYTES))
+
+    def send(self, message: Command | Event) -> None:
+        """Queue a message; a closed socket swallows it, the reader notices."""
+        if not self._writer.is_closing():
+            self._writer.write(encode(message))
+
+    async def lines(self) -> AsyncIterator[bytes]:
+        """Every line until the other end closes the socket."""
+        try:
+            while (line := await self._reader.readline()).endswith(b"\n"):
+                yield line
+        except (ConnectionError, ValueError):
+            return
+
+    def interrupt(self) -> None:
+        """End `lines` as if the other end had closed."""
+        self._reader.feed_eof()
+
+    async def close(self) -> None:
+        """Flush what is queued and close."""
+        self._writer.close()
+        try:
+            await self._writer.wait_closed()
+        except (ConnectionError, BrokenPipeError):
+            return

@@ -1,0 +1,50 @@
+"""Host names to addresses, without blocking the worker's loop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from call.errors import TransportError
+from sip.trunk import is_address
+
+LIFETIME_S = 60.0
+"""How long an answer is used; getaddrinfo does not tell the record's own lifetime."""
+TIMEOUT_S = 6.0
+
+
+class Names:
+    """Resolves through the system (hosts file, resolv.conf) and remembers for a while."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        """`now`: the loop's clock."""
+        self._now = now
+        self._known: dict[str, tuple[float, tuple[str, ...]]] = {}
+
+    def known(self, host: str) -> tuple[str, ...] | None:
+        """The addresses of a literal or of a name asked for not long ago; None: it must be looked up."""
+        if is_address(host):
+            return (host.strip("[]"),)
+        found = self._known.get(host)
+        return found[1] if found and found[0] > self._now() else None
+
+    async def lookup(self, host: str) -> tuple[str, ...]:
+        """The addresses of a host, best first.
+
+        Raises:
+            TransportError: The name does not resolve; the sentence names it.
+        """
+        known = self.known(host)
+        if known is not None:
+            return known
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                answers = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+        except TimeoutError:
+            raise TransportError(f"The name {host} did not resolve within {TIMEOUT_S:.0f} s.") from None
+        except (OSError, UnicodeError) as error:
+            raise TransportError(f"The name {host} does not resolve ({error}).") from error
+        addresses = tuple(dict.fromkeys(str(answer[4][0]) for answer in answers))
+        self._known[host] = (self._now() + LIFETIME_S, addresses)
+        return addresses
