@@ -39,6 +39,12 @@ class PolicyError(GatewayError):
     sip_status = 403
 
 
+class LimitReached(PolicyError):
+    """A cap on calls or minutes would be broken."""
+
+    sip_status = 503
+
+
 class UnknownDestination(PolicyError):
     """The dial plan matches nothing."""
 

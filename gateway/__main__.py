@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -186,7 +186,7 @@ def _ask_database(settings: Config, path: str) -> Any:
     return asdict(record)
 
 
-def _fail(sentence: str, hint: str = "") -> Any:
+def _fail(sentence: str, hint: str = "") -> NoReturn:
     click.echo(sentence, err=True)
     if hint:
         click.echo(hint, err=True)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import uvicorn
-from sip.agent import Agent
 from starlette.types import ASGIApp
 
 from call.errors import TransportError
@@ -28,6 +27,7 @@ from gateway.routing import Router
 from gateway.site import make_site, own_origins
 from gateway.switchboard import Switchboard
 from sip import messages
+from sip.agent import Agent
 from webrtc.dtls import Certificates
 from webrtc.signalling import MAX_MESSAGE_BYTES
 
@@ -109,6 +109,7 @@ class Gateway:
             house,
             trunks=config.trunk,
             session=config.session,
+            limits=config.limits,
             router=Router(config.trunk_rules, config.user, config.dialplan.country),
             directory=directory,
             records=records,

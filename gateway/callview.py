@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from gateway.app import Addresses
     from gateway.config import Config
 
+_TITLES: Final[tuple[str, ...]] = ("ID", "WHEN", "DIRECTION", "USER", "REMOTE", "TRUNK", "LASTED", "HOW IT ENDED")
 _SHOWN_STATS: Final = (
     ("rx_packets", "received"),
     ("rx_lost", "lost"),
@@ -37,10 +38,10 @@ def table(calls: Sequence[Mapping[str, Any]]) -> str:
     """Calls, one a line."""
     if not calls:
         return "There are no calls yet."
-    rows = [("ID", "WHEN", "DIRECTION", "USER", "REMOTE", "TRUNK", "LASTED", "HOW IT ENDED")]
-    rows += [_row(call) for call in calls]
-    widths = [max(len(row[column]) for row in rows) for column in range(7)]
-    return "\n".join("  ".join([*(row[i].ljust(widths[i]) for i in range(7)), row[7]]).rstrip() for row in rows)
+    rows = [_TITLES, *(_row(call) for call in calls)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    padded = ((cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join("  ".join(cells).rstrip() for cells in padded)
 
 
 def _row(call: Mapping[str, Any]) -> tuple[str, ...]:

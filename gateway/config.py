@@ -6,6 +6,7 @@ import ipaddress
 import os
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -228,6 +229,16 @@ class DialplanSettings(Settings):
     """Two letters (ISO 3166): national numbers become international ones (+…) before they are matched."""
 
 
+class LimitSettings(Settings):
+    """Caps against toll fraud and runaway pages; 0 switches one off."""
+
+    calls: Annotated[int, Field(ge=0)] = 1000
+    """Calls at once in the whole gateway."""
+    user_calls: Annotated[int, Field(ge=0)] = 4
+    user_calls_per_minute: Annotated[int, Field(ge=0)] = 20
+    user_minutes_per_day: Annotated[float, Field(ge=0)] = 600.0
+
+
 class UserSettings(Settings):
     """Somebody who may log in and be called."""
 
@@ -254,6 +265,10 @@ class TrunkSettings(Settings):
     """quality: browsers speak Opus; cpu: they speak the trunk's G.711, so that nothing is transcoded."""
     caller_id: Line = ""
     """User part of From; empty: the caller's own."""
+    max_calls: Annotated[int, Field(ge=0)] = 30
+    """Calls at once; 0 switches the cap off, as below."""
+    max_calls_per_minute: Annotated[int, Field(ge=0)] = 120
+    max_minutes_per_day: Annotated[float, Field(ge=0)] = 6000.0
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -287,6 +302,7 @@ class Config(Settings):
     session: SessionSettings = SessionSettings()
     records: RecordSettings = RecordSettings()
     dialplan: DialplanSettings = DialplanSettings()
+    limits: LimitSettings = LimitSettings()
     user: dict[Name, UserSettings] = {}
     trunk: dict[Name, TrunkSettings] = {}
 
@@ -345,7 +361,8 @@ def check(document: dict[str, Any], text: str, file: str) -> Config:
     try:
         config = Config.model_validate(document)
     except ValidationError as error:
-        mistakes = [_mistake(tuple(e["loc"]), _words(dict(e)), lines) for e in error.errors(include_url=False)]
+        errors = error.errors(include_url=False)
+        mistakes = [_mistake(e["loc"], _words(dict(e)), lines) for e in errors if not _follows(e["loc"], errors)]
     mistakes += [_mistake(location, words, lines) for location, words in _across(document, config)]
     if mistakes or config is None:
         raise ConfigError(file, mistakes)
@@ -369,6 +386,11 @@ def _across(document: dict[str, Any], config: Config | None) -> list[tuple[Locat
     return found
 
 
+def _follows(location: Location, errors: Sequence[Any]) -> bool:
+    """A list counts as too short only because an entry of it was wrong: one mistake, not two."""
+    return any(len(e["loc"]) > len(location) and e["loc"][: len(location)] == location for e in errors)
+
+
 def _table(document: dict[str, Any], name: str) -> dict[str, Any]:
     table = document.get(name, {})
     return table if isinstance(table, dict) else {}
@@ -380,6 +402,8 @@ def _mistake(location: Location, words: str, lines: dict[Location, int]) -> Mist
 
 _MESSAGES: Final = {
     "missing": "is missing",
+    "string_pattern_mismatch": "has characters or a form that is not allowed here",
+    "too_short": "needs at least one entry",
     "extra_forbidden": "is not a setting; check the spelling",
 }
 

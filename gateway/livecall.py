@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Literal, Protocol
 
 from call import causes, interworking
-from call.causes import Cause, Ending
+from call.causes import Ending
 from call.coupling import Accept, Call, Command, Progress, Release, Side, step
 from call.journal import Journal
 from call.leg import DialogState, Ended, LegEvent
@@ -38,7 +38,8 @@ class LiveCall:
         self.user, self.remote, self.trunk_name = user, remote, trunk
         self.browser: BrowserLeg | None = None
         self.trunk: TrunkLeg | None = None
-        self.max_call_s: float | None = None
+        self.on_answer: Callable[[], tuple[float, Ending] | None] = lambda: None
+        """Called once at the answer; may say after how many seconds the call must end, and why."""
         self._call = Call()
         self._events: asyncio.Queue[tuple[Side, LegEvent]] = asyncio.Queue()
         self._started_at, self._answered_at = time.time(), 0.0
@@ -113,10 +114,8 @@ class LiveCall:
     def _on_answer(self) -> None:
         self._answered_at = time.time()
         self.note("answered", self.describe_codecs())
-        if self.max_call_s is not None:
-            words = f"The call reached the {self.max_call_s:.0f} s that your login allows."
-            ending = Ending(Cause.LIMIT, 200, words, "Whoever issues your tokens can raise `max_call_s`.")
-            self._limit = asyncio.get_running_loop().call_later(self.max_call_s, self.end, ending)
+        if (limit := self.on_answer()) is not None:
+            self._limit = asyncio.get_running_loop().call_later(limit[0], self.end, limit[1])
 
     def end(self, ending: Ending) -> None:
         """End both legs from our side."""

@@ -11,10 +11,19 @@ from typing import Any, Final, assert_never
 
 from call.causes import Cause, Ending
 from call.coupling import Side
-from call.errors import GatewayError, PeerError, PolicyError, TransportError, UnacceptableOffer, UnknownDestination
+from call.errors import (
+    GatewayError,
+    LimitReached,
+    PeerError,
+    PolicyError,
+    TransportError,
+    UnacceptableOffer,
+    UnknownDestination,
+)
 from call.leg import Ringing
+from call.limits import Caps, Ledger, Party
 from gateway.browserleg import BrowserLeg, Surroundings
-from gateway.config import SessionSettings, TrunkSettings
+from gateway.config import LimitSettings, SessionSettings, TrunkSettings
 from gateway.directory import Directory, Session
 from gateway.livecall import LiveCall
 from gateway.records import CallRecord, Records
@@ -31,10 +40,21 @@ DRAIN_S: Final = 5.0
 _CAUSES: Final[tuple[tuple[type[GatewayError], Cause], ...]] = (
     (UnacceptableOffer, Cause.NO_COMMON_MEDIA),
     (UnknownDestination, Cause.NOT_FOUND),
+    (LimitReached, Cause.LIMIT),
     (PolicyError, Cause.NOT_ALLOWED),
     (TransportError, Cause.OVERLOAD),
     (PeerError, Cause.NO_COMMON_MEDIA),
 )
+
+_RAISED_BY: Final = {
+    "gateway.concurrent": "limits.calls",
+    "user.concurrent": "limits.user_calls",
+    "user.per_minute": "limits.user_calls_per_minute",
+    "user.minutes_per_day": "limits.user_minutes_per_day",
+    "trunk.concurrent": "trunk.NAME.max_calls",
+    "trunk.per_minute": "trunk.NAME.max_calls_per_minute",
+    "trunk.minutes_per_day": "trunk.NAME.max_minutes_per_day",
+}
 
 
 class Switchboard:
@@ -46,13 +66,15 @@ class Switchboard:
         *,
         trunks: Mapping[str, TrunkSettings],
         session: SessionSettings,
+        limits: LimitSettings,
         router: Router,
         directory: Directory,
         records: Records,
         post: Callable[[messages.Command], None],
     ) -> None:
-        self._house, self._trunks, self._session = house, trunks, session
+        self._house, self._trunks, self._session, self._limits = house, trunks, session, limits
         self._router, self._directory, self._records, self._post = router, directory, records, post
+        self._ledger = Ledger(_RAISED_BY)
         self._calls: dict[str, LiveCall] = {}
         self._trunk_legs: dict[str, TrunkLeg] = {}
         self._idle = asyncio.Event()
@@ -115,10 +137,12 @@ class Switchboard:
             self._refuse(session, message, error, trunk="")
             return
         live = LiveCall(_new_id(), "outgoing", user=session.user, remote=route.number, trunk=route.trunk)
-        live.max_call_s = session.identity.max_call_s
+        live.on_answer = lambda: self._limit_of(live, session.identity.max_call_s)
         try:
+            self._count(live)
             self._dial(live, session, message)
         except GatewayError as error:
+            self._uncount(live)
             self._refuse(session, message, error, trunk=route.trunk)
 
     def _check_running(self) -> None:
@@ -147,9 +171,10 @@ class Switchboard:
 
     def _refuse(self, session: Session, message: signalling.CallStart, error: GatewayError, *, trunk: str) -> None:
         """A call that never began still leaves a record, and the page learns why."""
-        cause = next((cause for kind, cause in _CAUSES if isinstance(error, kind)), Cause.GATEWAY_ERROR)
-        ending = Ending(cause, error.sip_status, str(error), error.hint)
-        session.send(signalling.CallEnded(message.call, cause.value, ending.sip_status, ending.sentence, ending.hint))
+        ending = Ending(_cause_of(error), error.sip_status, str(error), error.hint)
+        session.send(
+            signalling.CallEnded(message.call, ending.cause.value, ending.sip_status, ending.sentence, ending.hint)
+        )
         self._records.save(_refusal("outgoing", session.user, message.to, trunk, ending))
 
     # -- from trunks ----------------------------------------------------------------------------------
@@ -192,16 +217,15 @@ class Switchboard:
 
     def _ring(self, event: messages.Incoming, user: str, sessions: list[Session]) -> None:
         live = LiveCall(_new_id(), "incoming", user=user, remote=event.from_user, trunk=event.trunk)
+        live.on_answer = lambda: self._limit_of(live, None)
         try:
+            self._count(live)
             leg = self._trunk_leg(event.leg, live, Side.CALLER)
-        except TransportError as error:
-            self._refuse_incoming(event, user, 503, Cause.OVERLOAD, str(error), error.hint)
-            return
-        try:
             leg.take_incoming(event)
         except GatewayError as error:
-            self._forget_trunk_leg(leg)
-            self._refuse_incoming(event, user, error.sip_status, Cause.NO_COMMON_MEDIA, str(error), error.hint)
+            self._uncount(live)
+            self._forget_trunk_leg(event.leg)
+            self._refuse_incoming(event, user, error.sip_status, _cause_of(error), str(error), error.hint)
             return
         browser = BrowserLeg(self._house, live.report_of(Side.CALLEE), record=live.id, remote=event.from_user)
         browser.describe_codecs = live.describe_codecs
@@ -234,9 +258,42 @@ class Switchboard:
         self._trunk_legs[leg_id] = leg
         return leg
 
-    def _forget_trunk_leg(self, leg: TrunkLeg) -> None:
-        self._trunk_legs.pop(leg.id, None)
-        self._house.relays.release(leg.media)
+    def _forget_trunk_leg(self, leg_id: str) -> None:
+        if (leg := self._trunk_legs.pop(leg_id, None)) is not None:
+            self._house.relays.release(leg.media)
+
+    # -- limits ---------------------------------------------------------------------------------------
+
+    def _parties(self, live: LiveCall) -> dict[Party, Caps]:
+        limits, trunk = self._limits, self._trunks[live.trunk_name]
+        return {
+            Party("gateway", ""): Caps(limits.calls),
+            Party("user", live.user): Caps(
+                limits.user_calls, limits.user_calls_per_minute, limits.user_minutes_per_day
+            ),
+            Party("trunk", live.trunk_name): Caps(
+                trunk.max_calls, trunk.max_calls_per_minute, trunk.max_minutes_per_day
+            ),
+        }
+
+    def _count(self, live: LiveCall) -> None:
+        self._ledger.begin(time.monotonic(), live.id, self._parties(live))
+
+    def _uncount(self, live: LiveCall) -> None:
+        self._ledger.end(time.monotonic(), live.id)
+
+    def _limit_of(self, live: LiveCall, token_limit_s: float | None) -> tuple[float, Ending] | None:
+        """The call was answered: when must it end, and why?"""
+        now = time.monotonic()
+        self._ledger.answer(now, live.id)
+        remaining = self._ledger.remaining_s(now, self._parties(live))
+        if token_limit_s is not None and (remaining is None or token_limit_s <= remaining):
+            words = f"The call reached the {token_limit_s:.0f} s that your login allows."
+            return token_limit_s, Ending(Cause.LIMIT, 200, words, "Whoever issues your tokens can raise `max_call_s`.")
+        if remaining is None:
+            return None
+        hint = "Whoever runs the gateway can raise `limits.user_minutes_per_day` or the trunk's `max_minutes_per_day`."
+        return remaining, Ending(Cause.LIMIT, 200, "The minutes of calls of a day are used up.", hint)
 
     def _begin(self, live: LiveCall) -> None:
         self._calls[live.id] = live
@@ -246,6 +303,7 @@ class Switchboard:
 
     async def _run(self, live: LiveCall) -> None:
         record = await live.run()
+        self._uncount(live)
         self._records.save(record)
         self._calls.pop(live.id, None)
         if live.trunk is not None:
@@ -266,6 +324,10 @@ class Switchboard:
         except TimeoutError:
             for live in self._calls.values():
                 self._records.save(live.record())
+
+
+def _cause_of(error: GatewayError) -> Cause:
+    return next((cause for kind, cause in _CAUSES if isinstance(error, kind)), Cause.GATEWAY_ERROR)
 
 
 def _ringing_message(call_id: str, event: messages.Incoming) -> signalling.CallIncoming:

@@ -1,0 +1,148 @@
+"""Caps on what one user or one trunk may use: calls at once, calls a minute, minutes a day.
+
+Against toll fraud: stolen credentials must not cost more than these (design, security defaults). Time is an
+argument, in seconds on any clock that only goes forward.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from call.errors import LimitReached
+
+MINUTE_S: Final = 60.0
+DAY_S: Final = 86_400.0
+MAX_REMEMBERED: Final = 10_000
+"""Ended calls whose length is still remembered; the oldest merge beyond that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """What one party may use. 0 switches a cap off."""
+
+    concurrent: int = 0
+    per_minute: int = 0
+    minutes_per_day: float = 0.0
+
+
+class Usage:
+    """What one party has used lately."""
+
+    def __init__(self) -> None:
+        self._starts: deque[float] = deque()
+        self._live: dict[str, float | None] = {}  # call id: when it was answered
+        self._talked: deque[tuple[float, float]] = deque()  # (when it ended, seconds)
+
+    def exceeded(self, now: float, caps: Caps) -> str:
+        """Which cap one more call would break: "concurrent", "per_minute", "minutes_per_day", or ""."""
+        self._forget(now)
+        if caps.concurrent and len(self._live) >= caps.concurrent:
+            return "concurrent"
+        if caps.per_minute and len(self._starts) >= caps.per_minute:
+            return "per_minute"
+        if caps.minutes_per_day and self.talked_s(now) >= caps.minutes_per_day * MINUTE_S:
+            return "minutes_per_day"
+        return ""
+
+    def talked_s(self, now: float) -> float:
+        """Seconds of answered calls in the last 24 hours, running ones included."""
+        running = sum(now - answered for answered in self._live.values() if answered is not None)
+        return running + sum(seconds for _, seconds in self._talked)
+
+    def begin(self, now: float, call_id: str) -> None:
+        """A call starts to be set up."""
+        self._starts.append(now)
+        self._live[call_id] = None
+
+    def answer(self, now: float, call_id: str) -> None:
+        """It was answered: its minutes count from here."""
+        if call_id in self._live:
+            self._live[call_id] = now
+
+    def end(self, now: float, call_id: str) -> None:
+        """It is over."""
+        answered = self._live.pop(call_id, None)
+        if answered is not None:
+            self._talked.append((now, now - answered))
+            if len(self._talked) > MAX_REMEMBERED:
+                (_, first), (ended, second) = self._talked.popleft(), self._talked.popleft()
+                self._talked.appendleft((ended, first + second))
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is remembered any more."""
+        return not (self._starts or self._live or self._talked)
+
+    def _forget(self, now: float) -> None:
+        while self._starts and self._starts[0] <= now - MINUTE_S:
+            self._starts.popleft()
+        while self._talked and self._talked[0][0] <= now - DAY_S:
+            self._talked.popleft()
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Somebody with caps: a user, a trunk, or the whole gateway."""
+
+    kind: str
+    """user, trunk or gateway."""
+    name: str
+
+    def __str__(self) -> str:
+        """As a sentence begins with it."""
+        return "The gateway" if self.kind == "gateway" else f"{self.kind.capitalize()} {self.name}"
+
+
+class Ledger:
+    """The usage of all parties of a gateway."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        """`settings` says by kind and cap ("user.concurrent") which setting raises it."""
+        self._settings = settings
+        self._usage: dict[Party, Usage] = {}
+        self._of_call: dict[str, tuple[Party, ...]] = {}
+
+    def begin(self, now: float, call_id: str, parties: Mapping[Party, Caps]) -> None:
+        """Count a new call for all its parties, or for none.
+
+        Raises:
+            LimitReached: One of them may not have it; the sentence says which and what can be done.
+        """
+        for party, caps in parties.items():
+            if broken := self._usage.setdefault(party, Usage()).exceeded(now, caps):
+                raise self._refusal(party, caps, broken)
+        for party in parties:
+            self._usage[party].begin(now, call_id)
+        self._of_call[call_id] = tuple(parties)
+
+    def answer(self, now: float, call_id: str) -> None:
+        """A call was answered."""
+        for party in self._of_call.get(call_id, ()):
+            self._usage[party].answer(now, call_id)
+
+    def end(self, now: float, call_id: str) -> None:
+        """A call is over; what nobody needs to know any more is forgotten."""
+        for party in self._of_call.pop(call_id, ()):
+            self._usage[party].end(now, call_id)
+
+    def remaining_s(self, now: float, parties: Mapping[Party, Caps]) -> float | None:
+        """How long a call may last before a party's minutes are used up; None: no cap."""
+        left = [
+            caps.minutes_per_day * MINUTE_S - self._usage[party].talked_s(now)
+            for party, caps in parties.items()
+            if caps.minutes_per_day and party in self._usage
+        ]
+        return max(min(left), 0.0) if left else None
+
+    def _refusal(self, party: Party, caps: Caps, broken: str) -> LimitReached:
+        words = {
+            "concurrent": f"has {caps.concurrent} calls at once already, which is the limit",
+            "per_minute": f"has made {caps.per_minute} calls within a minute, which is the limit",
+            "minutes_per_day": f"has used the {caps.minutes_per_day:.0f} minutes of calls of a day",
+        }
+        setting = self._settings.get(f"{party.kind}.{broken}", "").replace("NAME", party.name)
+        hint = f"Whoever runs the gateway can raise `{setting}`." if setting else ""
+        return LimitReached(f"{party} {words[broken]}.", hint=hint)
