@@ -57,5 +57,9 @@ class TransportError(GatewayError):
     sip_status = 503
 
 
+class Overloaded(TransportError):
+    """One more call would hurt those that are up (RFC 3261 §21.5.4)."""
+
+
 class ImpossibleTransition(GatewayError):
     """Our own bug: an event reached a state that cannot receive it."""

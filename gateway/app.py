@@ -21,6 +21,7 @@ from gateway.auth import Gatekeeper
 from gateway.browserleg import Surroundings
 from gateway.config import Config
 from gateway.directory import Directory
+from gateway.load import LoadWatch
 from gateway.records import Records
 from gateway.relays import Relays
 from gateway.routing import Router
@@ -105,6 +106,7 @@ class Gateway:
         directory = Directory(Gatekeeper(config.auth, config.user), config.session.grace_s)
         house = Surroundings(relays, Certificates(), lambda work: _spawn(tasks, work), config.session.grace_s)
         agent = self._make_agent(lambda event: board.on_sip(event), lambda why: board.on_worker_lost(why))
+        load = LoadWatch()
         board = Switchboard(
             house,
             trunks=config.trunk,
@@ -114,11 +116,20 @@ class Gateway:
             directory=directory,
             records=records,
             post=agent.post,
+            check_load=load.check,
         )
         directory.handle = board.handle
         await agent.start()
         try:
-            servers = self._make_servers(listen, admin, board, directory, records, relays)
+            status: Callable[[], dict[str, Any]] = lambda: {
+                "calls": len(board.calls),
+                "sessions": directory.session_count,
+                "tasks": len(asyncio.all_tasks()),
+                "load": load.describe(),
+                "media": relays.stats(),
+            }
+            servers = self._make_servers(listen, admin, board, directory, records, status)
+            watching = _spawn(tasks, load.run())
             running = [_spawn(tasks, server.serve(sockets=[sock])) for server, sock in servers]
             self._watch_signals(stack)
             await asyncio.gather(*(server.is_up.wait() for server, _ in servers))
@@ -128,6 +139,7 @@ class Gateway:
             for server, _ in servers:
                 server.should_exit = True
             await asyncio.wait(running)
+            watching.cancel()
         finally:
             await agent.stop()
 
@@ -156,7 +168,7 @@ class Gateway:
         board: Switchboard,
         directory: Directory,
         records: Records,
-        relays: Relays,
+        status: Callable[[], dict[str, Any]],
     ) -> list[tuple[_Server, socket.socket]]:
         config = self._config
         site = make_site(
@@ -166,11 +178,6 @@ class Gateway:
             users=config.user,
             demo_numbers=self._demo_numbers,
         )
-        status = lambda: {  # noqa: E731
-            "calls": len(board.calls),
-            "sessions": directory.session_count,
-            "media": relays.stats(),
-        }
         console = make_admin(lambda: board.calls, records, status)
         return [
             (_server(site, config.listen.tls_cert, config.listen.tls_key), listen),

@@ -71,9 +71,11 @@ class Switchboard:
         directory: Directory,
         records: Records,
         post: Callable[[messages.Command], None],
+        check_load: Callable[[], None] = lambda: None,
     ) -> None:
         self._house, self._trunks, self._session, self._limits = house, trunks, session, limits
         self._router, self._directory, self._records, self._post = router, directory, records, post
+        self._check_load = check_load
         self._ledger = Ledger(_RAISED_BY)
         self._calls: dict[str, LiveCall] = {}
         self._trunk_legs: dict[str, TrunkLeg] = {}
@@ -131,7 +133,7 @@ class Switchboard:
         if message.call in session.legs:
             raise PeerError(f"There is a call {message.call} already.", hint="Choose a new name for every call.")
         try:
-            self._check_running()
+            self._check_ready()
             route = self._router.outgoing(message.to, session.identity)
         except GatewayError as error:
             self._refuse(session, message, error, trunk="")
@@ -145,9 +147,10 @@ class Switchboard:
             self._uncount(live)
             self._refuse(session, message, error, trunk=route.trunk)
 
-    def _check_running(self) -> None:
+    def _check_ready(self) -> None:
         if self._is_stopping:
-            raise TransportError("The gateway is about to stop and takes no new calls.", hint="Try again in a minute.")
+            raise Overloaded("The gateway is about to stop and takes no new calls.", hint="Try again in a minute.")
+        self._check_load()
 
     def _dial(self, live: LiveCall, session: Session, message: signalling.CallStart) -> None:
         trunk = self._trunks[live.trunk_name]
@@ -197,9 +200,7 @@ class Switchboard:
     def _incoming(self, event: messages.Incoming) -> None:
         user = self._router.incoming(event.number)
         sessions = self._directory.sessions_of(user) if user else []
-        if self._is_stopping:
-            self._refuse_incoming(event, user, 503, Cause.OVERLOAD, "The gateway is about to stop.")
-        elif user is None:
+        if user is None:
             words = f"Trunk {event.trunk} called {event.number}, which belongs to no user."
             self._refuse_incoming(event, user, 404, Cause.NOT_FOUND, words)
         elif not sessions:
@@ -219,6 +220,7 @@ class Switchboard:
         live = LiveCall(_new_id(), "incoming", user=user, remote=event.from_user, trunk=event.trunk)
         live.on_answer = lambda: self._limit_of(live, None)
         try:
+            self._check_ready()
             self._count(live)
             leg = self._trunk_leg(event.leg, live, Side.CALLER)
             leg.take_incoming(event)
