@@ -1,21 +1,12 @@
 //! RTCP: reports about what we receive and send, and what the peer tells (RFC 3550 §6, Appendix A).
 
+mod receiver;
+mod wire;
+
 use std::time::Duration;
 
-/// What the statistics made of one RTP packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
-    /// The next one, or one after a gap.
-    Newer,
-    /// Older than the newest, seen for the first time as far as we can tell.
-    Reordered,
-    /// Seen before.
-    Duplicate,
-    /// First packet, another SSRC, or a confirmed jump: counting starts afresh.
-    Restart,
-    /// A wild sequence number: not counted unless the next packet confirms it (RFC 3550 A.1).
-    Probation,
-}
+pub use receiver::{Arrival, ReceiverStats};
+pub use wire::{Compound, Item, MAX_COMPOUND, Malformed, build_compound, parse};
 
 /// One report block (RFC 3550 §6.4.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,69 +40,7 @@ pub struct SenderInfo {
     pub octets: u32,
 }
 
-/// Statistics about one received stream (RFC 3550 A.1, A.3, A.8).
-pub struct ReceiverStats {}
-
-impl ReceiverStats {
-    /// `clock_rate_hz` is that of the RTP timestamps.
-    #[must_use]
-    pub fn new(_clock_rate_hz: u32) -> Self {
-        unimplemented!()
-    }
-
-    /// Count one authenticated RTP packet.
-    pub fn on_packet(&mut self, _now: Duration, _ssrc: u32, _sequence: u16, _timestamp: u32) -> Arrival {
-        unimplemented!()
-    }
-
-    /// Remember the SR of the stream for LSR and DLSR; another SSRC's is ignored.
-    pub fn on_sender_report(&mut self, _now: Duration, _ssrc: u32, _ntp: u64) {
-        unimplemented!()
-    }
-
-    /// The block for our next report; starts a new interval for the fraction. `None` before the first packet.
-    pub fn report(&mut self, _now: Duration) -> Option<ReportBlock> {
-        unimplemented!()
-    }
-
-    /// SSRC being received.
-    #[must_use]
-    pub fn ssrc(&self) -> Option<u32> {
-        unimplemented!()
-    }
-
-    /// Packets received over all SSRCs, duplicates included.
-    #[must_use]
-    pub fn received(&self) -> u64 {
-        unimplemented!()
-    }
-
-    /// Packets lost over all SSRCs, never negative.
-    #[must_use]
-    pub fn lost(&self) -> u64 {
-        unimplemented!()
-    }
-
-    /// Packets that came after a newer one.
-    #[must_use]
-    pub fn reordered(&self) -> u64 {
-        unimplemented!()
-    }
-
-    /// Packets that came twice.
-    #[must_use]
-    pub fn duplicates(&self) -> u64 {
-        unimplemented!()
-    }
-
-    /// Interarrival jitter in milliseconds.
-    #[must_use]
-    pub fn jitter_ms(&self) -> f64 {
-        unimplemented!()
-    }
-}
-
-/// Counts what we send under one SSRC.
+/// Counts what we send under one SSRC; both counters wrap, as the RFC has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SenderStats {
     /// RTP packets.
@@ -122,98 +51,87 @@ pub struct SenderStats {
 
 impl SenderStats {
     /// One RTP packet with this many payload bytes was sent.
-    pub fn on_packet(&mut self, _payload_len: usize) {
-        unimplemented!()
+    pub fn on_packet(&mut self, payload_len: usize) {
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(u32::try_from(payload_len).unwrap_or(u32::MAX));
     }
 
     /// Sender information for an SR now.
     #[must_use]
-    pub fn info(&self, _ntp: u64, _rtp_timestamp: u32) -> SenderInfo {
-        unimplemented!()
+    pub fn info(&self, ntp: u64, rtp_timestamp: u32) -> SenderInfo {
+        SenderInfo { ntp, rtp_timestamp, packets: self.packets, octets: self.octets }
     }
 }
 
+/// Seconds from NTP's epoch, 1900, to Unix's (RFC 5905 §6).
+const UNIX_EPOCH_IN_NTP: u64 = 2_208_988_800;
+
 /// NTP time of a time since the Unix epoch.
 #[must_use]
-pub fn ntp_from_unix(_since_epoch: Duration) -> u64 {
-    unimplemented!()
+pub fn ntp_from_unix(since_epoch: Duration) -> u64 {
+    let fraction = (u64::from(since_epoch.subsec_nanos()) << 32) / 1_000_000_000;
+    since_epoch.as_secs().wrapping_add(UNIX_EPOCH_IN_NTP) << 32 | fraction
 }
+
+/// The middle 32 bits of an NTP time: 1/65536 s, as LSR, DLSR and round-trip times count (RFC 3550 §4).
+#[must_use]
+pub const fn ntp_middle(ntp: u64) -> u32 {
+    let [_, _, a, b, c, d, _, _] = ntp.to_be_bytes();
+    u32::from_be_bytes([a, b, c, d])
+}
+
+/// A round trip longer than this is a mistake of the peer's.
+const MAX_ROUND_TRIP: u32 = 60 << 16;
+/// How far below zero rounding and clock drift may bring a round trip: 1/64 s.
+const SLACK: u32 = 1 << 10;
 
 /// Round-trip time from a block about us, or `None` when it holds none or an impossible one (RFC 3550 §6.4.1).
 #[must_use]
-pub fn round_trip(_now_ntp: u64, _block: &ReportBlock) -> Option<Duration> {
-    unimplemented!()
+pub fn round_trip(now_ntp: u64, block: &ReportBlock) -> Option<Duration> {
+    if block.last_sr == 0 {
+        return None;
+    }
+    let ticks = ntp_middle(now_ntp).wrapping_sub(block.last_sr).wrapping_sub(block.delay_since_last_sr);
+    if ticks <= MAX_ROUND_TRIP {
+        Some(Duration::from_nanos(u64::from(ticks) * 1_000_000_000 >> 16))
+    } else {
+        (ticks >= SLACK.wrapping_neg()).then_some(Duration::ZERO)
+    }
 }
 
-/// What goes into one compound packet of ours.
-#[derive(Clone, Copy, Debug)]
-pub struct Compound<'a> {
-    /// Our SSRC.
-    pub ssrc: u32,
-    /// Makes it an SR; otherwise an RR.
-    pub sender: Option<SenderInfo>,
-    /// About the peer's stream.
-    pub report: Option<ReportBlock>,
-    /// SDES CNAME; cut at 255 bytes.
-    pub cname: &'a str,
-    /// We leave (RFC 3550 §6.6).
-    pub bye: bool,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A buffer of this size holds every compound packet of ours.
-pub const MAX_COMPOUND: usize = 28 + 24 + 268 + 8;
+    #[test]
+    fn ntp_time_starts_in_1900_and_has_binary_fractions() {
+        assert_eq!(ntp_from_unix(Duration::ZERO), 0x83aa_7e80_0000_0000);
+        assert_eq!(ntp_from_unix(Duration::from_millis(500)), 0x83aa_7e80_8000_0000);
+        assert_eq!(ntp_middle(0x1122_3344_5566_7788), 0x3344_5566);
+    }
 
-/// Write SR or RR, SDES and perhaps BYE; returns the length, or `None` when `buffer` is too small.
-pub fn build_compound(_buffer: &mut [u8], _compound: &Compound<'_>) -> Option<usize> {
-    unimplemented!()
-}
+    /// The example of RFC 3550 figure 2: 6.125 s of round trip.
+    #[test]
+    fn the_round_trip_is_that_of_the_rfcs_figure() {
+        let block = ReportBlock { last_sr: 0xb705_2000, delay_since_last_sr: 0x0005_4000, ..ReportBlock::default() };
+        assert_eq!(round_trip(0xb44d_b710_8000_0000, &block), Some(Duration::from_millis(6125)));
+    }
 
-/// What a received RTCP packet says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Item<'a> {
-    /// An SR's sender information.
-    SenderReport {
-        /// Who sends.
-        ssrc: u32,
-        /// When and how much.
-        info: SenderInfo,
-    },
-    /// A block of an SR or RR.
-    Report {
-        /// Who reports.
-        reporter: u32,
-        /// About whom and what.
-        block: ReportBlock,
-    },
-    /// A canonical name (RFC 3550 §6.5.1).
-    Cname {
-        /// Whose.
-        ssrc: u32,
-        /// The text, as sent.
-        name: &'a [u8],
-    },
-    /// This source leaves.
-    Bye {
-        /// Who.
-        ssrc: u32,
-    },
-    /// Feedback, XR, APP and unknown types: skipped, but told.
-    Other {
-        /// RTCP packet type.
-        packet_type: u8,
-        /// Count or format field.
-        format: u8,
-    },
-}
+    #[test]
+    fn impossible_round_trips_are_none() {
+        let now = ntp_from_unix(Duration::from_secs(1_000_000));
+        let sent = ntp_middle(now);
+        let block = |last_sr, delay_since_last_sr| ReportBlock { last_sr, delay_since_last_sr, ..ReportBlock::default() };
+        assert_eq!(round_trip(now, &block(0, 0)), None);
+        assert_eq!(round_trip(now, &block(sent, 5)), Some(Duration::ZERO));
+        assert_eq!(round_trip(now, &block(sent, 1 << 16)), None);
+        assert_eq!(round_trip(now, &block(sent.wrapping_sub(61 << 16), 0)), None);
+    }
 
-/// The packet is no RTCP, or ends within a sub-packet. Items before that point have been visited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed;
-
-/// Visit everything in a (compound or reduced-size, RFC 5506) RTCP packet.
-///
-/// # Errors
-/// [`Malformed`].
-pub fn parse<'a>(_packet: &'a [u8], _visit: &mut impl FnMut(Item<'a>)) -> Result<(), Malformed> {
-    unimplemented!()
+    #[test]
+    fn what_is_sent_is_counted() {
+        let mut stats = SenderStats { packets: u32::MAX, octets: 0 };
+        stats.on_packet(160);
+        assert_eq!(stats.info(7, 8), SenderInfo { ntp: 7, rtp_timestamp: 8, packets: 0, octets: 160 });
+    }
 }
