@@ -21,9 +21,9 @@ from call.errors import (
     UnknownDestination,
 )
 from call.leg import Ringing
-from call.limits import Caps, Ledger, Party
+from gateway.admission import Admission
 from gateway.browserleg import BrowserLeg, Surroundings
-from gateway.config import LimitSettings, SessionSettings, TrunkSettings
+from gateway.config import SessionSettings, TrunkSettings
 from gateway.directory import Directory, Session
 from gateway.livecall import LiveCall
 from gateway.records import CallRecord, Records
@@ -46,16 +46,6 @@ _CAUSES: Final[tuple[tuple[type[GatewayError], Cause], ...]] = (
     (PeerError, Cause.NO_COMMON_MEDIA),
 )
 
-_RAISED_BY: Final = {
-    "gateway.concurrent": "limits.calls",
-    "user.concurrent": "limits.user_calls",
-    "user.per_minute": "limits.user_calls_per_minute",
-    "user.minutes_per_day": "limits.user_minutes_per_day",
-    "trunk.concurrent": "trunk.NAME.max_calls",
-    "trunk.per_minute": "trunk.NAME.max_calls_per_minute",
-    "trunk.minutes_per_day": "trunk.NAME.max_minutes_per_day",
-}
-
 
 class Switchboard:
     """Live calls by their id, and trunk legs by the worker's name for them."""
@@ -66,22 +56,18 @@ class Switchboard:
         *,
         trunks: Mapping[str, TrunkSettings],
         session: SessionSettings,
-        limits: LimitSettings,
+        admission: Admission,
         router: Router,
         directory: Directory,
         records: Records,
         post: Callable[[messages.Command], None],
-        check_load: Callable[[], None] = lambda: None,
     ) -> None:
-        self._house, self._trunks, self._session, self._limits = house, trunks, session, limits
+        self._house, self._trunks, self._session, self._admission = house, trunks, session, admission
         self._router, self._directory, self._records, self._post = router, directory, records, post
-        self._check_load = check_load
-        self._ledger = Ledger(_RAISED_BY)
         self._calls: dict[str, LiveCall] = {}
         self._trunk_legs: dict[str, TrunkLeg] = {}
         self._idle = asyncio.Event()
         self._idle.set()
-        self._is_stopping = False
 
     @property
     def calls(self) -> Mapping[str, LiveCall]:
@@ -133,24 +119,19 @@ class Switchboard:
         if message.call in session.legs:
             raise PeerError(f"There is a call {message.call} already.", hint="Choose a new name for every call.")
         try:
-            self._check_ready()
+            self._admission.check()
             route = self._router.outgoing(message.to, session.identity)
         except GatewayError as error:
             self._refuse(session, message, error, trunk="")
             return
         live = LiveCall(_new_id(), "outgoing", user=session.user, remote=route.number, trunk=route.trunk)
-        live.on_answer = lambda: self._limit_of(live, session.identity.max_call_s)
+        live.on_answer = lambda: self._admission.answer(live.id, session.identity.max_call_s)
         try:
-            self._count(live)
+            self._admission.begin(live.id, live.user, live.trunk_name)
             self._dial(live, session, message)
         except GatewayError as error:
-            self._uncount(live)
+            self._admission.end(live.id)
             self._refuse(session, message, error, trunk=route.trunk)
-
-    def _check_ready(self) -> None:
-        if self._is_stopping:
-            raise Overloaded("The gateway is about to stop and takes no new calls.", hint="Try again in a minute.")
-        self._check_load()
 
     def _dial(self, live: LiveCall, session: Session, message: signalling.CallStart) -> None:
         trunk = self._trunks[live.trunk_name]
@@ -218,14 +199,14 @@ class Switchboard:
 
     def _ring(self, event: messages.Incoming, user: str, sessions: list[Session]) -> None:
         live = LiveCall(_new_id(), "incoming", user=user, remote=event.from_user, trunk=event.trunk)
-        live.on_answer = lambda: self._limit_of(live, None)
+        live.on_answer = lambda: self._admission.answer(live.id)
         try:
-            self._check_ready()
-            self._count(live)
+            self._admission.check()
+            self._admission.begin(live.id, live.user, live.trunk_name)
             leg = self._trunk_leg(event.leg, live, Side.CALLER)
             leg.take_incoming(event)
         except GatewayError as error:
-            self._uncount(live)
+            self._admission.end(live.id)
             self._forget_trunk_leg(event.leg)
             self._refuse_incoming(event, user, error.sip_status, _cause_of(error), str(error), error.hint)
             return
@@ -264,39 +245,6 @@ class Switchboard:
         if (leg := self._trunk_legs.pop(leg_id, None)) is not None:
             self._house.relays.release(leg.media)
 
-    # -- limits ---------------------------------------------------------------------------------------
-
-    def _parties(self, live: LiveCall) -> dict[Party, Caps]:
-        limits, trunk = self._limits, self._trunks[live.trunk_name]
-        return {
-            Party("gateway", ""): Caps(limits.calls),
-            Party("user", live.user): Caps(
-                limits.user_calls, limits.user_calls_per_minute, limits.user_minutes_per_day
-            ),
-            Party("trunk", live.trunk_name): Caps(
-                trunk.max_calls, trunk.max_calls_per_minute, trunk.max_minutes_per_day
-            ),
-        }
-
-    def _count(self, live: LiveCall) -> None:
-        self._ledger.begin(time.monotonic(), live.id, self._parties(live))
-
-    def _uncount(self, live: LiveCall) -> None:
-        self._ledger.end(time.monotonic(), live.id)
-
-    def _limit_of(self, live: LiveCall, token_limit_s: float | None) -> tuple[float, Ending] | None:
-        """The call was answered: when must it end, and why?"""
-        now = time.monotonic()
-        self._ledger.answer(now, live.id)
-        remaining = self._ledger.remaining_s(now, self._parties(live))
-        if token_limit_s is not None and (remaining is None or token_limit_s <= remaining):
-            words = f"The call reached the {token_limit_s:.0f} s that your login allows."
-            return token_limit_s, Ending(Cause.LIMIT, 200, words, "Whoever issues your tokens can raise `max_call_s`.")
-        if remaining is None:
-            return None
-        hint = "Whoever runs the gateway can raise `limits.user_minutes_per_day` or the trunk's `max_minutes_per_day`."
-        return remaining, Ending(Cause.LIMIT, 200, "The minutes of calls of a day are used up.", hint)
-
     def _begin(self, live: LiveCall) -> None:
         self._calls[live.id] = live
         self._idle.clear()
@@ -305,7 +253,7 @@ class Switchboard:
 
     async def _run(self, live: LiveCall) -> None:
         record = await live.run()
-        self._uncount(live)
+        self._admission.end(live.id)
         self._records.save(record)
         self._calls.pop(live.id, None)
         if live.trunk is not None:
@@ -316,7 +264,7 @@ class Switchboard:
 
     async def drain(self) -> None:
         """End all calls with a reason and wait for their goodbyes, at most `DRAIN_S`."""
-        self._is_stopping = True
+        self._admission.stop()
         ending = Ending(Cause.GATEWAY_ERROR, 503, "The gateway was stopped.", "Call again in a minute.")
         for live in list(self._calls.values()):
             live.end(ending)

@@ -1,0 +1,88 @@
+"""Whether one more call may begin, and how long it may last: caps and load."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from call.causes import Cause, Ending
+from call.errors import Overloaded
+from call.limits import Caps, Ledger, Party
+from gateway.config import LimitSettings, TrunkSettings
+
+_RAISED_BY: Final = {
+    "gateway.concurrent": "limits.calls",
+    "user.concurrent": "limits.user_calls",
+    "user.per_minute": "limits.user_calls_per_minute",
+    "user.minutes_per_day": "limits.user_minutes_per_day",
+    "trunk.concurrent": "trunk.NAME.max_calls",
+    "trunk.per_minute": "trunk.NAME.max_calls_per_minute",
+    "trunk.minutes_per_day": "trunk.NAME.max_minutes_per_day",
+}
+
+
+class Admission:
+    """Counts the calls of users, trunks and the whole gateway."""
+
+    def __init__(
+        self, limits: LimitSettings, trunks: Mapping[str, TrunkSettings], checks: tuple[Callable[[], None], ...] = ()
+    ) -> None:
+        """`checks` raise Overloaded while the machine, or a part of the gateway, cannot take more."""
+        self._limits, self._trunks, self._checks = limits, trunks, checks
+        self._ledger = Ledger(_RAISED_BY)
+        self._parties: dict[str, dict[Party, Caps]] = {}
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """From now on nothing begins."""
+        self._is_stopping = True
+
+    def check(self) -> None:
+        """Whether the gateway can take another call at all.
+
+        Raises:
+            Overloaded: It cannot.
+        """
+        if self._is_stopping:
+            raise Overloaded("The gateway is about to stop and takes no new calls.", hint="Try again in a minute.")
+        for check in self._checks:
+            check()
+
+    def begin(self, call_id: str, user: str, trunk: str) -> None:
+        """Count a call that begins.
+
+        Raises:
+            LimitReached: The user, the trunk or the gateway has used up what it may.
+        """
+        parties = self._caps(user, trunk)
+        self._ledger.begin(time.monotonic(), call_id, parties)
+        self._parties[call_id] = parties
+
+    def answer(self, call_id: str, token_limit_s: float | None = None) -> tuple[float, Ending] | None:
+        """A call was answered; after how many seconds must it end, and with what words?"""
+        now = time.monotonic()
+        self._ledger.answer(now, call_id)
+        remaining_s = self._ledger.remaining_s(now, self._parties.get(call_id, {}))
+        if token_limit_s is not None and (remaining_s is None or token_limit_s <= remaining_s):
+            words = f"The call reached the {token_limit_s:.0f} s that your login allows."
+            return token_limit_s, Ending(Cause.LIMIT, 200, words, "Whoever issues your tokens can raise `max_call_s`.")
+        if remaining_s is None:
+            return None
+        hint = "Whoever runs the gateway can raise `limits.user_minutes_per_day` or the trunk's `max_minutes_per_day`."
+        return remaining_s, Ending(Cause.LIMIT, 200, "The minutes of calls of a day are used up.", hint)
+
+    def end(self, call_id: str) -> None:
+        """A call is over, or never began; harmless when repeated."""
+        self._ledger.end(time.monotonic(), call_id)
+        self._parties.pop(call_id, None)
+
+    def _caps(self, user: str, trunk: str) -> dict[Party, Caps]:
+        limits, settings = self._limits, self._trunks[trunk]
+        of_user = Caps(limits.user_calls, limits.user_calls_per_minute, limits.user_minutes_per_day)
+        of_trunk = Caps(settings.max_calls, settings.max_calls_per_minute, settings.max_minutes_per_day)
+        return {
+            Party("gateway", ""): Caps(limits.calls),
+            Party("user", user): of_user,
+            Party("trunk", trunk): of_trunk,
+        }

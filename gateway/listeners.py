@@ -1,0 +1,76 @@
+"""The two HTTP listeners: their sockets, and uvicorn without its own idea of signals."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Iterator
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from call.errors import TransportError
+from webrtc.signalling import MAX_MESSAGE_BYTES
+
+BACKLOG: Final = 512
+
+
+class Server(uvicorn.Server):
+    """A uvicorn server that leaves signals to us and says when it is up."""
+
+    def __init__(self, app: ASGIApp, cert: str = "", key: str = "") -> None:
+        """Serve `app`, over TLS with a certificate and key (PEM files)."""
+        super().__init__(
+            uvicorn.Config(
+                app,
+                ws="websockets-sansio",
+                ws_max_size=MAX_MESSAGE_BYTES,
+                ws_per_message_deflate=False,
+                ws_ping_interval=20,
+                ws_ping_timeout=20,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=3,
+                ssl_certfile=cert or None,
+                ssl_keyfile=key or None,
+            )
+        )
+        self.is_up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, then set `is_up`."""
+        await super().startup(sockets)
+        self.is_up.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals belong to the gateway."""
+        yield
+
+
+def listen(host: str, port: int, key: str) -> socket.socket:
+    """Open a TCP listener; `key` is the setting to name when that fails.
+
+    Raises:
+        TransportError: The port is taken, or the address is not ours.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        where = f"TCP port {port} on {host}"
+        if error.errno == errno.EADDRINUSE:
+            hint = f"Stop the program that uses it, or set `{key}` to a free port."
+            raise TransportError(f"{where} is taken.", hint=hint) from error
+        raise TransportError(f"{where} cannot be opened: {error.strerror}.", hint=f"Check `{key}`.") from error
+    listener.setblocking(False)
+    return listener
