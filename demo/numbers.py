@@ -17,9 +17,9 @@ Script = Callable[[Line], Awaitable[None]]
 
 
 async def echo(line: Line) -> None:
-    """Answer at once; send back what is heard."""
-    await line.answer()
+    """Answer at once; send back what is heard, from the first packet after our 200."""
     line.echo()
+    await line.answer()
     await _until_the_caller_hangs_up()
 
 

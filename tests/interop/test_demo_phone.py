@@ -7,11 +7,14 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import count, pairwise
+from typing import cast
 
 import pytest
+import pytest_asyncio
 
 from demo import voice
 from demo.offer_answer import Agreement, LocalMedia, agree, answer, offer
@@ -32,9 +35,10 @@ from sip.messages import (
     TrunkAccount,
 )
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="module")]
 
 HOST = "127.0.0.1"
+INCOMING = "incoming"
 SILENCE = b"\xff" * 160
 
 
@@ -55,8 +59,7 @@ class Handset(asyncio.DatagramProtocol):
         self.transport: asyncio.DatagramTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: object) -> None:
         if packet := parse(data):
@@ -81,8 +84,8 @@ class Handset(asyncio.DatagramProtocol):
         self._sequence = (self._sequence + 1) & 0xFFFF
         self.transport.sendto(bytes(packet), (to.address, to.port))
 
-    async def listen(self, count: int) -> list[RtpPacket]:
-        return [(await self.heard.get())[1] for _ in range(count)]
+    async def listen(self, packets: int) -> list[RtpPacket]:
+        return [(await self.heard.get())[1] for _ in range(packets)]
 
     async def listen_for(self, recording: bytes) -> None:
         """Wait until this has been heard from its beginning to its end."""
@@ -91,34 +94,61 @@ class Handset(asyncio.DatagramProtocol):
             heard += (await self.heard.get())[1].payload
 
 
+@dataclass
+class Call:
+    """One call: its events and its RTP."""
+
+    leg: str
+    agent: Agent
+    handset: Handset
+    queue: Callable[[str], asyncio.Queue[LegEvent]]
+
+    async def next_event(self) -> LegEvent:
+        async with asyncio.timeout(30):
+            return await self.queue(self.leg).get()
+
+    async def until_ringing(self) -> Ringing:
+        event = await self.next_event()
+        assert isinstance(event, Ringing), event
+        return event
+
+    async def until_answered(self) -> Agreement:
+        while not isinstance(event := await self.next_event(), Answered):
+            assert isinstance(event, Ringing), event
+        return agree(event.sdp)
+
+    async def hang_up(self) -> Ended:
+        self.agent.post(Release(self.leg))
+        return await self.until_ended()
+
+    async def until_ended(self) -> Ended:
+        while not isinstance(event := await self.next_event(), Ended):
+            pass
+        return event
+
+
 class Caller:
     """The other end of the phone's trunk: our agent, one queue of events per leg."""
 
     def __init__(self, agent: Agent, queues: dict[str, asyncio.Queue[LegEvent]]) -> None:
         self.agent = agent
         self._queues = queues
-        self.incoming: asyncio.Queue[LegEvent] = queues.setdefault("", asyncio.Queue())
+        self._numbers = count()
 
-    def invite(self, number: str, sdp: str, leg: str = "a") -> None:
-        self.agent.post(Invite(leg, "phone", number, sdp, from_user="alice"))
+    @asynccontextmanager
+    async def call(self, number: str) -> AsyncIterator[Call]:
+        loop = asyncio.get_running_loop()
+        transport, handset = await loop.create_datagram_endpoint(Handset, local_addr=(HOST, 0))
+        call = Call(f"{number}-{next(self._numbers)}", self.agent, handset, self.queue)
+        self.agent.post(Invite(call.leg, "phone", number, offer(handset.local), from_user="alice"))
+        try:
+            yield call
+        finally:
+            self.agent.post(Release(call.leg))
+            transport.close()
 
-    async def next_event(self, leg: str = "a") -> LegEvent:
-        async with asyncio.timeout(30):
-            return await self._queues.setdefault(leg, asyncio.Queue()).get()
-
-    async def until_answered(self, leg: str = "a") -> Agreement:
-        while not isinstance(event := await self.next_event(leg), Answered):
-            assert isinstance(event, Ringing), event
-        return agree(event.sdp)
-
-    async def hang_up(self, leg: str = "a") -> Ended:
-        self.agent.post(Release(leg))
-        return await self.until_ended(leg)
-
-    async def until_ended(self, leg: str = "a") -> Ended:
-        while not isinstance(event := await self.next_event(leg), Ended):
-            pass
-        return event
+    def queue(self, leg: str) -> asyncio.Queue[LegEvent]:
+        return self._queues.setdefault(leg, asyncio.Queue())
 
 
 @asynccontextmanager
@@ -126,7 +156,7 @@ async def agent_towards(port: int, phone_port: int) -> AsyncIterator[Caller]:
     queues: dict[str, asyncio.Queue[LegEvent]] = {}
 
     def sort(event: LegEvent) -> None:
-        name = "" if isinstance(event, Incoming) else event.leg
+        name = INCOMING if isinstance(event, Incoming) else event.leg
         queues.setdefault(name, asyncio.Queue()).put_nowait(event)
 
     def lost(why: str) -> None:
@@ -166,28 +196,34 @@ async def phone_towards(port: int, gateway_port: int) -> AsyncIterator[asyncio.s
         await process.communicate()
 
 
-@pytest.fixture
-async def ports() -> tuple[int, int]:
-    return free_port(), free_port()
+@dataclass
+class Trial:
+    """A phone process and an agent that calls it."""
+
+    phone: asyncio.subprocess.Process
+    caller: Caller
+
+    async def logged(self) -> str:
+        assert self.phone.stderr is not None
+        return (await self.phone.stderr.readline()).decode()
+
+
+@asynccontextmanager
+async def new_trial() -> AsyncIterator[Trial]:
+    port, gateway_port = free_port(), free_port()
+    async with phone_towards(port, gateway_port) as phone, agent_towards(gateway_port, port) as caller:
+        yield Trial(phone, caller)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def trial() -> AsyncIterator[Trial]:
+    async with new_trial() as shared:
+        yield shared
 
 
 @pytest.fixture
-async def phone(ports: tuple[int, int]) -> AsyncIterator[asyncio.subprocess.Process]:
-    async with phone_towards(*ports) as process:
-        yield process
-
-
-@pytest.fixture
-async def caller(ports: tuple[int, int], phone: asyncio.subprocess.Process) -> AsyncIterator[Caller]:
-    async with agent_towards(ports[1], ports[0]) as caller:
-        yield caller
-
-
-@pytest.fixture
-async def handset() -> AsyncIterator[Handset]:
-    transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(Handset, local_addr=(HOST, 0))
-    yield protocol
-    transport.close()
+def caller(trial: Trial) -> Caller:
+    return trial.caller
 
 
 async def check_echo(handset: Handset, phone: Agreement) -> None:
@@ -210,141 +246,138 @@ def assert_continuous(packets: list[RtpPacket]) -> None:
         assert (after.timestamp - before.timestamp) & 0xFFFFFFFF == 160
 
 
-async def test_echo_answers_at_once_and_sends_back_what_it_hears(caller: Caller, handset: Handset) -> None:
-    caller.invite("echo", offer(handset.local))
-    await check_echo(handset, await caller.until_answered())
-    ended = await caller.hang_up()
-    assert (ended.by, ended.status) == ("us", 200)
+async def test_echo_answers_at_once_and_sends_back_what_it_hears(caller: Caller) -> None:
+    async with caller.call("echo") as call:
+        await check_echo(call.handset, await call.until_answered())
+        assert (await call.hang_up()).by == "us"
 
 
-async def test_music_comes_steadily_and_without_a_hole(caller: Caller, handset: Handset) -> None:
-    caller.invite("music", offer(handset.local))
-    await caller.until_answered()
-    timed = [await handset.heard.get() for _ in range(150)]
+async def test_music_comes_steadily_and_without_a_hole(caller: Caller) -> None:
+    async with caller.call("music") as call:
+        await call.until_answered()
+        timed = [await call.handset.heard.get() for _ in range(150)]
     assert_continuous([packet for _, packet in timed])
     assert timed[0][1].marker
-    took_s = timed[-1][0] - timed[0][0]
-    assert took_s == pytest.approx(149 * 0.02, abs=0.1)
-    heard = b"".join(packet.payload for _, packet in timed)
-    assert voice.prompt("music").startswith(heard)
-    await caller.hang_up()
-
-
-async def test_hello_greets_and_then_echoes(caller: Caller, handset: Handset) -> None:
-    caller.invite("hello", offer(handset.local))
-    agreed = await caller.until_answered()
-    await handset.listen_for(voice.prompt("hello"))
-    await check_echo(handset, agreed)
-    await caller.hang_up()
-
-
-async def test_early_media_is_heard_before_the_answer_and_goes_on_after_it(caller: Caller, handset: Handset) -> None:
-    caller.invite("early", offer(handset.local))
-    ringing = await caller.next_event()
-    assert isinstance(ringing, Ringing)
-    assert ringing.status == 183
-    assert ringing.sdp is not None
-    began = asyncio.get_running_loop().time()
-    await handset.listen_for(voice.prompt("early"))
-    await caller.until_answered()
-    assert asyncio.get_running_loop().time() - began == pytest.approx(5.0, abs=0.7)
-    await handset.listen_for(voice.prompt("hello")[:16_000])
-    await caller.hang_up()
+    assert timed[-1][0] - timed[0][0] == pytest.approx(149 * 0.02, abs=0.1)
+    assert voice.prompt("music").startswith(b"".join(packet.payload for _, packet in timed))
 
 
 @pytest.mark.parametrize(("number", "status"), [("busy", 486), ("reject", 603), ("nobody", 404)])
-async def test_a_refused_call_ends_with_its_status(caller: Caller, handset: Handset, number: str, status: int) -> None:
-    caller.invite(number, offer(handset.local))
-    ended = await caller.until_ended()
-    assert (ended.by, ended.status) == ("peer", status)
+async def test_a_refused_call_ends_with_its_status(caller: Caller, number: str, status: int) -> None:
+    async with caller.call(number) as call:
+        ended = await call.until_ended()
+        assert (ended.by, ended.status) == ("peer", status)
 
 
-async def test_no_answer_rings_until_the_caller_gives_up(caller: Caller, handset: Handset) -> None:
-    caller.invite("noanswer", offer(handset.local))
-    ringing = await caller.next_event()
-    assert isinstance(ringing, Ringing)
-    assert (ringing.status, ringing.sdp) == (180, None)
-    ended = await caller.hang_up()
-    assert (ended.by, ended.status) == ("us", 487)
+async def test_no_answer_rings_until_the_caller_gives_up(caller: Caller) -> None:
+    async with caller.call("noanswer") as call:
+        ringing = await call.until_ringing()
+        assert (ringing.status, ringing.sdp) == (180, None)
+        ended = await call.hang_up()
+        assert (ended.by, ended.status) == ("us", 487)
 
 
-async def test_late_answers_after_twenty_seconds(caller: Caller, handset: Handset) -> None:
-    caller.invite("late", offer(handset.local))
-    ringing = await caller.next_event()
-    assert isinstance(ringing, Ringing)
-    assert ringing.status == 180
-    began = asyncio.get_running_loop().time()
-    await caller.until_answered()
-    assert asyncio.get_running_loop().time() - began == pytest.approx(20, abs=1)
-    await handset.listen_for(voice.prompt("hello")[:8_000])
-    await caller.hang_up()
+async def test_the_slow_numbers_all_at_once(caller: Caller) -> None:
+    async with asyncio.TaskGroup() as calls:
+        calls.create_task(late_answers_after_twenty_seconds(caller))
+        calls.create_task(hello_greets_and_then_echoes(caller))
+        calls.create_task(early_media_goes_on_after_the_answer(caller))
+        calls.create_task(callback_hangs_up_and_calls_the_caller(caller))
 
 
-async def test_dtmf_reads_each_key_back_once(
-    caller: Caller, handset: Handset, phone: asyncio.subprocess.Process
-) -> None:
-    caller.invite("dtmf", offer(handset.local))
-    agreed = await caller.until_answered()
-    for event, key in ((5, "5"), (5, "5"), (11, "#")):
-        handset.press(agreed, event)
-        await handset.listen_for(voice.key(key))
-    await caller.hang_up()
-    assert phone.stderr is not None
-    assert b"keys 55#," in await phone.stderr.readline()
+async def late_answers_after_twenty_seconds(caller: Caller) -> None:
+    async with caller.call("late") as call:
+        assert (await call.until_ringing()).status == 180
+        began = asyncio.get_running_loop().time()
+        await call.until_answered()
+        assert asyncio.get_running_loop().time() - began == pytest.approx(20, abs=1)
+        await call.handset.listen_for(voice.prompt("hello")[:8_000])
 
 
-async def test_callback_hangs_up_and_calls_the_caller(caller: Caller, handset: Handset) -> None:
-    caller.invite("callback", offer(handset.local))
-    await caller.until_answered()
-    await handset.listen_for(voice.prompt("callback"))
-    ended = await caller.until_ended()
-    assert (ended.by, ended.status) == ("peer", 200)
-    incoming = await caller.next_event("")
-    assert isinstance(incoming, Incoming)
-    assert (incoming.number, incoming.trunk) == ("alice", "phone")
-    assert incoming.sdp is not None
-    agreed = agree(incoming.sdp)
-    caller.agent.post(Accept(incoming.leg, answer(incoming.sdp, agreed, handset.local)))
-    await handset.listen_for(voice.prompt("called-back"))
-    await check_echo(handset, agreed)
-    await caller.hang_up(incoming.leg)
+async def hello_greets_and_then_echoes(caller: Caller) -> None:
+    async with caller.call("hello") as call:
+        agreed = await call.until_answered()
+        await call.handset.listen_for(voice.prompt("hello"))
+        await check_echo(call.handset, agreed)
 
 
-async def test_hold_stops_the_music_and_resume_brings_it_back(caller: Caller, handset: Handset) -> None:
-    ours = offer(handset.local)
-    caller.invite("music", ours)
-    await caller.until_answered()
-    await handset.listen(10)
-    caller.agent.post(Reoffer("a", ours.replace("a=sendrecv", "a=inactive")))
-    held = await caller.next_event()
-    assert isinstance(held, Reanswered)
-    assert held.sdp is not None
-    assert "a=inactive" in held.sdp
-    while not handset.heard.empty():
-        handset.heard.get_nowait()
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.3):
-            await handset.listen(3)
-    caller.agent.post(Reoffer("a", ours))
-    assert isinstance(await caller.next_event(), Reanswered)
-    assert (await handset.listen(1))[0].marker
-    assert_continuous(await handset.listen(20))
-    await caller.hang_up()
+async def early_media_goes_on_after_the_answer(caller: Caller) -> None:
+    async with caller.call("early") as call:
+        ringing = await call.until_ringing()
+        assert ringing.status == 183
+        assert ringing.sdp is not None
+        began = asyncio.get_running_loop().time()
+        await call.handset.listen_for(voice.prompt("early"))
+        await call.until_answered()
+        assert asyncio.get_running_loop().time() - began == pytest.approx(5.0, abs=0.7)
+        await call.handset.listen_for(voice.prompt("hello")[:16_000])
 
 
-async def test_an_offer_that_it_cannot_speak_is_refused(caller: Caller, handset: Handset) -> None:
-    foreign = offer(handset.local).replace("0 8 101", "18")
-    caller.invite("echo", foreign)
-    assert (await caller.until_ended()).status == 488
+async def callback_hangs_up_and_calls_the_caller(caller: Caller) -> None:
+    async with caller.call("callback") as call:
+        await call.until_answered()
+        await call.handset.listen_for(voice.prompt("callback"))
+        ended = await call.until_ended()
+        assert (ended.by, ended.status) == ("peer", 200)
+        incoming = await caller.queue(INCOMING).get()
+        assert isinstance(incoming, Incoming)
+        assert (incoming.number, incoming.trunk) == ("alice", "phone")
+        assert incoming.sdp is not None
+        agreed = agree(incoming.sdp)
+        caller.agent.post(Accept(incoming.leg, answer(incoming.sdp, agreed, call.handset.local)))
+        await call.handset.listen_for(voice.prompt("called-back"))
+        await check_echo(call.handset, agreed)
+        caller.agent.post(Release(incoming.leg))
 
 
-async def test_sigterm_ends_calls_with_bye(caller: Caller, handset: Handset, phone: asyncio.subprocess.Process) -> None:
-    caller.invite("music", offer(handset.local))
-    await caller.until_answered()
-    phone.send_signal(signal.SIGTERM)
-    ended = await caller.until_ended()
-    assert (ended.by, ended.status) == ("peer", 200)
-    assert await phone.wait() == 0
+async def test_dtmf_reads_each_key_back_once_and_logs_them(trial: Trial) -> None:
+    async with trial.caller.call("dtmf") as call:
+        agreed = await call.until_answered()
+        for event, key in ((5, "5"), (5, "5"), (11, "#")):
+            call.handset.press(agreed, event)
+            await call.handset.listen_for(voice.key(key))
+        await call.hang_up()
+    while "alice → dtmf" not in (line := await trial.logged()):
+        pass
+    assert "keys 55#," in line
+
+
+async def test_hold_stops_the_music_and_resume_brings_it_back(caller: Caller) -> None:
+    async with caller.call("music") as call:
+        await call.until_answered()
+        ours = offer(call.handset.local)
+        await call.handset.listen(10)
+        caller.agent.post(Reoffer(call.leg, ours.replace("a=sendrecv", "a=inactive")))
+        held = await call.next_event()
+        assert isinstance(held, Reanswered)
+        assert held.sdp is not None
+        assert "a=inactive" in held.sdp
+        while not call.handset.heard.empty():
+            call.handset.heard.get_nowait()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await call.handset.listen(3)
+        caller.agent.post(Reoffer(call.leg, ours))
+        assert isinstance(await call.next_event(), Reanswered)
+        assert (await call.handset.listen(1))[0].marker
+        assert_continuous(await call.handset.listen(20))
+
+
+async def test_an_offer_that_it_cannot_speak_is_refused(caller: Caller) -> None:
+    foreign = offer(LocalMedia(HOST, 4000, 1)).replace("0 8 101", "18")
+    caller.agent.post(Invite("foreign", "phone", "echo", foreign))
+    event = await caller.queue("foreign").get()
+    assert isinstance(event, Ended)
+    assert event.status == 488
+
+
+async def test_sigterm_ends_calls_with_bye() -> None:
+    async with new_trial() as trial, trial.caller.call("music") as call:
+        await call.until_answered()
+        trial.phone.send_signal(signal.SIGTERM)
+        ended = await call.until_ended()
+        assert (ended.by, ended.status) == ("peer", 200)
+        assert await trial.phone.wait() == 0
 
 
 async def test_a_taken_port_is_said_in_words() -> None:
