@@ -266,8 +266,10 @@ mod tests {
         let mut bench = Bench::new(8);
         let verdicts: Vec<_> = [65_534, 0, 65_535, 3, 2, 1].map(|sequence| bench.push(0, 1, sequence)).into();
         assert_eq!(bench.seen(), [65_534, 65_535, 0, 1, 2, 3].map(Packet));
-        use Verdict::{Held, Passed};
-        assert_eq!(verdicts, [Passed, Held, Passed, Held, Held, Passed]);
+        assert_eq!(
+            verdicts,
+            [Verdict::Passed, Verdict::Held, Verdict::Passed, Verdict::Held, Verdict::Held, Verdict::Passed]
+        );
     }
 
     #[test]

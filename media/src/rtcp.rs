@@ -93,7 +93,7 @@ pub fn round_trip(now_ntp: u64, block: &ReportBlock) -> Option<Duration> {
     }
     let ticks = ntp_middle(now_ntp).wrapping_sub(block.last_sr).wrapping_sub(block.delay_since_last_sr);
     if ticks <= MAX_ROUND_TRIP {
-        Some(Duration::from_nanos(u64::from(ticks) * 1_000_000_000 >> 16))
+        Some(Duration::from_nanos((u64::from(ticks) * 1_000_000_000) >> 16))
     } else {
         (ticks >= SLACK.wrapping_neg()).then_some(Duration::ZERO)
     }
@@ -121,7 +121,8 @@ mod tests {
     fn impossible_round_trips_are_none() {
         let now = ntp_from_unix(Duration::from_secs(1_000_000));
         let sent = ntp_middle(now);
-        let block = |last_sr, delay_since_last_sr| ReportBlock { last_sr, delay_since_last_sr, ..ReportBlock::default() };
+        let block =
+            |last_sr, delay_since_last_sr| ReportBlock { last_sr, delay_since_last_sr, ..ReportBlock::default() };
         assert_eq!(round_trip(now, &block(0, 0)), None);
         assert_eq!(round_trip(now, &block(sent, 5)), Some(Duration::ZERO));
         assert_eq!(round_trip(now, &block(sent, 1 << 16)), None);

@@ -117,10 +117,7 @@ impl SessionKeys {
             return Err(SrtpError::KeyLength);
         }
         let (key, salt) = key_and_salt.split_at(profile.key_len());
-        Ok(Self {
-            rtp: Cipher::new(profile, key, salt, Use::Rtp),
-            rtcp: Cipher::new(profile, key, salt, Use::Rtcp),
-        })
+        Ok(Self { rtp: Cipher::new(profile, key, salt, Use::Rtp), rtcp: Cipher::new(profile, key, salt, Use::Rtcp) })
     }
 }
 
@@ -196,16 +193,13 @@ impl Sender {
     /// # Errors
     /// [`SrtpError::KeyLength`].
     pub fn new(profile: Profile, key_and_salt: &[u8]) -> Result<Self, SrtpError> {
-        Ok(Self {
-            rtp_streams: Streams::default(),
-            keys: SessionKeys::new(profile, key_and_salt)?,
-            next_rtcp_index: 0,
-        })
+        Ok(Self { rtp_streams: Streams::default(), keys: SessionKeys::new(profile, key_and_salt)?, next_rtcp_index: 0 })
     }
 
     /// Encrypt the RTP packet `buffer[..len]` in place and append the tag; returns the new length.
     ///
-    /// Sequence numbers may have gaps and come out of order, but none is taken twice.
+    /// Sequence numbers may have gaps and come out of order, but none is taken twice; a leap of half their space reads as a
+    /// step back.
     ///
     /// # Errors
     /// `Malformed`, `NoRoom`, `Replay`, `Exhausted`; the buffer is then unchanged.

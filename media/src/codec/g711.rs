@@ -35,7 +35,25 @@ const fn decode_alaw(code: u8) -> i16 {
     if code & 0x80 == 0 { -magnitude } else { magnitude }
 }
 
+/// Encode a frame; `codes` is at least as long.
+pub(super) type Encode = fn(samples: &[i16], codes: &mut [u8]);
+
+/// Encode a frame by µ-law.
+pub(super) fn encode_ulaw_frame(samples: &[i16], codes: &mut [u8]) {
+    for (code, &sample) in codes.iter_mut().zip(samples) {
+        *code = encode_ulaw(sample);
+    }
+}
+
+/// Encode a frame by A-law.
+pub(super) fn encode_alaw_frame(samples: &[i16], codes: &mut [u8]) {
+    for (code, &sample) in codes.iter_mut().zip(samples) {
+        *code = encode_alaw(sample);
+    }
+}
+
 /// µ-law code of a 16-bit sample (its upper 14 bits count).
+#[inline]
 pub(super) fn encode_ulaw(sample: i16) -> u8 {
     // One's complement of negative samples, as G.191 has it: the decision values are not symmetric around zero.
     let magnitude = ((magnitude(sample) >> 2) + 33).min(0x1fff);
@@ -45,7 +63,8 @@ pub(super) fn encode_ulaw(sample: i16) -> u8 {
 }
 
 /// A-law code of a 16-bit sample (its upper 13 bits count).
-pub(super) fn encode_alaw(sample: i16) -> u8 {
+#[inline]
+fn encode_alaw(sample: i16) -> u8 {
     let magnitude = magnitude(sample) >> 4;
     let exponent = 28_u32.saturating_sub((magnitude | 1).leading_zeros());
     let mantissa = magnitude >> exponent.saturating_sub(1) & 0x0f;

@@ -25,12 +25,12 @@ const MAX_PAYLOAD: usize = 120 * PER_MS;
 
 enum Input {
     Opus(Decoder),
-    G711 { table: &'static [i16; 256], fade: Fade },
+    G711 { table: &'static [i16; 256], fade: Box<Fade> },
 }
 
 enum Output {
     Opus(Encoder),
-    G711(fn(i16) -> u8),
+    G711(g711::Encode),
 }
 
 /// Takes payloads of one codec, gives payloads of another (or the same one), cut into frames of one length.
@@ -145,8 +145,8 @@ impl Input {
     fn new(codec: Codec) -> Result<Self, CodecError> {
         Ok(match codec {
             Codec::Opus => Self::Opus(Decoder::new(RATE_HZ.cast_signed()).map_err(CodecError::Opus)?),
-            Codec::Pcmu => Self::G711 { table: &g711::ULAW, fade: Fade::new() },
-            Codec::Pcma => Self::G711 { table: &g711::ALAW, fade: Fade::new() },
+            Codec::Pcmu => Self::G711 { table: &g711::ULAW, fade: Box::new(Fade::new()) },
+            Codec::Pcma => Self::G711 { table: &g711::ALAW, fade: Box::new(Fade::new()) },
         })
     }
 
@@ -159,9 +159,9 @@ impl Input {
         match self {
             Self::Opus(decoder) => {
                 samples.resize(start + MAX_INPUT, 0);
-                let decoded = decoder.decode(payload, &mut samples[start..]);
-                samples.truncate(start + decoded.unwrap_or(0));
-                decoded.map_err(|_| Undecodable)
+                let count = decoder.decode(payload, &mut samples[start..]);
+                samples.truncate(start + count.unwrap_or(0));
+                count.map_err(|_| Undecodable)
             }
             Self::G711 { table, fade } => {
                 samples.extend(payload.iter().map(|&code| table[usize::from(code)]));
@@ -200,8 +200,8 @@ impl Output {
     fn new(codec: Codec, complexity: i32) -> Result<Self, CodecError> {
         Ok(match codec {
             Codec::Opus => Self::Opus(voice_encoder(complexity).map_err(CodecError::Opus)?),
-            Codec::Pcmu => Self::G711(g711::encode_ulaw),
-            Codec::Pcma => Self::G711(g711::encode_alaw),
+            Codec::Pcmu => Self::G711(g711::encode_ulaw_frame),
+            Codec::Pcma => Self::G711(g711::encode_alaw_frame),
         })
     }
 
@@ -209,9 +209,7 @@ impl Output {
         match self {
             Self::Opus(encoder) => encoder.encode(frame, payload),
             Self::G711(encode) => {
-                for (code, &sample) in payload.iter_mut().zip(frame) {
-                    *code = encode(sample);
-                }
+                encode(frame, payload);
                 Ok(frame.len())
             }
         }

@@ -138,7 +138,7 @@ impl Generator {
     }
 
     fn advance(&self, train: &mut Train, now: Duration) -> Packet {
-        let intervals = (now - train.start).as_millis() / u128::from(INTERVAL_MS);
+        let intervals = now.saturating_sub(train.start).as_millis() / u128::from(INTERVAL_MS);
         let interval = u32::try_from(intervals).unwrap_or(u32::MAX / INTERVAL_MS - 1);
         let elapsed_ms = ((interval + 1) * INTERVAL_MS).min(train.key.duration_ms);
         let marker = train.interval == 0 && train.earlier == 0;

@@ -390,14 +390,14 @@ mod tests {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             seed.to_be_bytes()[0]
         };
-        let mut seen = 0;
+        let mut visited = 0;
         for _ in 0..50_000 {
             let mut packet: Vec<u8> = (0..random() % 64).map(|_| random()).collect();
             if let [first, kind, high, low, ..] = &mut packet[..] {
                 (*first, *kind, *high, *low) = (0x80 | *first & 0x3f, 200 + *kind % 5, 0, *low % 16);
             }
-            let _ = parse(&packet, &mut |_| seen += 1);
+            let _ = parse(&packet, &mut |_| visited += 1);
         }
-        assert!(seen > 1000);
+        assert!(visited > 1000);
     }
 }

@@ -74,7 +74,8 @@ fn session_pair(profile: Profile) -> (Sender, Receiver) {
 
 #[test]
 fn gcm_agrees_with_rfc_7714_section_16() {
-    let plain = hex("8040f17b8041f8d35501a0b247616c6c696120657374206f6d6e69732064697669736120696e207061727465732074726573");
+    let plain =
+        hex("8040f17b8041f8d35501a0b247616c6c696120657374206f6d6e69732064697669736120696e207061727465732074726573");
     let vectors = [
         (
             Profile::AeadAes128Gcm,
@@ -96,7 +97,8 @@ fn gcm_agrees_with_rfc_7714_section_16() {
 
 #[test]
 fn gcm_agrees_with_rfc_7714_section_17() {
-    let plain = hex("81c8000d4d6172734e5450314e545032525450200000042a0000e9304c756e61deadbeefdeadbeefdeadbeefdeadbeefdeadbeef");
+    let plain =
+        hex("81c8000d4d6172734e5450314e545032525450200000042a0000e9304c756e61deadbeefdeadbeefdeadbeefdeadbeefdeadbeef");
     let encrypted_128 = "81c8000d4d61727363e94885dcdab67ca727d7662f6b7e997ff5c0f76c06f32dc676a5f1730d6fda4ce09b4686303ded0bb9275b\
                          c84aa45896cf4d2fc5abf87245d9eade800005d4";
     let encrypted_256 = "81c8000d4d617273d50ae4d1f5ce5d304ba297e47d470c282c3ece5dbffe0a50a2eaa5c1110555be8415f658c61de0476f1b6fad\
