@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import ipaddress
 import logging
+import os
 import signal
 import sys
 
@@ -34,8 +35,16 @@ async def _run(options: argparse.Namespace) -> int:
     phone = Phone(Place(options.bind, options.rtp_ports), options.sip_port, options.gateway)
     if options.once:
         phone.finished = stop
+    if options.attached:
+        loop.add_reader(sys.stdin, _stop_at_end_of_input, stop)
     await phone.run(stop)
     return 0
+
+
+def _stop_at_end_of_input(stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        asyncio.get_running_loop().remove_reader(sys.stdin)
+        stop.set()
 
 
 def _options() -> argparse.Namespace:
@@ -52,6 +61,9 @@ def _options() -> argparse.Namespace:
         "--rtp-ports", type=_port_range, default=range(16384, 17384), metavar="A-B", help="(16384-17383)"
     )
     parser.add_argument("--once", action="store_true", help="stop after the first call")
+    parser.add_argument(
+        "--attached", action="store_true", help="stop when standard input ends, as it does when our parent is killed"
+    )
     return parser.parse_args()
 
 

@@ -177,14 +177,15 @@ async def start_phone(*options: str) -> asyncio.subprocess.Process:
         "-m",
         "demo",
         *options,
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
 
 
 @asynccontextmanager
-async def phone_towards(port: int, gateway_port: int) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await start_phone("--sip-port", str(port), "--gateway", f"{HOST}:{gateway_port}")
+async def phone_towards(port: int, gateway_port: int, *options: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await start_phone("--sip-port", str(port), "--gateway", f"{HOST}:{gateway_port}", *options)
     assert process.stdout is not None
     try:
         async with asyncio.timeout(15):
@@ -209,9 +210,9 @@ class Trial:
 
 
 @asynccontextmanager
-async def new_trial() -> AsyncIterator[Trial]:
+async def new_trial(*options: str) -> AsyncIterator[Trial]:
     port, gateway_port = free_port(), free_port()
-    async with phone_towards(port, gateway_port) as phone, agent_towards(gateway_port, port) as caller:
+    async with phone_towards(port, gateway_port, *options) as phone, agent_towards(gateway_port, port) as caller:
         yield Trial(phone, caller)
 
 
@@ -377,6 +378,21 @@ async def test_sigterm_ends_calls_with_bye() -> None:
         trial.phone.send_signal(signal.SIGTERM)
         ended = await call.until_ended()
         assert (ended.by, ended.status) == ("peer", 200)
+        assert await trial.phone.wait() == 0
+
+
+async def test_once_stops_after_the_first_call() -> None:
+    async with new_trial("--once") as trial, trial.caller.call("busy") as call:
+        assert (await call.until_ended()).status == 486
+        assert await trial.phone.wait() == 0
+
+
+async def test_an_attached_phone_ends_with_its_parent() -> None:
+    async with new_trial("--attached") as trial, trial.caller.call("music") as call:
+        await call.until_answered()
+        assert trial.phone.stdin is not None
+        trial.phone.stdin.close()  # what the kernel does when the parent is killed
+        assert (await call.until_ended()).by == "peer"
         assert await trial.phone.wait() == 0
 
 
