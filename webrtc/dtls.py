@@ -108,6 +108,8 @@ class DtlsEndpoint:
 
     def receive(self, datagram: bytes) -> None:
         """Hand over one datagram from the path; dropped when the queue is full (DTLS repeats itself)."""
+        if not datagram or not 20 <= datagram[0] <= 63:
+            return  # not DTLS (RFC 7983 §7); aiortc would stumble over an empty one
         self._path.first.set()
         if self._path.waiting.qsize() < QUEUE_DATAGRAMS:
             self._path.waiting.put_nowait(datagram)

@@ -242,7 +242,7 @@ def decode(text: str | bytes) -> ClientMessage:
         PeerError: Not JSON, an unknown type, or a field that is missing or wrong; the message names it.
     """
     try:
-        return CLIENT.validate_json(text)
+        return CLIENT.validate_json(text, strict=True)
     except ValidationError as error:
         raise PeerError(_sentence(error), hint="See docs/signalling.md.") from error
 
@@ -254,5 +254,9 @@ def encode(message: ServerMessage) -> str:
 
 def _sentence(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"][1:])
+    if first["type"] == "union_tag_not_found":
+        return "type: Field required"
+    if first["type"] == "union_tag_invalid":
+        return f"type: There is no message {first['ctx']['tag'][:64]!r}"
+    where = ".".join(str(part)[:64] for part in first["loc"][1:] if part != "[key]")
     return f"{where}: {first['msg']}" if where else str(first["msg"])

@@ -24,6 +24,8 @@ SEND_QUEUE: Final = 256
 MESSAGES_PER_S: Final = 25.0
 BURST: Final = 100.0
 MAX_MISTAKES: Final = 10
+GOODBYE_S: Final = 5.0
+"""How long a socket that is to close may take for what was sent before."""
 
 POLICY_VIOLATION: Final = 1008
 TRY_AGAIN_LATER: Final = 1013
@@ -125,12 +127,14 @@ async def serve_socket(socket: WebSocket, door: Door, origins: Collection[str]) 
         await asyncio.wait([reader, writer], return_when=asyncio.FIRST_COMPLETED)
         if reader.done():
             peer.close(GOING_AWAY, "")
-            await asyncio.wait([writer], timeout=5)
+            await asyncio.wait([writer], timeout=GOODBYE_S)
     finally:
         peer.is_open = False
         for task in (reader, writer):
             task.cancel()
-        await asyncio.gather(reader, writer, return_exceptions=True)
+        for outcome in await asyncio.gather(reader, writer, return_exceptions=True):
+            if isinstance(outcome, Exception) and not isinstance(outcome, WebSocketDisconnect):
+                log.error("websocket %s failed", peer.address, exc_info=outcome)
 
 
 async def _read_all(socket: WebSocket, peer: Peer, door: Door) -> None:
@@ -159,7 +163,7 @@ async def _let_in(socket: WebSocket, peer: Peer, door: Door) -> Visitor | None:
         code = "unauthorized" if isinstance(error, PolicyError) else "bad-message"
         _refuse(peer, code, error)
     except TimeoutError:
-        _refuse(peer, "bad-message", PeerError("No hello came within 10 s."))
+        _refuse(peer, "bad-message", PeerError(f"No hello came within {HELLO_TIMEOUT_S:.0f} s."))
     return None
 
 
@@ -199,6 +203,10 @@ def _handle(peer: Peer, visitor: Visitor, message: signalling.ClientMessage) -> 
     except GatewayError as error:
         code = "not-allowed" if isinstance(error, PolicyError) else "refused"
         peer.send(signalling.Error(code, str(error), error.hint, getattr(message, "call", None)))
+    except Exception:
+        log.exception("websocket %s: %s failed", peer.address, message.type)
+        words, hint = "The gateway made a mistake with this message.", "Its log has the details; please report them."
+        peer.send(signalling.Error("internal", words, hint, getattr(message, "call", None)))
 
 
 def _is_json_object(frame: str | bytes) -> bool:

@@ -1,0 +1,176 @@
+"""DTLS for real: two endpoints joined in memory, as the media core joins one with a browser."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import pytest
+
+from call.errors import PeerError, TransportError
+from webrtc import dtls
+from webrtc.dtls import QUEUE_DATAGRAMS, Certificates, DtlsEndpoint, Fingerprint, SrtpKeys
+
+CERTIFICATES = Certificates()
+Filter = Callable[[bytes], list[bytes]]
+
+
+@dataclass
+class Pair:
+    """A server and a client; `lose` may drop or double what is on the way."""
+
+    lose: Filter = lambda datagram: [datagram]
+
+    def __post_init__(self) -> None:
+        self.server = DtlsEndpoint(CERTIFICATES.current(), "server", lambda data: self._carry(self.client, data))
+        self.client = DtlsEndpoint(Certificates().current(), "client", lambda data: self._carry(self.server, data))
+
+    def _carry(self, target: DtlsEndpoint, datagram: bytes) -> None:
+        for copy in self.lose(datagram):
+            target.receive(copy)
+
+    async def handshake(self) -> tuple[SrtpKeys, SrtpKeys]:
+        async with asyncio.timeout(10):
+            return await asyncio.gather(
+                self.server.handshake((fingerprint(self.client),)), self.client.handshake((fingerprint(self.server),))
+            )
+
+    async def close(self) -> None:
+        await asyncio.gather(self.server.close(), self.client.close())
+
+
+def fingerprint(endpoint: DtlsEndpoint) -> Fingerprint:
+    return Fingerprint("sha-256", endpoint.fingerprint_sha256)
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[Pair]:
+    pair = Pair()
+    yield pair
+    await pair.close()
+
+
+async def test_both_ends_agree_on_crosswise_keys_of_the_cheapest_profile(pair: Pair) -> None:
+    server, client = await pair.handshake()
+    assert server.profile == client.profile == "AEAD_AES_128_GCM"
+    assert (server.receive, server.send) == (client.send, client.receive)
+    assert server.receive != server.send
+    assert {len(server.receive), len(server.send)} == {16 + 12}
+
+
+@pytest.mark.parametrize(("spoken", "length"), [("AEAD_AES_256_GCM", 32 + 12), ("AES_CM_128_HMAC_SHA1_80", 16 + 14)])
+async def test_other_profiles_are_taken_when_the_browser_speaks_only_them(
+    pair: Pair, spoken: dtls.SrtpProfile, length: int
+) -> None:
+    only = [p for p in dtls._PROFILES if dtls._NAMES[p.openssl_profile] == spoken]
+    pair.client._transport._srtp_profiles = only
+    server, client = await pair.handshake()
+    assert server.profile == spoken
+    assert server.send == client.receive
+    assert len(server.send) == length
+
+
+async def test_certificate_that_the_sdp_did_not_announce_is_refused(pair: Pair) -> None:
+    wrong = Fingerprint("sha-256", ":".join(["00"] * 32))
+    client = asyncio.create_task(pair.client.handshake((fingerprint(pair.server),)))
+    with pytest.raises(PeerError, match="handshake with the browser failed") as caught:
+        async with asyncio.timeout(10):
+            await pair.server.handshake((wrong,))
+    assert "fingerprint" in caught.value.hint
+    client.cancel()
+    await asyncio.gather(client, return_exceptions=True)
+
+
+async def test_certificate_may_be_announced_by_several_hashes(pair: Pair) -> None:
+    announced = pair.client._transport.getLocalParameters().fingerprints
+    expected = tuple(Fingerprint(p.algorithm, p.value.lower()) for p in announced)
+    assert len(expected) > 1
+    async with asyncio.timeout(10):
+        server, _ = await asyncio.gather(
+            pair.server.handshake(expected), pair.client.handshake((fingerprint(pair.server),))
+        )
+    assert server.profile == "AEAD_AES_128_GCM"
+
+
+async def test_doubled_datagrams_do_no_harm() -> None:
+    pair = Pair(lose=lambda datagram: [datagram, datagram])
+    server, client = await pair.handshake()
+    assert server.send == client.receive
+    await pair.close()
+
+
+async def test_garbage_on_the_path_does_no_harm(pair: Pair) -> None:
+    for datagram in (b"", b"\x16", b"\x16\xfe\xfd" + b"\x00" * 40, bytes(range(20, 64)) * 8):
+        pair.server.receive(datagram)
+    server, client = await pair.handshake()
+    assert server.send == client.receive
+
+
+async def test_peers_close_is_noticed(pair: Pair) -> None:
+    await pair.handshake()
+    async with asyncio.timeout(5):
+        await asyncio.gather(pair.server.wait_closed(), pair.client.close())
+
+
+async def test_our_own_close_ends_the_waiting(pair: Pair) -> None:
+    await pair.handshake()
+    async with asyncio.timeout(5):
+        await asyncio.gather(pair.server.wait_closed(), pair.server.close())
+        await pair.server.close()
+
+
+async def test_call_that_ends_before_the_first_datagram_ends_the_handshake(pair: Pair) -> None:
+    waiting = asyncio.create_task(pair.server.handshake((fingerprint(pair.client),)))
+    await asyncio.sleep(0)
+    await pair.server.close()
+    with pytest.raises(TransportError, match="ended before DTLS began"):
+        await waiting
+
+
+async def test_call_that_ended_before_the_handshake_was_asked_for_ends_it_at_once(pair: Pair) -> None:
+    await pair.server.close()
+    with pytest.raises(TransportError):
+        await pair.server.handshake((fingerprint(pair.client),))
+
+
+async def test_call_that_ends_within_the_handshake_ends_it(pair: Pair) -> None:
+    has_begun = asyncio.Event()
+
+    def swallow(_: bytes) -> list[bytes]:
+        has_begun.set()
+        return []
+
+    pair.lose = swallow
+    waiting = asyncio.create_task(pair.client.handshake((fingerprint(pair.server),)))
+    async with asyncio.timeout(5):
+        await has_begun.wait()
+        await pair.client.close()
+        with pytest.raises(PeerError):
+            await waiting
+
+
+async def test_browser_that_stops_in_the_middle_is_given_up(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dtls, "HANDSHAKE_TIMEOUT_S", 0.05)
+    pair.lose = lambda datagram: []
+    pair.server.receive(b"\x16")
+    with pytest.raises(TransportError, match="did not finish the DTLS handshake") as caught:
+        await pair.server.handshake((fingerprint(pair.client),))
+    assert "firewall" in caught.value.hint
+
+
+async def test_flood_before_the_handshake_is_bounded(pair: Pair) -> None:
+    for _ in range(10 * QUEUE_DATAGRAMS):
+        pair.server.receive(b"\x16")
+    assert pair.server._path.waiting.qsize() == QUEUE_DATAGRAMS
+
+
+def test_calls_share_a_certificate_until_it_is_rotated(monkeypatch: pytest.MonkeyPatch) -> None:
+    certificates = Certificates()
+    first = certificates.current()
+    assert certificates.current() is first
+    monkeypatch.setattr(certificates, "_made", certificates._made - 2 * dtls.ROTATE_AFTER)
+    assert certificates.current() is not first
+
+
+def test_keys_stay_out_of_logs() -> None:
+    words = repr(SrtpKeys("AEAD_AES_128_GCM", b"receive-secret", b"send-secret"))
+    assert "secret" not in words
