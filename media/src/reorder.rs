@@ -9,8 +9,8 @@ use std::time::Duration;
 const MAX_DROPOUT: u16 = 3000;
 /// A packet so far behind begins anew rather than being late; as in RFC 3550 A.1.
 const MAX_MISORDER: u16 = 100;
-/// Slots at most: more would be a jitter buffer.
-const MAX_DEPTH: usize = 64;
+/// Packets held at most: more would be a jitter buffer.
+const MAX_DEPTH: u16 = 63;
 
 /// What leaves the window, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,7 @@ struct Slot {
 
 /// Reorders one stream.
 pub struct Reorder {
+    depth: u16,
     max_wait: Duration,
     ssrc: Option<u32>,
     /// The sequence number that leaves next.
@@ -57,11 +58,12 @@ pub struct Reorder {
 }
 
 impl Reorder {
-    /// Hold sequence numbers up to `depth` (at most 64, rounded up to a power of two) ahead, none longer than `max_wait`.
+    /// Hold packets up to `depth` (at most 63) ahead of a missing one, none longer than `max_wait`.
     #[must_use]
     pub fn new(depth: usize, max_wait: Duration) -> Self {
-        let depth = depth.clamp(1, MAX_DEPTH).next_power_of_two();
-        Self { max_wait, ssrc: None, next: 0, held: 0, given: 0, slots: vec![Slot::default(); depth] }
+        let depth = u16::try_from(depth).unwrap_or(MAX_DEPTH).min(MAX_DEPTH);
+        let slots = usize::from(depth + 1).next_power_of_two();
+        Self { depth, max_wait, ssrc: None, next: 0, held: 0, given: 0, slots: vec![Slot::default(); slots] }
     }
 
     /// One packet (whatever bytes the caller wants back) with its SSRC and sequence number.
@@ -80,8 +82,8 @@ impl Reorder {
             self.restart(ssrc, sequence, out);
         } else if ahead > MAX_DROPOUT {
             return self.verdict_behind(behind);
-        } else if usize::from(ahead) >= self.slots.len() {
-            self.give_up(ahead - self.reach(), out);
+        } else if ahead > self.depth {
+            self.give_up(ahead - self.depth, out);
         }
         self.take(now, sequence, packet, out)
     }
@@ -104,7 +106,7 @@ impl Reorder {
         self.slots.iter().filter_map(|slot| slot.arrived).min().map(|arrived| arrived + self.max_wait)
     }
 
-    /// The sequence number is at or ahead of `next`, and within reach.
+    /// The sequence number is `next`, or at most `depth` ahead.
     fn take(&mut self, now: Duration, sequence: u16, packet: &[u8], out: &mut dyn FnMut(Output<'_>)) -> Verdict {
         if sequence == self.next {
             self.step(true);
@@ -187,13 +189,7 @@ impl Reorder {
         if self.held == 0 {
             return None;
         }
-        (1..=self.reach()).rev().find(|&ahead| kind(self.slot(self.next.wrapping_add(ahead))))
-    }
-
-    /// The farthest sequence number ahead of `next` that has a slot.
-    #[expect(clippy::cast_possible_truncation, reason = "at most MAX_DEPTH slots")]
-    fn reach(&self) -> u16 {
-        self.slots.len() as u16 - 1
+        (1..=self.depth).rev().find(|&ahead| kind(self.slot(self.next.wrapping_add(ahead))))
     }
 
     fn slot(&mut self, sequence: u16) -> &mut Slot {
@@ -291,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_gap_is_given_up_when_the_window_is_full() {
-        let mut bench = Bench::new(4);
+        let mut bench = Bench::new(3);
         for sequence in [1, 3, 4, 5] {
             bench.push(0, 1, sequence);
         }
@@ -302,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_long_gap_pushes_everything_out() {
-        let mut bench = Bench::new(4);
+        let mut bench = Bench::new(3);
         bench.push(0, 1, 1);
         bench.push(0, 1, 3);
         assert_eq!(bench.push(0, 1, 103), Verdict::Held);
@@ -362,7 +358,7 @@ mod tests {
                     Restart => panic!("no jump was sent"),
                 };
             }
-            assert!(bench.reorder.held < 8);
+            assert!(bench.reorder.held <= 8);
             assert_eq!(bench.reorder.held > 0, bench.reorder.deadline().is_some());
         }
     }
