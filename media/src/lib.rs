@@ -1,11 +1,47 @@
 //! mediacore: the packets of webtrunk.
 //!
-//! Pure parts (values and time in, values out): `stun`, `srtp`, `rtp`, `rtcp`, `dtmf`, `reorder`, `codec`, `leg`,
-//! `route`, `relay`. Thin parts: `socket` (system calls), `engine` (threads and the loop), `py` (Python classes).
+//! Pure parts, values and time in, values out. From the outside inwards: `relay` holds the legs of one thread; a `leg`
+//! has a `transport` (`browser`: `ice`, `stun`, `srtp`; or `port`: `latch`), an `inbound` half (`rtp`, `dtmf`, `rtcp`),
+//! an `outbound` half (`stream`, `route`, `reorder`, `codec`), a `liveness` watch and a `report`er. What is to be done
+//! collects in the `outbox`.
+//!
+//! Thin parts: `socket` (system calls), `shard` (one thread's loop), `engine` (threads, ports, who is where), `py`
+//! (Python classes, behind the feature `python`).
 
+pub mod browser;
 pub mod codec;
+pub mod command;
+pub mod counters;
+pub mod directory;
 pub mod dtmf;
+pub mod engine;
+pub mod error;
+pub mod event;
+pub mod handle;
+pub mod ice;
+pub mod inbound;
+pub mod latch;
+pub mod leg;
+pub mod liveness;
+pub mod mailbox;
 mod opus_ffi;
+pub mod outbound;
+pub mod outbox;
+pub mod path;
+pub mod port;
+pub mod ports;
+#[cfg(feature = "python")]
+mod py;
+pub mod random;
+pub mod relay;
 pub mod reorder;
+pub mod report;
+pub mod route;
 pub mod rtcp;
+pub mod rtp;
+mod shard;
+pub mod socket;
 pub mod srtp;
+pub mod stream;
+pub mod stun;
+pub mod transport;

@@ -1,0 +1,70 @@
+//! What may be asked of a leg.
+
+use std::net::SocketAddr;
+
+use crate::codec::Codec;
+use crate::path::LegId;
+use crate::rtp::Pt;
+use crate::srtp::{Receiver, Sender};
+
+/// What the peer of a leg speaks, both ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Format {
+    /// The audio codec.
+    pub codec: Codec,
+    /// Its payload type.
+    pub payload_type: Pt,
+    /// Payload type of telephone-event, if negotiated (RFC 4733).
+    pub telephone_event: Option<Pt>,
+    /// Clock of telephone-event durations.
+    pub telephone_event_rate_hz: u32,
+    /// Length of the frames that the peer wants.
+    pub ptime_ms: u32,
+}
+
+/// Where an RTP leg's peer is, from its SDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remote {
+    /// From c= and m=.
+    pub rtp: SocketAddr,
+    /// From a=rtcp (RFC 3605); otherwise the next port.
+    pub rtcp: Option<SocketAddr>,
+    /// RTCP goes with RTP (RFC 5761).
+    pub rtcp_mux: bool,
+    /// The source may be learned once more.
+    pub reopen: bool,
+}
+
+/// Something to do on one leg.
+pub enum Command {
+    /// Send one DTLS datagram.
+    SendDtls(Vec<u8>),
+    /// Use these keys (RFC 5764 §4.2).
+    SetSrtp(Box<(Receiver, Sender)>),
+    /// The peer speaks this.
+    SetFormat(Format),
+    /// The peer is here.
+    SetRemote(Remote),
+    /// Send RTP to the peer, or do not.
+    SetSending(bool),
+    /// Use RTP from the peer, or drop it.
+    SetReceiving(bool),
+    /// New ICE credentials.
+    RestartIce {
+        /// Local ufrag.
+        ufrag: String,
+        /// Local password.
+        pwd: String,
+    },
+    /// Send digits.
+    Dtmf {
+        /// RFC 4733 event codes.
+        events: Vec<u8>,
+        /// How long each.
+        duration_ms: u32,
+        /// How far apart.
+        gap_ms: u32,
+    },
+    /// Send to the peer what `LegId` receives; `None` for nothing.
+    SetSource(Option<LegId>),
+}

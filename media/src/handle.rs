@@ -1,0 +1,229 @@
+//! A leg as its owner holds it: answers for its last figures after it is closed.
+
+use std::net::SocketAddr;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::codec::Codec;
+use crate::command::{Command, Format, Remote};
+use crate::counters::Figures;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::leg::events_of;
+use crate::path::LegId;
+use crate::rtp::Pt;
+use crate::srtp::{Profile, Receiver as SrtpReceiver, Sender as SrtpSender};
+
+/// Longest digit: what fits into one segment of RFC 4733 at any clock rate and nobody presses for longer.
+const LONGEST_DIGIT_MS: u32 = 5000;
+/// Longest pause between digits.
+const LONGEST_GAP_MS: u32 = 5000;
+/// Digits taken in one call.
+const MAX_DIGITS: usize = 64;
+
+/// How far a leg's life has come.
+enum Life {
+    Open,
+    /// The last figures are on their way.
+    Closing(Receiver<Figures>),
+    Closed(Figures),
+}
+
+/// A leg of an engine.
+pub struct Handle {
+    engine: Arc<Engine>,
+    id: LegId,
+    address: Option<SocketAddr>,
+    life: Mutex<Life>,
+    takes_digits: Mutex<bool>,
+}
+
+fn argument<T>(sentence: String) -> Result<T, Error> {
+    Err(Error::Argument(sentence))
+}
+
+impl Handle {
+    /// The handle of a new leg.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>, id: LegId, address: Option<SocketAddr>) -> Handle {
+        Handle { engine, id, address, life: Mutex::new(Life::Open), takes_digits: Mutex::new(false) }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn id(&self) -> LegId {
+        self.id
+    }
+
+    /// The engine that it lives in.
+    #[must_use]
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Where an RTP leg receives RTP.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    fn is_browser(&self) -> bool {
+        self.address.is_none()
+    }
+
+    /// Send one DTLS datagram.
+    pub fn send_dtls(&self, record: &[u8]) {
+        self.engine.command(self.id, Command::SendDtls(record.to_vec()));
+    }
+
+    /// Use these SRTP keys.
+    ///
+    /// # Errors
+    /// An unknown profile, a wrong length, or not a browser leg.
+    pub fn set_srtp(&self, profile: &str, receive: &[u8], send: &[u8]) -> Result<(), Error> {
+        if !self.is_browser() {
+            return argument("an RTP leg takes no DTLS-SRTP keys".to_owned());
+        }
+        let Some(kind) = Profile::from_name(profile) else {
+            return argument(format!("unknown SRTP profile {profile:?}"));
+        };
+        let wanted = kind.key_len() + kind.salt_len();
+        let lengths = (receive.len(), send.len());
+        let (Ok(receiver), Ok(sender)) = (SrtpReceiver::new(kind, receive), SrtpSender::new(kind, send)) else {
+            return argument(format!("{profile} needs {wanted} bytes of key and salt each way, not {lengths:?}"));
+        };
+        self.engine.command(self.id, Command::SetSrtp(Box::new((receiver, sender))));
+        Ok(())
+    }
+
+    /// Say what the peer speaks.
+    ///
+    /// # Errors
+    /// An unknown codec, or a number out of its range.
+    pub fn set_codec(
+        &self,
+        codec: &str,
+        payload_type: u8,
+        telephone_event: Option<u8>,
+        telephone_event_rate_hz: u32,
+        ptime_ms: u32,
+    ) -> Result<(), Error> {
+        let Some(kind) = Codec::from_name(codec) else {
+            return argument(format!("unknown codec {codec:?}"));
+        };
+        if let Some(wrong) = [Some(payload_type), telephone_event].into_iter().flatten().find(|number| *number > 127) {
+            return argument(format!("payload type {wrong} is not 0 to 127"));
+        }
+        if telephone_event == Some(payload_type) {
+            return argument(format!("payload type {payload_type} is given to audio and to telephone-event"));
+        }
+        if !(8000..=48_000).contains(&telephone_event_rate_hz) {
+            return argument(format!("telephone-event at {telephone_event_rate_hz} Hz: expected 8000 to 48000"));
+        }
+        if ![10, 20, 30, 40, 60].contains(&ptime_ms) {
+            return argument(format!("ptime of {ptime_ms} ms: expected 10, 20, 30, 40 or 60"));
+        }
+        *self.takes_digits.lock().unwrap_or_else(PoisonError::into_inner) = telephone_event.is_some();
+        let format = Format {
+            codec: kind,
+            payload_type: Pt(payload_type),
+            telephone_event: telephone_event.map(Pt),
+            telephone_event_rate_hz,
+            ptime_ms,
+        };
+        self.engine.command(self.id, Command::SetFormat(format));
+        Ok(())
+    }
+
+    /// Say where an RTP leg's peer is.
+    ///
+    /// # Errors
+    /// A browser leg, a port 0, or another address family than ours.
+    pub fn set_remote(&self, remote: Remote) -> Result<(), Error> {
+        let Some(ours) = self.address else {
+            return argument("a browser leg learns its peer by ICE, not by set_remote".to_owned());
+        };
+        for address in [Some(remote.rtp), remote.rtcp].into_iter().flatten() {
+            if address.port() == 0 {
+                return argument(format!("{address} has port 0: a rejected stream has no address"));
+            }
+            if address.is_ipv4() != ours.is_ipv4() {
+                return argument(format!("{address} is not of the address family of this leg, {ours}"));
+            }
+        }
+        self.engine.command(self.id, Command::SetRemote(remote));
+        Ok(())
+    }
+
+    /// Send RTP to the peer, or do not.
+    pub fn set_sending(&self, enabled: bool) {
+        self.engine.command(self.id, Command::SetSending(enabled));
+    }
+
+    /// Use RTP from the peer, or drop it.
+    pub fn set_receiving(&self, enabled: bool) {
+        self.engine.command(self.id, Command::SetReceiving(enabled));
+    }
+
+    /// New ICE credentials.
+    ///
+    /// # Errors
+    /// Too short, in use, or not a browser leg.
+    pub fn restart_ice(&self, ufrag: &str, pwd: &str) -> Result<(), Error> {
+        if !self.is_browser() {
+            return argument("an RTP leg has no ICE".to_owned());
+        }
+        self.engine.restart_ice(self.id, ufrag, pwd)
+    }
+
+    /// Send digits.
+    ///
+    /// # Errors
+    /// Not digits, durations out of range, or telephone-event is not negotiated.
+    pub fn dtmf(&self, digits: &str, duration_ms: u32, gap_ms: u32) -> Result<(), Error> {
+        if !*self.takes_digits.lock().unwrap_or_else(PoisonError::into_inner) {
+            return argument("the peer of this leg did not negotiate telephone-event: send DTMF another way".to_owned());
+        }
+        if !(40..=LONGEST_DIGIT_MS).contains(&duration_ms) || !(20..=LONGEST_GAP_MS).contains(&gap_ms) {
+            return argument(format!(
+                "digits of {duration_ms} ms with gaps of {gap_ms} ms: expected 40 to {LONGEST_DIGIT_MS} and 20 to \
+                 {LONGEST_GAP_MS}"
+            ));
+        }
+        if digits.len() > MAX_DIGITS {
+            return argument(format!("{} digits at once: expected at most {MAX_DIGITS}", digits.len()));
+        }
+        match events_of(digits) {
+            Ok(events) => self.engine.command(self.id, Command::Dtmf { events, duration_ms, gap_ms }),
+            Err(wrong) => return argument(format!("{wrong:?} is no DTMF digit: expected 0-9, *, #, A-D")),
+        }
+        Ok(())
+    }
+
+    /// Send to this leg's peer what `source` receives, or nothing.
+    pub fn set_source(&self, source: Option<&Handle>) {
+        self.engine.route(source.map(Handle::id), self.id);
+    }
+
+    /// Figures now, or the last ones of a closed leg.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let mut life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Life::Closing(figures) = &*life {
+            // No answer when the engine ended first.
+            *life = Life::Closed(figures.recv().unwrap_or_default());
+        }
+        match &*life {
+            Life::Closed(figures) => figures.clone(),
+            _ => self.engine.figures(self.id).unwrap_or_default(),
+        }
+    }
+
+    /// End the leg. Twice is harmless.
+    pub fn close(&self) {
+        let mut life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Life::Open, Some(figures)) = (&*life, self.engine.close_leg(self.id)) {
+            *life = Life::Closing(figures);
+        }
+    }
+}

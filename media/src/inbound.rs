@@ -1,0 +1,160 @@
+//! What a leg receives: statistics, payload types, digits.
+
+use std::time::Duration;
+
+use crate::codec::Codec;
+use crate::command::Format;
+use crate::counters::Dropped;
+use crate::dtmf::{Detector, Digit};
+use crate::rtcp::{Arrival, ReceiverStats};
+use crate::rtp::{Packet, Pt};
+use crate::stream::Origin;
+
+/// Comfort noise of the static payload types (RFC 3389).
+const COMFORT_NOISE: Pt = Pt(13);
+
+/// A packet on its way from one leg to others.
+#[derive(Clone, Copy)]
+pub struct Media<'a> {
+    /// Whose stream it belongs to.
+    pub origin: Origin,
+    /// The codec of the stream's audio.
+    pub codec: Codec,
+    /// Payload type of the stream's audio.
+    pub audio: Pt,
+    /// Header and payload.
+    pub packet: Packet<'a>,
+    /// The whole plain RTP packet.
+    pub bytes: &'a [u8],
+}
+
+impl Media<'_> {
+    /// Whether this is audio; otherwise it only takes its place in the sequence.
+    #[must_use]
+    pub fn is_audio(&self) -> bool {
+        self.packet.header.payload_type == self.audio
+    }
+}
+
+/// What an RTP packet is to the leg that receives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// Audio in the negotiated codec.
+    Audio,
+    /// A digit, or part of one.
+    TelephoneEvent,
+    /// Not passed on, for this reason.
+    Nothing(Dropped),
+}
+
+/// The receiving half of a leg.
+pub struct Inbound {
+    format: Option<Format>,
+    stats: ReceiverStats,
+    rate_hz: u32,
+    detector: Detector,
+    /// Loss, reordered and duplicates of before the clock rate changed.
+    before: [u64; 3],
+}
+
+impl Inbound {
+    /// Nothing received yet.
+    #[must_use]
+    pub fn new() -> Inbound {
+        Inbound {
+            format: None,
+            stats: ReceiverStats::new(8000),
+            rate_hz: 8000,
+            detector: Detector::new(8000),
+            before: [0; 3],
+        }
+    }
+
+    /// The peer speaks this.
+    pub fn set_format(&mut self, format: Format) {
+        let rate_hz = format.codec.clock_rate_hz();
+        if rate_hz != self.rate_hz {
+            self.before = self.totals();
+            self.stats = ReceiverStats::new(rate_hz);
+            self.rate_hz = rate_hz;
+        }
+        if self.format.is_none_or(|old| old.telephone_event_rate_hz != format.telephone_event_rate_hz) {
+            self.detector = Detector::new(format.telephone_event_rate_hz);
+        }
+        self.format = Some(format);
+    }
+
+    /// What the peer speaks.
+    #[must_use]
+    pub fn format(&self) -> Option<Format> {
+        self.format
+    }
+
+    /// The peer's stream.
+    pub fn stats(&mut self) -> &mut ReceiverStats {
+        &mut self.stats
+    }
+
+    /// SSRC of the peer's stream.
+    #[must_use]
+    pub fn ssrc(&self) -> Option<u32> {
+        self.stats.ssrc()
+    }
+
+    /// Jitter of the peer's stream.
+    #[must_use]
+    pub fn jitter_ms(&self) -> f64 {
+        self.stats.jitter_ms()
+    }
+
+    /// Packets lost, reordered and duplicated since the leg began.
+    #[must_use]
+    pub fn totals(&self) -> [u64; 3] {
+        let now = [self.stats.lost(), self.stats.reordered(), self.stats.duplicates()];
+        std::array::from_fn(|index| self.before[index] + now[index])
+    }
+
+    /// Count a packet of a believed source and say what it is. A digit that ends, because of it or before it, is given
+    /// to `digit`.
+    ///
+    /// # Errors
+    /// Why it must not even take its place in the sequence.
+    pub fn on_packet(&mut self, now: Duration, packet: &Packet, digit: &mut dyn FnMut(Digit)) -> Result<Use, Dropped> {
+        let header = &packet.header;
+        match self.stats.on_packet(now, header.ssrc.0, header.sequence.0, header.timestamp) {
+            Arrival::Duplicate => return Err(Dropped::Duplicate),
+            Arrival::Probation => return Err(Dropped::Probation),
+            Arrival::Restart => {
+                if let Some(held) = self.detector.reset() {
+                    digit(held);
+                }
+            }
+            Arrival::Newer | Arrival::Reordered => {}
+        }
+        let kind = self.kind(header.payload_type);
+        if kind == Use::TelephoneEvent {
+            self.detector.on_packet(now, header.timestamp, packet.payload, digit);
+        }
+        Ok(kind)
+    }
+
+    fn kind(&self, payload_type: Pt) -> Use {
+        match self.format {
+            Some(format) if format.payload_type == payload_type => Use::Audio,
+            Some(format) if format.telephone_event == Some(payload_type) => Use::TelephoneEvent,
+            _ if payload_type == COMFORT_NOISE => Use::Nothing(Dropped::ComfortNoise),
+            _ => Use::Nothing(Dropped::UnknownPayload),
+        }
+    }
+
+    /// A digit whose end was lost.
+    pub fn on_timer(&mut self, now: Duration) -> Option<Digit> {
+        self.detector.on_tick(now)
+    }
+
+    /// When `on_timer` is due.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        self.detector.deadline()
+    }
+}

@@ -1,0 +1,441 @@
+//! One leg: our half of a call's media. Packets, commands and time come in; packets and events go to the outbox.
+
+use std::time::Duration;
+
+use crate::command::{Command, Format, Remote};
+use crate::counters::{Counters, Dropped, Figure, Figures};
+use crate::dtmf::{self, Digit};
+use crate::event::Event;
+use crate::inbound::{Inbound, Media, Use};
+use crate::liveness::{Limits, Liveness};
+use crate::outbound::Outbound;
+use crate::outbox::{Outbox, PathChange};
+use crate::path::{LegId, Path};
+use crate::report::Reporter;
+use crate::rtcp;
+use crate::rtp::{self, Kind, Ssrc};
+use crate::stream::{Origin, Stream};
+use crate::transport::{Transport, Wire};
+
+/// Pause between digits that are passed on from another leg.
+const PASSED_ON_GAP_MS: u32 = 60;
+/// Shortest digit passed on: what every receiver takes for one (ITU-T Q.24).
+const SHORTEST_DIGIT_MS: u32 = 80;
+
+/// What all legs have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How long silence is tolerated.
+    pub limits: Limits,
+    /// Effort of the Opus encoder, 0 to 10.
+    pub opus_complexity: i32,
+    /// Time since the Unix epoch at the relay's time zero.
+    pub unix_origin: Duration,
+}
+
+/// Random numbers that a leg begins with (RFC 3550 §5.1, RFC 7022).
+#[derive(Clone, Copy, Debug)]
+pub struct Seed {
+    /// SSRC of what we send.
+    pub ssrc: u32,
+    /// First sequence number.
+    pub sequence: u16,
+    /// First timestamp.
+    pub timestamp: u32,
+    /// CNAME.
+    pub name: u64,
+}
+
+/// What a packet brings for the legs that this one is routed to.
+#[derive(Default)]
+pub struct Received<'a> {
+    /// A packet of the stream.
+    pub media: Option<Media<'a>>,
+    /// Digits that ended.
+    pub digits: [Option<Digit>; 2],
+}
+
+impl Received<'_> {
+    fn add_digit(&mut self, digit: Digit) {
+        if let Some(place) = self.digits.iter_mut().find(|place| place.is_none()) {
+            *place = Some(digit);
+        }
+    }
+}
+
+/// A leg.
+pub struct Leg {
+    id: LegId,
+    settings: Settings,
+    transport: Transport,
+    inbound: Inbound,
+    outbound: Outbound,
+    liveness: Liveness,
+    reporter: Reporter,
+    counters: Counters,
+    receiving: bool,
+    sending: bool,
+    /// Whether the peer's address is known, so that its silence means something.
+    expected: bool,
+    /// The leg whose audio this one sends.
+    pub source: Option<LegId>,
+    /// The legs that send this one's audio.
+    pub destinations: Vec<LegId>,
+    /// The timer tick that is set for this leg.
+    pub armed: Option<u64>,
+}
+
+impl Leg {
+    /// A leg that begins at `now`.
+    #[must_use]
+    pub fn new(now: Duration, id: LegId, transport: Transport, seed: Seed, settings: Settings) -> Leg {
+        let (signs, expected) = match transport {
+            Transport::Browser(_) => ("STUN or SRTP", true),
+            Transport::Port(_) => ("RTP or RTCP", false),
+        };
+        Leg {
+            id,
+            settings,
+            transport,
+            inbound: Inbound::new(),
+            outbound: Outbound::new(Stream::new(Ssrc(seed.ssrc), seed.sequence, seed.timestamp), settings.opus_complexity),
+            liveness: Liveness::new(now, settings.limits, signs, expected),
+            reporter: Reporter::new(now, seed.timestamp, seed.name),
+            counters: Counters::default(),
+            receiving: true,
+            sending: true,
+            expected,
+            source: None,
+            destinations: Vec::new(),
+            armed: None,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn id(&self) -> LegId {
+        self.id
+    }
+
+    /// Take a packet of any protocol.
+    pub fn on_packet<'a>(&mut self, now: Duration, path: Path, data: &'a mut [u8], out: &mut Outbox) -> Received<'a> {
+        let result = match rtp::classify(data) {
+            Some(Kind::Rtp) => self.on_rtp(now, path, data, out),
+            Some(Kind::Rtcp) => self.on_rtcp(now, path, data, out).map(|()| Received::default()),
+            Some(Kind::Stun) => self.on_stun(now, path, data, out).map(|()| Received::default()),
+            Some(Kind::Dtls) => self.on_dtls(path, data, out).map(|()| Received::default()),
+            None => Err(Dropped::Malformed),
+        };
+        result.unwrap_or_else(|reason| {
+            self.counters.drops.count(reason);
+            Received::default()
+        })
+    }
+
+    fn on_stun(&mut self, now: Duration, path: Path, message: &[u8], out: &mut Outbox) -> Result<(), Dropped> {
+        let Transport::Browser(browser) = &mut self.transport else {
+            return Err(Dropped::Malformed);
+        };
+        let answer = browser.on_stun(now, path, message).ok_or(Dropped::StunRefused)?;
+        out.packet(self.id, path, |buffer| {
+            buffer[..answer.len].copy_from_slice(&answer.response[..answer.len]);
+            Some(answer.len)
+        });
+        let Some(change) = answer.change else {
+            return Ok(());
+        };
+        self.counters.rx_stun += 1;
+        self.liveness.on_sign(now);
+        out.paths.extend(change.removed.map(|path| PathChange::Removed(path, self.id)));
+        out.paths.push(PathChange::Added(path, self.id));
+        if let Some(path) = change.nominated {
+            out.event(self.id, Event::Nominated(path.to_string()));
+        }
+        Ok(())
+    }
+
+    fn on_dtls(&mut self, path: Path, record: &[u8], out: &mut Outbox) -> Result<(), Dropped> {
+        let Transport::Browser(browser) = &self.transport else {
+            return Err(Dropped::Malformed);
+        };
+        if !browser.ice().is_valid(path) {
+            return Err(Dropped::UnknownSource);
+        }
+        out.event(self.id, Event::Dtls(record.to_vec()));
+        Ok(())
+    }
+
+    fn on_rtcp(&mut self, now: Duration, path: Path, packet: &mut [u8], out: &mut Outbox) -> Result<(), Dropped> {
+        let plain = self.transport.open_rtcp(now, path, packet)?;
+        let unix = self.settings.unix_origin + now;
+        let ours = self.outbound.ssrc().0;
+        let (reporter, inbound) = (&mut self.reporter, &mut self.inbound);
+        let mut leaves = false;
+        let parsed = rtcp::parse(plain, &mut |item| leaves |= reporter.on_item(now, unix, &item, inbound, ours));
+        if leaves {
+            out.event(self.id, Event::RtcpBye);
+        }
+        self.liveness.on_sign(now);
+        self.counters.rx_rtcp += 1;
+        let percent = u16::from(self.reporter.remote().fraction_lost) * 100 / 256;
+        self.outbound.set_expected_loss(u8::try_from(percent).unwrap_or(100));
+        parsed.map_err(|_| Dropped::Malformed)
+    }
+
+    fn on_rtp<'a>(
+        &mut self,
+        now: Duration,
+        path: Path,
+        data: &'a mut [u8],
+        out: &mut Outbox,
+    ) -> Result<Received<'a>, Dropped> {
+        let (packet, bytes) = self.transport.open_rtp(now, path, data)?;
+        let mut received = Received::default();
+        let kind = self.inbound.on_packet(now, &packet, &mut |digit| received.add_digit(digit))?;
+        self.counters.rx_packets += 1;
+        self.counters.rx_bytes += packet.payload.len() as u64;
+        if let Some(event) = self.liveness.on_rtp(now) {
+            out.event(self.id, event);
+        }
+        if !self.receiving {
+            return Err(Dropped::Muted);
+        }
+        if let Use::Nothing(reason) = kind {
+            self.counters.drops.count(reason);
+        }
+        self.tell_digits(&received.digits, out);
+        received.media = self.inbound.format().map(|format| Media {
+            origin: Origin { leg: self.id, ssrc: packet.header.ssrc },
+            codec: format.codec,
+            audio: format.payload_type,
+            packet,
+            bytes,
+        });
+        Ok(received)
+    }
+
+    fn tell_digits(&mut self, digits: &[Option<Digit>], out: &mut Outbox) {
+        for digit in digits.iter().flatten() {
+            self.counters.rx_digits += 1;
+            out.event(self.id, Event::Dtmf(digit.as_char()));
+        }
+    }
+
+    /// Split into what sends and the wire that it sends on.
+    fn sending_half<'a>(&'a mut self, out: &'a mut Outbox) -> (&'a mut Outbound, Wire<'a>) {
+        let wire = Wire { leg: self.id, transport: &mut self.transport, counters: &mut self.counters, out };
+        (&mut self.outbound, wire)
+    }
+
+    /// Send what another leg received.
+    pub fn forward(&mut self, now: Duration, media: &Media, out: &mut Outbox) {
+        let (outbound, mut wire) = self.sending_half(out);
+        outbound.forward(now, media, &mut wire);
+    }
+
+    /// Send a digit that another leg received, if the peer takes digits.
+    pub fn forward_digit(&mut self, now: Duration, digit: Digit, out: &mut Outbox) {
+        self.queue_digits(now, &[digit.event], digit.duration_ms.max(SHORTEST_DIGIT_MS), PASSED_ON_GAP_MS, out);
+    }
+
+    fn queue_digits(&mut self, now: Duration, events: &[u8], duration_ms: u32, gap_ms: u32, out: &mut Outbox) {
+        for event in events {
+            if !self.outbound.queue_digit(*event, duration_ms, gap_ms) {
+                self.counters.drops.count(Dropped::Unsent);
+            }
+        }
+        let (outbound, mut wire) = self.sending_half(out);
+        outbound.send_digits(now, &mut wire);
+    }
+
+    /// Do what was asked. What [`Command::SetSource`] means is the relay's business.
+    ///
+    /// Returns the packets that came before the keys and can be read now.
+    pub fn apply(&mut self, now: Duration, command: Command, out: &mut Outbox) -> Vec<(Path, Vec<u8>)> {
+        match command {
+            Command::SendDtls(record) => self.send_dtls(&record, out),
+            Command::SetSrtp(keys) => return self.set_srtp(*keys),
+            Command::SetFormat(format) => self.set_format(format),
+            Command::SetRemote(remote) => self.set_remote(now, remote),
+            Command::SetSending(enabled) => {
+                self.sending = enabled;
+                self.outbound.set_sending(enabled);
+                self.watch(now);
+            }
+            Command::SetReceiving(enabled) => {
+                self.receiving = enabled;
+                self.watch(now);
+            }
+            Command::RestartIce { ufrag, pwd } => self.restart_ice(&ufrag, &pwd),
+            Command::Dtmf { events, duration_ms, gap_ms } => {
+                self.queue_digits(now, &events, duration_ms, gap_ms, out);
+            }
+            Command::SetSource(_) => self.outbound.drop_route(),
+        }
+        Vec::new()
+    }
+
+    fn send_dtls(&mut self, record: &[u8], out: &mut Outbox) {
+        let Transport::Browser(browser) = &self.transport else {
+            return;
+        };
+        let sent = browser.ice().path().is_some_and(|path| {
+            out.packet(self.id, path, |buffer| {
+                buffer.get_mut(..record.len())?.copy_from_slice(record);
+                Some(record.len())
+            })
+        });
+        if !sent {
+            self.counters.drops.count(Dropped::Unsent);
+        }
+    }
+
+    fn set_srtp(&mut self, (receiver, sender): (crate::srtp::Receiver, crate::srtp::Sender)) -> Vec<(Path, Vec<u8>)> {
+        match &mut self.transport {
+            Transport::Browser(browser) => browser.set_keys(receiver, sender),
+            Transport::Port(_) => Vec::new(),
+        }
+    }
+
+    fn set_format(&mut self, format: Format) {
+        self.inbound.set_format(format);
+        self.outbound.set_format(format);
+    }
+
+    fn set_remote(&mut self, now: Duration, remote: Remote) {
+        if let Transport::Port(port) = &mut self.transport {
+            port.set_remote(remote);
+            self.expected = true;
+            if remote.reopen {
+                self.liveness.await_media();
+            }
+            self.watch(now);
+        }
+    }
+
+    /// On hold, an RTP peer may be silent for as long as it likes; a browser keeps checking (RFC 7675).
+    fn watch(&mut self, now: Duration) {
+        let flows = self.sending && self.receiving;
+        let watching = self.expected && (flows || matches!(self.transport, Transport::Browser(_)));
+        self.liveness.watch(now, watching);
+    }
+
+    fn restart_ice(&mut self, ufrag: &str, pwd: &str) {
+        if let Transport::Browser(browser) = &mut self.transport {
+            browser.restart_ice(ufrag, pwd);
+        }
+    }
+
+    /// Do what time demands; a digit whose end was lost, for the legs that this one is routed to.
+    pub fn on_timer(&mut self, now: Duration, out: &mut Outbox) -> Option<Digit> {
+        while let Some(event) = self.liveness.on_timer(now) {
+            out.event(self.id, event);
+        }
+        if self.reporter.deadline() <= now {
+            self.send_report(now, false, out);
+        }
+        let (outbound, mut wire) = self.sending_half(out);
+        outbound.on_timer(now, &mut wire);
+        let digit = self.inbound.on_timer(now);
+        self.tell_digits(&[digit], out);
+        digit
+    }
+
+    /// When `on_timer` is due.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        let can_send = self.transport.rtp_path().is_some();
+        let others = [self.liveness.deadline(), self.inbound.deadline(), self.outbound.deadline(can_send)];
+        others.into_iter().flatten().fold(self.reporter.deadline(), Duration::min)
+    }
+
+    fn send_report(&mut self, now: Duration, bye: bool, out: &mut Outbox) {
+        let unix = self.settings.unix_origin + now;
+        let compound = self.reporter.report(now, unix, &mut self.inbound, &self.outbound, bye);
+        Wire { leg: self.id, transport: &mut self.transport, counters: &mut self.counters, out }.rtcp(&compound);
+    }
+
+    /// Say goodbye (RFC 3550 §6.6) and give up the paths.
+    pub fn close(&mut self, now: Duration, out: &mut Outbox) {
+        self.send_report(now, true, out);
+        self.release_paths(out);
+    }
+
+    /// Give up the paths.
+    pub fn release_paths(&self, out: &mut Outbox) {
+        if let Transport::Browser(browser) = &self.transport {
+            out.paths.extend(browser.ice().paths().map(|path| PathChange::Removed(path, self.id)));
+        }
+    }
+
+    /// A packet of ours could not be sent.
+    pub fn count_unsent(&mut self) {
+        self.counters.drops.count(Dropped::Unsent);
+    }
+
+    /// Everything that is counted and measured.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let mut figures = self.traffic();
+        figures.extend(self.quality());
+        figures.extend(self.state());
+        figures.extend(self.counters.drops.named().map(|(name, count)| (name, Figure::Count(count))));
+        figures
+    }
+
+    fn traffic(&self) -> Figures {
+        let counters = &self.counters;
+        [
+            ("rx_packets", counters.rx_packets),
+            ("rx_bytes", counters.rx_bytes),
+            ("tx_packets", counters.tx_packets),
+            ("tx_bytes", counters.tx_bytes),
+            ("rx_rtcp", counters.rx_rtcp),
+            ("tx_rtcp", counters.tx_rtcp),
+            ("rx_stun", counters.rx_stun),
+            ("rx_digits", counters.rx_digits),
+            ("transcode_errors", self.outbound.errors()),
+            ("transcoding", u64::from(self.outbound.is_transcoding())),
+        ]
+        .map(|(name, count)| (name, Figure::Count(count)))
+        .to_vec()
+    }
+
+    fn quality(&self) -> Figures {
+        let [lost, reordered, duplicates] = self.inbound.totals();
+        let remote = self.reporter.remote();
+        let rate_hz = self.inbound.format().map_or(8000, |format| format.codec.clock_rate_hz());
+        let jitter_ms = remote.jitter.map(|ticks| f64::from(ticks) * 1000.0 / f64::from(rate_hz));
+        vec![
+            ("rx_lost", Figure::Count(lost)),
+            ("rx_reordered", Figure::Count(reordered)),
+            ("rx_duplicates", Figure::Count(duplicates)),
+            ("rx_jitter_ms", Figure::Number(self.inbound.jitter_ms())),
+            ("rtt_ms", remote.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0).into()),
+            ("remote_lost", remote.lost.map(f64::from).into()),
+            ("remote_jitter_ms", jitter_ms.into()),
+        ]
+    }
+
+    fn state(&self) -> Figures {
+        let path = self.transport.rtp_path().map(|path| path.to_string());
+        let nominated = matches!(&self.transport, Transport::Browser(browser) if browser.ice().is_nominated());
+        let format = self.inbound.format();
+        vec![
+            ("codec", format.map(|format| format.codec.name().to_owned()).into()),
+            ("payload_type", format.map(|format| u32::from(format.payload_type.0)).into()),
+            ("rx_ssrc", self.inbound.ssrc().into()),
+            ("tx_ssrc", Figure::Count(self.outbound.ssrc().0.into())),
+            ("path", path.into()),
+            ("nominated", Figure::Count(nominated.into())),
+        ]
+    }
+}
+
+/// RFC 4733 event codes of dialled characters, or the first character that is none.
+///
+/// # Errors
+/// That character.
+pub fn events_of(digits: &str) -> Result<Vec<u8>, char> {
+    digits.chars().map(|digit| dtmf::event_of(digit).ok_or(digit)).collect()
+}

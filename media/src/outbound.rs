@@ -1,0 +1,232 @@
+//! What a leg sends: another leg's audio, passed on or transcoded, and digits.
+
+use std::time::Duration;
+
+use crate::command::Format;
+use crate::counters::Dropped;
+use crate::dtmf::Generator;
+use crate::inbound::Media;
+use crate::reorder::Verdict;
+use crate::route::{Key, Transcode};
+use crate::rtcp::SenderStats;
+use crate::rtp::Ssrc;
+use crate::stream::{Place, Stream};
+use crate::transport::Wire;
+
+/// The sending half of a leg.
+pub struct Outbound {
+    format: Option<Format>,
+    sending: bool,
+    stream: Stream,
+    stats: SenderStats,
+    generator: Option<Generator>,
+    route: Option<Box<Transcode>>,
+    opus_complexity: i32,
+    expected_loss: u8,
+    errors: u64,
+}
+
+impl Outbound {
+    /// A stream with random numbers, nothing to send yet.
+    #[must_use]
+    pub fn new(stream: Stream, opus_complexity: i32) -> Outbound {
+        Outbound {
+            format: None,
+            sending: true,
+            stream,
+            stats: SenderStats::default(),
+            generator: None,
+            route: None,
+            opus_complexity,
+            expected_loss: 0,
+            errors: 0,
+        }
+    }
+
+    /// The peer speaks this.
+    pub fn set_format(&mut self, format: Format) {
+        let rate_hz = format.codec.clock_rate_hz();
+        let events = |format: &Format| (format.telephone_event, format.telephone_event_rate_hz, format.codec);
+        if self.format.as_ref().map(events) != Some(events(&format)) {
+            let generator = || Generator::new(format.telephone_event_rate_hz, rate_hz);
+            self.generator = format.telephone_event.map(|_| generator());
+        }
+        self.stream.set_rate(rate_hz);
+        self.format = Some(format);
+    }
+
+    /// Send, or do not. What comes after a silence starts with fresh codecs.
+    pub fn set_sending(&mut self, sending: bool) {
+        self.sending = sending;
+        self.drop_route();
+    }
+
+    /// The source changed, or is gone.
+    pub fn drop_route(&mut self) {
+        if let Some(route) = self.route.take() {
+            self.errors += route.errors();
+            self.stream.pause();
+        }
+    }
+
+    /// The loss that the peer reports.
+    pub fn set_expected_loss(&mut self, percent: u8) {
+        self.expected_loss = percent;
+        if let Some(route) = &mut self.route {
+            route.set_expected_loss(percent);
+        }
+    }
+
+    /// SSRC of our stream.
+    #[must_use]
+    pub fn ssrc(&self) -> Ssrc {
+        self.stream.ssrc()
+    }
+
+    /// What was sent.
+    #[must_use]
+    pub fn stats(&self) -> &SenderStats {
+        &self.stats
+    }
+
+    /// The stream's timestamp at `now`.
+    #[must_use]
+    pub fn clock(&self, now: Duration) -> u32 {
+        self.stream.clock(now)
+    }
+
+    /// Whether a transcoder is at work.
+    #[must_use]
+    pub fn is_transcoding(&self) -> bool {
+        self.route.is_some()
+    }
+
+    /// Frames that could not be decoded or encoded.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        self.errors + self.route.as_ref().map_or(0, |route| route.errors())
+    }
+
+    /// Send a packet that another leg received, or what becomes of it.
+    pub fn forward(&mut self, now: Duration, media: &Media, wire: &mut Wire) {
+        let Some(format) = self.format else {
+            return;
+        };
+        if !self.sending || self.is_sending_digits() || wire.transport.rtp_path().is_none() {
+            self.drop_route();
+            self.stream.skip_source_packet();
+        } else if media.codec == format.codec {
+            self.drop_route();
+            self.relay(now, format, media, wire);
+        } else {
+            self.transcode(now, format, media, wire);
+        }
+    }
+
+    fn relay(&mut self, now: Duration, format: Format, media: &Media, wire: &mut Wire) {
+        if !media.is_audio() {
+            self.stream.skip_source_packet();
+            return;
+        }
+        let header = &media.packet.header;
+        let duration = format.ptime_ms * (format.codec.clock_rate_hz() / 1000);
+        let Some(place) = self.stream.relay(now, media.origin, header, duration) else {
+            wire.counters.drops.count(Dropped::Late);
+            return;
+        };
+        let header = self.stream.header(place, format.payload_type, header.marker);
+        if wire.rtp(&header, media.packet.payload) {
+            self.stats.on_packet(media.packet.payload.len());
+        }
+    }
+
+    fn transcode(&mut self, now: Duration, format: Format, media: &Media, wire: &mut Wire) {
+        let key = Key {
+            origin: media.origin,
+            from: media.codec,
+            audio: media.audio,
+            to: format.codec,
+            ptime_ms: format.ptime_ms,
+        };
+        if !self.prepare_route(key) {
+            return;
+        }
+        let Outbound { route: Some(route), stream, stats, .. } = self else {
+            return;
+        };
+        let verdict = route.push(now, media, stream, &mut |stream, place, frame| {
+            send(stream, place, format, frame, stats, wire);
+        });
+        if verdict == Verdict::Late {
+            wire.counters.drops.count(Dropped::Late);
+        }
+    }
+
+    /// Make sure that the route is one for `key`.
+    fn prepare_route(&mut self, key: Key) -> bool {
+        if self.route.as_ref().is_none_or(|route| route.key() != key) {
+            self.drop_route();
+            match Transcode::new(key, self.opus_complexity) {
+                Ok(mut route) => {
+                    route.set_expected_loss(self.expected_loss);
+                    self.route = Some(Box::new(route));
+                }
+                Err(_) => self.errors += 1,
+            }
+        }
+        self.route.is_some()
+    }
+
+    /// Queue a digit; false when the peer takes none, or too many wait.
+    pub fn queue_digit(&mut self, event: u8, duration_ms: u32, gap_ms: u32) -> bool {
+        self.generator.as_mut().is_some_and(|generator| generator.push(event, duration_ms, gap_ms))
+    }
+
+    fn is_sending_digits(&self) -> bool {
+        self.generator.as_ref().is_some_and(Generator::is_sending)
+    }
+
+    /// Send the packets of digits that are due.
+    pub fn send_digits(&mut self, now: Duration, wire: &mut Wire) {
+        let (true, Some(format), Some(generator)) = (self.sending, self.format, &mut self.generator) else {
+            return;
+        };
+        let Some(payload_type) = format.telephone_event.filter(|_| wire.transport.rtp_path().is_some()) else {
+            return;
+        };
+        while let Some(packet) = generator.next(now, self.stream.clock(now)) {
+            let place = self.stream.place_event(now, packet.timestamp);
+            let header = self.stream.header(place, payload_type, packet.marker);
+            if wire.rtp(&header, &packet.payload) {
+                self.stats.on_packet(packet.payload.len());
+            }
+        }
+    }
+
+    /// Do what time demands.
+    pub fn on_timer(&mut self, now: Duration, wire: &mut Wire) {
+        self.send_digits(now, wire);
+        let Outbound { route: Some(route), format: Some(format), stream, stats, .. } = self else {
+            return;
+        };
+        route.on_timer(now, stream, &mut |stream, place, frame| {
+            send(stream, place, *format, frame, stats, wire);
+        });
+    }
+
+    /// When `on_timer` is due; digits wait while nothing may be sent.
+    #[must_use]
+    pub fn deadline(&self, can_send: bool) -> Option<Duration> {
+        let digits = self.generator.as_ref().filter(|_| can_send && self.sending).and_then(Generator::deadline);
+        let route = self.route.as_ref().and_then(|route| route.deadline());
+        digits.into_iter().chain(route).min()
+    }
+}
+
+/// Send a transcoded frame.
+fn send(stream: &Stream, place: Place, format: Format, frame: &[u8], stats: &mut SenderStats, wire: &mut Wire) {
+    let header = stream.header(place, format.payload_type, false);
+    if wire.rtp(&header, frame) {
+        stats.on_packet(frame.len());
+    }
+}

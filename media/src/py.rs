@@ -1,0 +1,225 @@
+//! The Python classes `Relay` and `Leg`: conversions only, no logic. The typed contract is `_mediacore.pyi`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use crate::command::Remote;
+use crate::counters::{Figure, Figures};
+use crate::engine::{Engine, Options};
+use crate::error::Error;
+use crate::event::Event;
+use crate::handle::Handle;
+use crate::liveness::Limits;
+
+impl From<Error> for PyErr {
+    fn from(error: Error) -> PyErr {
+        match error.errno() {
+            Some(errno) => PyOSError::new_err((errno, error.to_string())),
+            None => PyValueError::new_err(error.to_string()),
+        }
+    }
+}
+
+fn ip(text: &str) -> PyResult<IpAddr> {
+    text.parse().map_err(|_| PyValueError::new_err(format!("expected an IP address, not {text:?}")))
+}
+
+fn socket_address((host, port): (String, u16)) -> PyResult<SocketAddr> {
+    Ok(SocketAddr::new(ip(&host)?, port))
+}
+
+/// A UDP socket, a codec or a thread could be slow: let other Python threads run meanwhile.
+fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Error> + Send) -> PyResult<T> {
+    py.detach(work).map_err(PyErr::from)
+}
+
+fn to_dict<'py>(py: Python<'py>, figures: Figures) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    for (name, figure) in figures {
+        match figure {
+            Figure::Count(count) => dict.set_item(name, count)?,
+            Figure::Number(number) => dict.set_item(name, number)?,
+            Figure::Text(text) => dict.set_item(name, text)?,
+            Figure::Unknown => dict.set_item(name, py.None())?,
+        }
+    }
+    Ok(dict)
+}
+
+/// What an event carries, as a Python object.
+fn payload(py: Python<'_>, event: Event) -> PyResult<(&'static str, Py<PyAny>)> {
+    let text = |text: String| Ok::<_, PyErr>(text.into_pyobject(py)?.into_any().unbind());
+    Ok(match event {
+        Event::Dtls(record) => ("dtls", PyBytes::new(py, &record).into_any().unbind()),
+        Event::Nominated(path) => ("nominated", text(path)?),
+        Event::MediaStarted => ("media-started", py.None()),
+        Event::MediaStalled => ("media-stalled", py.None()),
+        Event::Dtmf(digit) => ("dtmf", text(digit.to_string())?),
+        Event::Dead(sentence) => ("dead", text(sentence)?),
+        Event::RtcpBye => ("rtcp-bye", py.None()),
+        Event::Overflow => ("overflow", py.None()),
+    })
+}
+
+/// Our half of a call's media: one endpoint that receives and sends RTP.
+#[pyclass(frozen, module = "mediacore")]
+struct Leg(Handle);
+
+#[pymethods]
+impl Leg {
+    #[getter]
+    fn id(&self) -> u64 {
+        self.0.id().0
+    }
+
+    #[getter]
+    fn address(&self) -> Option<(String, u16)> {
+        self.0.address().map(|address| (address.ip().to_string(), address.port()))
+    }
+
+    fn send_dtls(&self, py: Python<'_>, data: &[u8]) {
+        py.detach(|| self.0.send_dtls(data));
+    }
+
+    fn set_srtp(&self, py: Python<'_>, profile: &str, receive_key: &[u8], send_key: &[u8]) -> PyResult<()> {
+        detached(py, || self.0.set_srtp(profile, receive_key, send_key))
+    }
+
+    #[pyo3(signature = (codec, payload_type, telephone_event=None, telephone_event_rate=8000, ptime_ms=20))]
+    fn set_codec(
+        &self,
+        codec: &str,
+        payload_type: u8,
+        telephone_event: Option<u8>,
+        telephone_event_rate: u32,
+        ptime_ms: u32,
+    ) -> PyResult<()> {
+        Ok(self.0.set_codec(codec, payload_type, telephone_event, telephone_event_rate, ptime_ms)?)
+    }
+
+    #[pyo3(signature = (rtp, rtcp, *, rtcp_mux=false, reopen=true))]
+    fn set_remote(
+        &self,
+        rtp: (String, u16),
+        rtcp: Option<(String, u16)>,
+        rtcp_mux: bool,
+        reopen: bool,
+    ) -> PyResult<()> {
+        let rtp = socket_address(rtp)?;
+        let rtcp = rtcp.map(socket_address).transpose()?;
+        Ok(self.0.set_remote(Remote { rtp, rtcp, rtcp_mux, reopen })?)
+    }
+
+    fn set_sending(&self, enabled: bool) {
+        self.0.set_sending(enabled);
+    }
+
+    fn set_receiving(&self, enabled: bool) {
+        self.0.set_receiving(enabled);
+    }
+
+    fn restart_ice(&self, ufrag: &str, pwd: &str) -> PyResult<()> {
+        Ok(self.0.restart_ice(ufrag, pwd)?)
+    }
+
+    #[pyo3(signature = (digits, duration_ms=120, gap_ms=80))]
+    fn dtmf(&self, digits: &str, duration_ms: u32, gap_ms: u32) -> PyResult<()> {
+        Ok(self.0.dtmf(digits, duration_ms, gap_ms)?)
+    }
+
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let figures = py.detach(|| self.0.figures());
+        to_dict(py, figures)
+    }
+
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.0.close());
+    }
+}
+
+/// The engine: its threads own every RTP socket from birth to close.
+#[pyclass(frozen, module = "mediacore")]
+struct Relay(Arc<Engine>);
+
+#[pymethods]
+impl Relay {
+    #[new]
+    #[pyo3(signature = (
+        *, threads, networks, browser_port, rtp_ports, receive_buffer=4 << 20, opus_complexity=5, stall_ms=3000,
+        dead_ms=30000
+    ))]
+    #[allow(clippy::too_many_arguments, reason = "keyword arguments in Python")]
+    fn new(
+        py: Python<'_>,
+        threads: usize,
+        networks: Vec<String>,
+        browser_port: u16,
+        rtp_ports: (u16, u16),
+        receive_buffer: usize,
+        opus_complexity: i32,
+        stall_ms: u64,
+        dead_ms: u64,
+    ) -> PyResult<Relay> {
+        let networks = networks.iter().map(|text| ip(text)).collect::<PyResult<_>>()?;
+        let limits = Limits { stall: Duration::from_millis(stall_ms), dead: Duration::from_millis(dead_ms) };
+        let options = Options { threads, networks, browser_port, rtp_ports, receive_buffer, opus_complexity, limits };
+        Ok(Relay(Arc::new(detached(py, || Engine::start(options))?)))
+    }
+
+    #[getter]
+    fn browser_port(&self) -> u16 {
+        self.0.browser_port()
+    }
+
+    fn browser_leg(&self, py: Python<'_>, ufrag: &str, pwd: &str) -> PyResult<Leg> {
+        let id = detached(py, || self.0.browser_leg(ufrag, pwd))?;
+        Ok(Leg(Handle::new(self.0.clone(), id, None)))
+    }
+
+    #[pyo3(signature = (network=0))]
+    fn rtp_leg(&self, py: Python<'_>, network: usize) -> PyResult<Leg> {
+        let (id, address) = detached(py, || self.0.rtp_leg(network))?;
+        Ok(Leg(Handle::new(self.0.clone(), id, Some(address))))
+    }
+
+    fn route(&self, py: Python<'_>, source: &Leg, destination: &Leg) {
+        py.detach(|| destination.0.set_source(Some(&source.0)));
+    }
+
+    fn unroute(&self, py: Python<'_>, destination: &Leg) {
+        py.detach(|| destination.0.set_source(None));
+    }
+
+    fn fileno(&self) -> i32 {
+        self.0.event_descriptor()
+    }
+
+    fn events(&self, py: Python<'_>) -> PyResult<Vec<(u64, &'static str, Py<PyAny>)>> {
+        let convert = |(leg, event): (crate::path::LegId, Event)| {
+            let (kind, value) = payload(py, event)?;
+            Ok((leg.0, kind, value))
+        };
+        py.detach(|| self.0.events()).into_iter().map(convert).collect()
+    }
+
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let totals = py.detach(|| self.0.totals());
+        to_dict(py, totals.into_iter().map(|(name, count)| (name, Figure::Count(count))).collect())
+    }
+
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.0.close());
+    }
+}
+
+/// The extension module.
+#[pymodule]
+fn _mediacore(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Leg>()?;
+    module.add_class::<Relay>()
+}

@@ -1,0 +1,235 @@
+//! The relay of one thread: its legs, the routes between them, and their timers. Sans-I/O: packets, commands and time
+//! come in, the outbox says what to do.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::time::Duration;
+
+use crate::command::Command;
+use crate::counters::Figures;
+use crate::dtmf::Digit;
+use crate::event::Event;
+use crate::leg::{Leg, Received};
+use crate::outbox::Outbox;
+use crate::path::{LegId, Path};
+
+/// Timers are rounded up to this: one wake-up then serves many legs.
+const TICK: Duration = Duration::from_millis(5);
+
+/// Leg ids are small numbers of our own, so they need no protection against chosen collisions.
+#[derive(Default)]
+pub struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+    fn write_u64(&mut self, id: u64) {
+        self.0 = (self.0 ^ id).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+    }
+}
+
+/// The legs of one thread.
+#[derive(Default)]
+pub struct Relay {
+    legs: HashMap<LegId, Box<Leg>, BuildHasherDefault<IdHasher>>,
+    timers: BinaryHeap<Reverse<(u64, LegId)>>,
+    /// The leg being worked on: the one to blame if that fails.
+    busy: Option<LegId>,
+}
+
+fn tick_at_or_after(time: Duration) -> u64 {
+    u64::try_from(time.as_micros().div_ceil(TICK.as_micros())).unwrap_or(u64::MAX)
+}
+
+fn time_of(tick: u64) -> Duration {
+    Duration::from_micros(tick.saturating_mul(5000))
+}
+
+impl Relay {
+    /// Take a leg, new or from another thread.
+    pub fn adopt(&mut self, mut leg: Box<Leg>) {
+        let id = leg.id();
+        leg.armed = None;
+        self.legs.insert(id, leg);
+        self.arm(id, 0);
+    }
+
+    /// Give a leg to another thread, routes and all.
+    pub fn release(&mut self, id: LegId) -> Option<Box<Leg>> {
+        self.legs.remove(&id)
+    }
+
+    /// How many legs live here.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.legs.len()
+    }
+
+    /// Whether no leg lives here.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.legs.is_empty()
+    }
+
+    /// The leg being worked on when a call into the relay did not return.
+    #[must_use]
+    pub fn busy(&self) -> Option<LegId> {
+        self.busy
+    }
+
+    fn leg(&mut self, id: LegId) -> Option<&mut Leg> {
+        self.busy = Some(id);
+        self.legs.get_mut(&id).map(Box::as_mut)
+    }
+
+    /// A packet for this leg came over `path`; false when the leg is not here.
+    pub fn on_packet(&mut self, now: Duration, id: LegId, path: Path, data: &mut [u8], out: &mut Outbox) -> bool {
+        let Some(leg) = self.leg(id) else {
+            return false;
+        };
+        let received = leg.on_packet(now, path, data, out);
+        self.deliver(now, id, &received, out);
+        self.arm(id, 0);
+        true
+    }
+
+    /// Hand what a leg received to the legs that it is routed to.
+    fn deliver(&mut self, now: Duration, source: LegId, received: &Received, out: &mut Outbox) {
+        let mut index = 0;
+        while let Some(destination) = self.destination(source, index) {
+            index += 1;
+            let Some(leg) = self.leg(destination) else {
+                continue;
+            };
+            if let Some(media) = &received.media {
+                leg.forward(now, media, out);
+            }
+            for digit in received.digits.iter().flatten() {
+                leg.forward_digit(now, *digit, out);
+            }
+            self.arm(destination, 0);
+        }
+    }
+
+    fn destination(&self, source: LegId, index: usize) -> Option<LegId> {
+        self.legs.get(&source)?.destinations.get(index).copied()
+    }
+
+    /// Do what was asked of a leg.
+    pub fn on_command(&mut self, now: Duration, id: LegId, command: Command, out: &mut Outbox) {
+        if let Command::SetSource(source) = command {
+            self.set_source(id, source);
+        }
+        let Some(leg) = self.leg(id) else {
+            return;
+        };
+        let early = leg.apply(now, command, out);
+        for (path, mut packet) in early {
+            self.on_packet(now, id, path, &mut packet, out);
+        }
+        self.arm(id, 0);
+    }
+
+    fn set_source(&mut self, id: LegId, source: Option<LegId>) {
+        let source = source.filter(|source| self.legs.contains_key(source));
+        let Some(leg) = self.leg(id) else {
+            return;
+        };
+        let old = std::mem::replace(&mut leg.source, source);
+        if let Some(leg) = old.and_then(|old| self.leg(old)) {
+            leg.destinations.retain(|destination| *destination != id);
+        }
+        if let Some(leg) = source.and_then(|source| self.leg(source)) {
+            leg.destinations.push(id);
+        }
+    }
+
+    /// End a leg politely; its last figures.
+    pub fn close(&mut self, now: Duration, id: LegId, out: &mut Outbox) -> Option<Figures> {
+        let leg = self.leg(id)?;
+        leg.close(now, out);
+        let figures = leg.figures();
+        self.forget(id);
+        Some(figures)
+    }
+
+    /// End a leg that broke, and tell.
+    pub fn kill(&mut self, id: LegId, reason: &str, out: &mut Outbox) {
+        if let Some(leg) = self.legs.get(&id) {
+            leg.release_paths(out);
+            out.event(id, Event::Dead(reason.to_owned()));
+            self.forget(id);
+        }
+    }
+
+    fn forget(&mut self, id: LegId) {
+        let destinations = self.legs.get(&id).map(|leg| leg.destinations.clone()).unwrap_or_default();
+        self.set_source(id, None);
+        for destination in destinations {
+            self.set_source(destination, None);
+        }
+        self.legs.remove(&id);
+    }
+
+    /// Everything counted and measured on a leg.
+    #[must_use]
+    pub fn figures(&self, id: LegId) -> Option<Figures> {
+        self.legs.get(&id).map(|leg| leg.figures())
+    }
+
+    /// A leg's packet could not be sent.
+    pub fn count_unsent(&mut self, id: LegId) {
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.count_unsent();
+        }
+    }
+
+    /// Set the leg's timer, not before `earliest`, unless it is set to ring sooner.
+    fn arm(&mut self, id: LegId, earliest: u64) {
+        let Some(leg) = self.legs.get_mut(&id) else {
+            return;
+        };
+        let tick = tick_at_or_after(leg.deadline()).max(earliest);
+        if leg.armed.is_none_or(|armed| tick < armed) {
+            leg.armed = Some(tick);
+            self.timers.push(Reverse((tick, id)));
+        }
+    }
+
+    /// When `on_timer` has something to do.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.timers.peek().map(|Reverse((tick, _))| time_of(*tick))
+    }
+
+    /// Ring the timers that are due.
+    pub fn on_timer(&mut self, now: Duration, out: &mut Outbox) {
+        while let Some(Reverse((tick, id))) = self.timers.peek().copied() {
+            if time_of(tick) > now {
+                break;
+            }
+            self.timers.pop();
+            self.ring(now, tick, id, out);
+        }
+    }
+
+    fn ring(&mut self, now: Duration, tick: u64, id: LegId, out: &mut Outbox) {
+        let Some(leg) = self.leg(id).filter(|leg| leg.armed == Some(tick)) else {
+            return;
+        };
+        leg.armed = None;
+        let digit: Option<Digit> = leg.on_timer(now, out);
+        let received = Received { media: None, digits: [digit, None] };
+        self.deliver(now, id, &received, out);
+        // Never twice in one tick, whatever the leg says.
+        self.arm(id, tick_at_or_after(now) + 1);
+    }
+}
+
+#[cfg(test)]
+mod tests;

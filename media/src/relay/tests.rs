@@ -1,0 +1,1 @@
+//! Whole legs, driven with packets and time.

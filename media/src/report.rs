@@ -1,0 +1,109 @@
+//! RTCP of one leg: our reports, and what the peer's say (RFC 3550 §6).
+
+use std::time::Duration;
+
+use crate::inbound::Inbound;
+use crate::outbound::Outbound;
+use crate::rtcp::{self, Compound, Item, ReportBlock};
+
+/// The first report comes soon, so that a short call has its figures.
+const FIRST: Duration = Duration::from_secs(1);
+/// The later ones at the usual interval (RFC 3550 §6.2).
+const INTERVAL_MS: u32 = 5000;
+
+/// What the peer's reports say about our stream.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Remote {
+    /// Round-trip time.
+    pub rtt: Option<Duration>,
+    /// Packets that the peer misses.
+    pub lost: Option<i32>,
+    /// Interarrival jitter in timestamp ticks.
+    pub jitter: Option<u32>,
+    /// Fraction lost of late, in 1/256.
+    pub fraction_lost: u8,
+}
+
+/// Sends and reads the reports of one leg.
+pub struct Reporter {
+    cname: String,
+    next: Duration,
+    /// Packets sent up to our last report; an SR is only for those who send (RFC 3550 §6.4).
+    reported: u32,
+    /// Varies the interval, so that legs do not report in step (RFC 3550 §6.2).
+    spread: u32,
+    remote: Remote,
+}
+
+impl Reporter {
+    /// A reporter with a random name of its own (RFC 7022 §4.2).
+    #[must_use]
+    pub fn new(now: Duration, seed: u32, name: u64) -> Reporter {
+        let cname = format!("{name:016x}");
+        Reporter { cname, next: now + FIRST, reported: 0, spread: seed | 1, remote: Remote::default() }
+    }
+
+    /// What the peer says about our stream.
+    #[must_use]
+    pub fn remote(&self) -> &Remote {
+        &self.remote
+    }
+
+    /// When the next report is due.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        self.next
+    }
+
+    /// A compound packet for now, and the time of the next one.
+    pub fn report<'a>(
+        &'a mut self,
+        now: Duration,
+        unix: Duration,
+        inbound: &mut Inbound,
+        outbound: &Outbound,
+        bye: bool,
+    ) -> Compound<'a> {
+        self.next = now + self.interval();
+        let sent = outbound.stats().packets;
+        let is_sender = sent != self.reported;
+        self.reported = sent;
+        let info = || outbound.stats().info(rtcp::ntp_from_unix(unix), outbound.clock(now));
+        Compound {
+            ssrc: outbound.ssrc().0,
+            sender: is_sender.then(info),
+            report: inbound.stats().report(now),
+            cname: &self.cname,
+            bye,
+        }
+    }
+
+    /// Between 0.75 and 1.25 of the usual interval.
+    fn interval(&mut self) -> Duration {
+        // Marsaglia's xorshift: good enough to keep legs out of step.
+        self.spread ^= self.spread << 13;
+        self.spread ^= self.spread >> 17;
+        self.spread ^= self.spread << 5;
+        Duration::from_millis(u64::from(INTERVAL_MS * 3 / 4 + self.spread % (INTERVAL_MS / 2)))
+    }
+
+    /// Take one item of the peer's report; true when the peer leaves.
+    pub fn on_item(&mut self, now: Duration, unix: Duration, item: &Item, inbound: &mut Inbound, ours: u32) -> bool {
+        match item {
+            Item::SenderReport { ssrc, info } => inbound.stats().on_sender_report(now, *ssrc, info.ntp),
+            Item::Report { block, .. } if block.ssrc == ours => self.on_block(unix, block),
+            Item::Bye { ssrc } => return inbound.ssrc().is_none_or(|known| known == *ssrc),
+            _ => {}
+        }
+        false
+    }
+
+    fn on_block(&mut self, unix: Duration, block: &ReportBlock) {
+        self.remote = Remote {
+            rtt: rtcp::round_trip(rtcp::ntp_from_unix(unix), block).or(self.remote.rtt),
+            lost: Some(block.cumulative_lost),
+            jitter: Some(block.jitter),
+            fraction_lost: block.fraction_lost,
+        };
+    }
+}

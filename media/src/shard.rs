@@ -1,0 +1,358 @@
+//! One media thread: waits for packets, messages and timers, lets the relay decide, sends what it wants sent.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::counters::{Dropped, Figures};
+use crate::directory::{Directory, Home};
+use crate::mailbox::{Events, Mailbox, Message, Packets, Parcel, Totals, socket_id};
+use crate::outbox::Outbox;
+use crate::path::{LegId, Path, SocketId};
+use crate::ports::Pair;
+use crate::relay::Relay;
+use crate::rtp::{self, Kind};
+use crate::socket::{Epoll, ReceiveBatch, SendBatch};
+use crate::stun;
+
+/// Packets taken from a socket at once.
+const BATCH: usize = 32;
+/// Packets that are sent before more are handled, so that the first ones do not wait for the last.
+const FLUSH: usize = 16;
+/// What a broken leg's event says.
+const FAILURE: &str = "internal error in the media core: this leg was ended, please report it with the gateway's log";
+
+/// What a readable descriptor is.
+#[derive(Clone, Copy)]
+enum Token {
+    Mailbox,
+    /// A socket of the shared port.
+    Shared(RawFd),
+    Rtp(LegId),
+    Rtcp(LegId),
+}
+
+impl Token {
+    const KIND_BITS: u32 = 2;
+
+    fn encode(self) -> u64 {
+        let (kind, value) = match self {
+            Token::Mailbox => (0, 0),
+            Token::Shared(socket) => (1, u64::from(socket.cast_unsigned())),
+            Token::Rtp(leg) => (2, leg.0),
+            Token::Rtcp(leg) => (3, leg.0),
+        };
+        value << Token::KIND_BITS | kind
+    }
+
+    fn decode(token: u64) -> Token {
+        let value = token >> Token::KIND_BITS;
+        match token & 3 {
+            0 => Token::Mailbox,
+            // The value was made from a descriptor, so it fits.
+            1 => Token::Shared(RawFd::try_from(value).unwrap_or(-1)),
+            2 => Token::Rtp(LegId(value)),
+            _ => Token::Rtcp(LegId(value)),
+        }
+    }
+}
+
+/// What a thread shares with the others.
+pub struct Common {
+    /// Time zero.
+    pub start: Instant,
+    /// One per thread.
+    pub mailboxes: Vec<Mailbox>,
+    /// Who is where on the shared port.
+    pub directory: Directory,
+    /// For Python.
+    pub events: Events,
+}
+
+/// One media thread's own.
+pub struct Shard {
+    epoll: Epoll,
+    incoming: ReceiveBatch,
+    core: Core,
+}
+
+/// Everything but the receive buffers, which lend packets while this works.
+struct Core {
+    index: usize,
+    common: Arc<Common>,
+    relay: Relay,
+    out: Outbox,
+    sender: SendBatch,
+    sockets: HashMap<LegId, Pair>,
+    /// Packets for other threads.
+    handing: Vec<Packets>,
+    totals: Totals,
+    /// Last figures of legs that broke, until they are closed.
+    broken: HashMap<LegId, Figures>,
+}
+
+impl Shard {
+    /// Thread `index`; it serves the shared port if it gets its sockets.
+    ///
+    /// # Errors
+    /// Too many open files.
+    pub fn new(index: usize, common: Arc<Common>, shared: &[SocketId]) -> std::io::Result<Shard> {
+        let epoll = Epoll::new()?;
+        epoll.add(common.mailboxes[index].as_raw_fd(), Token::Mailbox.encode())?;
+        for socket in shared {
+            epoll.add(socket.0, Token::Shared(socket.0).encode())?;
+        }
+        let handing = common.mailboxes.iter().map(|_| Packets::default()).collect();
+        let core = Core {
+            index,
+            common,
+            relay: Relay::default(),
+            out: Outbox::default(),
+            sender: SendBatch::default(),
+            sockets: HashMap::new(),
+            handing,
+            totals: Totals::default(),
+            broken: HashMap::new(),
+        };
+        Ok(Shard { epoll, incoming: ReceiveBatch::new(BATCH), core })
+    }
+
+    /// Serve until told to stop.
+    pub fn run(mut self) {
+        loop {
+            let now = self.core.now();
+            let timeout = self.core.relay.next_deadline().map(|at| at.saturating_sub(now));
+            let Ok(tokens) = self.epoll.wait(timeout) else {
+                // Only a closed or foreign descriptor gets here; then nothing is left to serve.
+                return;
+            };
+            let mut has_mail = false;
+            for token in tokens.iter() {
+                match Token::decode(*token) {
+                    Token::Mailbox => has_mail = true,
+                    Token::Shared(socket) => self.read_shared(socket),
+                    Token::Rtp(leg) => self.read_leg(leg, |pair| pair.rtp.as_raw_fd()),
+                    Token::Rtcp(leg) => self.read_leg(leg, |pair| pair.rtcp.as_raw_fd()),
+                }
+            }
+            self.core.hand_over();
+            self.core.ring();
+            self.core.flush();
+            // Last, so that no token of this round outlives its socket.
+            if has_mail && !self.read_mail() {
+                return;
+            }
+        }
+    }
+
+    fn read_shared(&mut self, socket: RawFd) {
+        let Ok(count) = self.incoming.receive(socket) else {
+            return;
+        };
+        let now = self.core.now();
+        for index in 0..count {
+            match self.incoming.datagram(index) {
+                Some((peer, data)) => self.core.on_shared(now, Path { socket: SocketId(socket), peer }, data),
+                None => self.core.totals.drops.count(Dropped::Malformed),
+            }
+        }
+    }
+
+    fn read_leg(&mut self, leg: LegId, choose: impl Fn(&Pair) -> RawFd) {
+        let Some(socket) = self.core.sockets.get(&leg).map(choose) else {
+            return;
+        };
+        let Ok(count) = self.incoming.receive(socket) else {
+            return;
+        };
+        let now = self.core.now();
+        for index in 0..count {
+            match self.incoming.datagram(index) {
+                Some((peer, data)) => self.core.on_own(now, leg, socket, peer, data),
+                None => self.core.totals.drops.count(Dropped::Malformed),
+            }
+        }
+    }
+
+    /// Do what the messages say; false when the thread must end.
+    fn read_mail(&mut self) -> bool {
+        let messages = self.core.common.mailboxes[self.core.index].take();
+        for message in messages {
+            match message {
+                Message::Stop => return false,
+                Message::Adopt(parcel) => self.adopt(parcel),
+                Message::Release(leg, reply) => {
+                    if let Some(parcel) = self.release(leg) {
+                        // The asker waits; if it is gone, the leg goes with it.
+                        let _ = reply.send(parcel);
+                    }
+                }
+                Message::Close(leg, reply) => {
+                    if let Some(figures) = self.close(leg) {
+                        // Nobody has to be interested in the figures.
+                        let _ = reply.send(figures);
+                    }
+                }
+                message => self.core.on_message(message),
+            }
+            self.core.flush();
+        }
+        true
+    }
+
+    fn adopt(&mut self, parcel: Parcel) {
+        let leg = parcel.leg.id();
+        if let Some(pair) = parcel.sockets {
+            let added = self.epoll.add(pair.rtp.as_raw_fd(), Token::Rtp(leg).encode());
+            if added.and_then(|()| self.epoll.add(pair.rtcp.as_raw_fd(), Token::Rtcp(leg).encode())).is_err() {
+                // Out of kernel memory: the leg stays deaf, and its silence will be told as such.
+                self.core.totals.failures += 1;
+            }
+            self.core.sockets.insert(leg, pair);
+        }
+        self.core.relay.adopt(parcel.leg);
+    }
+
+    fn release(&mut self, leg: LegId) -> Option<Parcel> {
+        let parcel = Parcel { leg: self.core.relay.release(leg)?, sockets: self.core.sockets.remove(&leg) };
+        if let Some(pair) = &parcel.sockets {
+            // They are in the set since `adopt`, so this cannot fail.
+            let _ = self.epoll.remove(pair.rtp.as_raw_fd());
+            let _ = self.epoll.remove(pair.rtcp.as_raw_fd());
+        }
+        Some(parcel)
+    }
+
+    fn close(&mut self, leg: LegId) -> Option<Figures> {
+        let now = self.core.now();
+        let figures = self.core.guarded(|core| core.relay.close(now, leg, &mut core.out)).flatten();
+        self.core.flush();
+        // Closing the descriptors takes them out of the epoll set.
+        self.core.sockets.remove(&leg);
+        figures.or_else(|| self.core.broken.remove(&leg))
+    }
+}
+
+impl Core {
+    fn now(&self) -> Duration {
+        self.common.start.elapsed()
+    }
+
+    /// Work on the relay; if that panics, end the leg at fault instead of the process.
+    fn guarded<T>(&mut self, work: impl FnOnce(&mut Core) -> T) -> Option<T> {
+        if let Ok(result) = catch_unwind(AssertUnwindSafe(|| work(self))) {
+            return Some(result);
+        }
+        self.totals.failures += 1;
+        let leg = self.relay.busy()?;
+        // Its figures may be what is broken.
+        let relay = &self.relay;
+        let figures = catch_unwind(AssertUnwindSafe(|| relay.figures(leg))).ok().flatten();
+        self.broken.insert(leg, figures.unwrap_or_default());
+        self.relay.kill(leg, FAILURE, &mut self.out);
+        None
+    }
+
+    fn on_shared(&mut self, now: Duration, path: Path, data: &mut [u8]) {
+        match home_of(&self.common.directory, path, data) {
+            Ok(home) if home.shard == self.index => self.on_packet(now, home.leg, path, data),
+            Ok(home) => match self.handing.get_mut(home.shard) {
+                Some(packets) => packets.push(home.leg, path, data),
+                None => self.totals.drops.count(Dropped::UnknownSource),
+            },
+            Err(reason) => self.totals.drops.count(reason),
+        }
+    }
+
+    fn on_own(&mut self, now: Duration, leg: LegId, socket: RawFd, peer: SocketAddr, data: &mut [u8]) {
+        self.on_packet(now, leg, Path { socket: SocketId(socket), peer }, data);
+    }
+
+    fn on_packet(&mut self, now: Duration, leg: LegId, path: Path, data: &mut [u8]) {
+        let found = self.guarded(|core| core.relay.on_packet(now, leg, path, data, &mut core.out));
+        if found == Some(false) {
+            self.totals.drops.count(Dropped::UnknownSource);
+        }
+        self.note_paths();
+        if self.out.entries().len() >= FLUSH {
+            self.flush();
+        }
+    }
+
+    /// At once, because the very next packet may come over a new path.
+    fn note_paths(&mut self) {
+        for change in self.out.paths.drain(..) {
+            self.common.directory.change_path(self.index, change);
+        }
+    }
+
+    fn on_message(&mut self, message: Message) {
+        let now = self.now();
+        match message {
+            Message::Command(leg, command) => {
+                self.guarded(|core| core.relay.on_command(now, leg, command, &mut core.out));
+            }
+            Message::Figures(leg, reply) => {
+                if let Some(figures) = self.relay.figures(leg).or_else(|| self.broken.get(&leg).cloned()) {
+                    // The asker may have given up.
+                    let _ = reply.send(figures);
+                }
+            }
+            Message::Totals(reply) => {
+                self.totals.legs = self.relay.len();
+                // The asker may have given up.
+                let _ = reply.send(self.totals);
+            }
+            Message::Packets(mut packets) => packets.visit(|leg, path, data| self.on_packet(now, leg, path, data)),
+            Message::Adopt(_) | Message::Release(..) | Message::Close(..) | Message::Stop => {}
+        }
+        self.note_paths();
+    }
+
+    fn hand_over(&mut self) {
+        for (shard, packets) in self.handing.iter_mut().enumerate() {
+            if !packets.is_empty() {
+                self.common.mailboxes[shard].post(Message::Packets(std::mem::take(packets)));
+            }
+        }
+    }
+
+    fn ring(&mut self) {
+        let now = self.now();
+        self.guarded(|core| core.relay.on_timer(now, &mut core.out));
+        self.note_paths();
+    }
+
+    /// Send what waits, tell what happened.
+    fn flush(&mut self) {
+        self.note_paths();
+        if !self.out.entries().is_empty() {
+            let relay = &mut self.relay;
+            self.sender.send(&self.out, &mut |leg| relay.count_unsent(leg));
+            self.out.clear_packets();
+        }
+        if !self.out.events.is_empty() {
+            self.common.events.push(&mut self.out.events);
+        }
+    }
+}
+
+/// Where a packet of the shared port belongs (RFC 7983): STUN by the ufrag it names, everything else by its path.
+fn home_of(directory: &Directory, path: Path, data: &[u8]) -> Result<Home, Dropped> {
+    match rtp::classify(data).ok_or(Dropped::Malformed)? {
+        Kind::Stun => {
+            let request = stun::parse(data).ok_or(Dropped::StunRefused)?;
+            directory.by_ufrag(request.local_ufrag).ok_or(Dropped::StunRefused)
+        }
+        Kind::Dtls | Kind::Rtp | Kind::Rtcp => directory.by_path(path).ok_or(Dropped::UnknownSource),
+    }
+}
+
+/// Path of an RTP leg's sockets as the relay names them.
+#[must_use]
+pub fn socket_ids(pair: &Pair) -> (SocketId, SocketId) {
+    (socket_id(&pair.rtp), socket_id(&pair.rtcp))
+}

@@ -1,0 +1,257 @@
+//! The RTP stream that a leg sends: its SSRC, sequence numbers and timestamps belong to the leg, whatever the source, so
+//! that a change of source is never heard as a jump (RFC 3550 §5.1).
+
+use std::time::Duration;
+
+use crate::path::LegId;
+use crate::rtp::{Header, Pt, SeqNo, Ssrc};
+
+/// A source that falls back this far has restarted its numbering.
+const MAX_BACKWARD: i16 = -500;
+/// A source that leaps this far has restarted its numbering.
+const MAX_FORWARD: i16 = 3000;
+/// A source's clock may differ from ours by this much between two packets before it is taken for a restart.
+const MAX_CLOCK_STEP: Duration = Duration::from_secs(3);
+
+/// Whose numbering is being followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The leg that received the packets.
+    pub leg: LegId,
+    /// Their SSRC.
+    pub ssrc: Ssrc,
+}
+
+/// How the numbers of a source become ours.
+#[derive(Clone, Copy)]
+struct Mapping {
+    origin: Origin,
+    sequence_offset: u16,
+    timestamp_offset: u32,
+    /// Older packets of the source belong to before the mapping.
+    floor: SeqNo,
+    newest: SeqNo,
+    newest_timestamp: u32,
+    newest_at: Duration,
+    /// Packets of ours, or none of the source's, came between: the next newer packet gets the next number.
+    broken: bool,
+}
+
+/// Sequence number, timestamp and marker for one packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Sequence number.
+    pub sequence: SeqNo,
+    /// Timestamp.
+    pub timestamp: u32,
+    /// The stream resumes here.
+    pub marker: bool,
+}
+
+/// Numbering of one outgoing stream.
+pub struct Stream {
+    ssrc: Ssrc,
+    rate_hz: u32,
+    next_sequence: SeqNo,
+    /// Timestamp of the sample after the last one sent, and when that is due.
+    next_timestamp: u32,
+    next_at: Duration,
+    /// The next frame of ours starts when it is sent.
+    resumes: bool,
+    /// The next frame of ours is the first after a silence.
+    marks: bool,
+    mapping: Option<Mapping>,
+}
+
+/// `time` in ticks of a clock, modulo 2^32.
+#[allow(clippy::cast_possible_truncation, reason = "RTP timestamps count modulo 2^32")]
+fn ticks(time: Duration, rate_hz: u32) -> u32 {
+    (time.as_micros() * u128::from(rate_hz) / 1_000_000) as u32
+}
+
+fn time(ticks: u32, rate_hz: u32) -> Duration {
+    Duration::from_micros(u64::from(ticks) * 1_000_000 / u64::from(rate_hz.max(1)))
+}
+
+impl Stream {
+    /// A stream that starts with these random numbers (RFC 3550 §5.1).
+    #[must_use]
+    pub fn new(ssrc: Ssrc, sequence: u16, timestamp: u32) -> Stream {
+        Stream {
+            ssrc,
+            rate_hz: 8000,
+            next_sequence: SeqNo(sequence & 0x7fff),
+            next_timestamp: timestamp,
+            next_at: Duration::ZERO,
+            resumes: true,
+            marks: true,
+            mapping: None,
+        }
+    }
+
+    /// Our SSRC.
+    #[must_use]
+    pub fn ssrc(&self) -> Ssrc {
+        self.ssrc
+    }
+
+    /// Change the clock; what follows resumes at the time it is sent.
+    pub fn set_rate(&mut self, rate_hz: u32) {
+        if rate_hz != self.rate_hz {
+            self.rate_hz = rate_hz;
+            self.mapping = None;
+            self.pause();
+        }
+    }
+
+    /// The timestamp of a sample taken at `now`: never before what was already sent.
+    #[must_use]
+    pub fn clock(&self, now: Duration) -> u32 {
+        self.next_timestamp.wrapping_add(ticks(now.saturating_sub(self.next_at), self.rate_hz))
+    }
+
+    /// A header of this stream.
+    #[must_use]
+    pub fn header(&self, place: Place, payload_type: Pt, marker: bool) -> Header {
+        Header {
+            marker: marker || place.marker,
+            payload_type,
+            sequence: place.sequence,
+            timestamp: place.timestamp,
+            ssrc: self.ssrc,
+        }
+    }
+
+    /// The place of a packet that is passed on as it is; `None` when it is older than what the stream follows.
+    pub fn relay(&mut self, now: Duration, origin: Origin, header: &Header, duration: u32) -> Option<Place> {
+        let resumed = self.follow(now, origin, header)?;
+        let mapping = self.mapping.as_mut()?;
+        if header.sequence.since(mapping.newest) >= 0 {
+            mapping.newest = header.sequence;
+            mapping.newest_timestamp = header.timestamp;
+            mapping.newest_at = now;
+        }
+        let sequence = SeqNo(header.sequence.0.wrapping_add(mapping.sequence_offset));
+        let timestamp = header.timestamp.wrapping_add(mapping.timestamp_offset);
+        self.sent(now, sequence, timestamp, duration);
+        Some(Place { sequence, timestamp, marker: resumed })
+    }
+
+    /// Make the mapping fit this packet; true when the stream resumes with it.
+    fn follow(&mut self, now: Duration, origin: Origin, header: &Header) -> Option<bool> {
+        let Some(mapping) = self.mapping.filter(|mapping| mapping.continues(now, origin, header, self.rate_hz)) else {
+            self.resume(now, origin, header);
+            return Some(true);
+        };
+        if header.sequence.since(mapping.floor) < 0 {
+            return None;
+        }
+        if !mapping.broken {
+            return Some(false);
+        }
+        if header.sequence.since(mapping.newest) <= 0 {
+            return None;
+        }
+        self.mapping = Some(Mapping {
+            sequence_offset: self.next_sequence.0.wrapping_sub(header.sequence.0),
+            floor: header.sequence,
+            broken: false,
+            ..mapping
+        });
+        Some(false)
+    }
+
+    fn resume(&mut self, now: Duration, origin: Origin, header: &Header) {
+        self.mapping = Some(Mapping {
+            origin,
+            sequence_offset: self.next_sequence.0.wrapping_sub(header.sequence.0),
+            timestamp_offset: self.clock(now).wrapping_sub(header.timestamp),
+            floor: header.sequence,
+            newest: header.sequence,
+            newest_timestamp: header.timestamp,
+            newest_at: now,
+            broken: false,
+        });
+        self.pause();
+    }
+
+    fn sent(&mut self, now: Duration, sequence: SeqNo, timestamp: u32, duration: u32) {
+        if sequence.since(self.next_sequence) >= 0 {
+            self.next_sequence = sequence.plus(1);
+        }
+        let next = timestamp.wrapping_add(duration);
+        if next.wrapping_sub(self.next_timestamp).cast_signed() > 0 {
+            self.next_timestamp = next;
+            self.next_at = now + time(duration, self.rate_hz);
+        }
+    }
+
+    /// The source has a packet that is not passed on: close the hole it would leave in the numbering.
+    pub fn skip_source_packet(&mut self) {
+        self.break_mapping();
+    }
+
+    fn break_mapping(&mut self) {
+        if let Some(mapping) = &mut self.mapping {
+            mapping.broken = true;
+        }
+    }
+
+    /// The place of a frame that we made ourselves, `duration` ticks after the one before.
+    pub fn append(&mut self, now: Duration, duration: u32) -> Place {
+        let marker = std::mem::take(&mut self.marks);
+        if std::mem::take(&mut self.resumes) {
+            self.next_timestamp = self.clock(now);
+            self.next_at = now;
+        }
+        let place = Place { sequence: self.next_sequence, timestamp: self.next_timestamp, marker };
+        self.next_sequence = place.sequence.plus(1);
+        self.next_timestamp = place.timestamp.wrapping_add(duration);
+        self.next_at = self.next_at.max(now) + time(duration, self.rate_hz);
+        self.break_mapping();
+        place
+    }
+
+    /// Time passes that no packet fills: the next frame of ours starts `ticks` later, marked.
+    pub fn pass(&mut self, ticks: u32) {
+        self.next_timestamp = self.next_timestamp.wrapping_add(ticks);
+        self.next_at += time(ticks, self.rate_hz);
+        self.marks = true;
+    }
+
+    /// The next frame of ours starts at the time it is sent, marked.
+    pub fn pause(&mut self) {
+        self.resumes = true;
+        self.marks = true;
+    }
+
+    /// The place of a telephone-event packet, whose timestamp is the start of its event (RFC 4733 §2.2.2).
+    pub fn place_event(&mut self, now: Duration, timestamp: u32) -> Place {
+        let sequence = self.next_sequence;
+        self.next_sequence = sequence.plus(1);
+        if self.clock(now).wrapping_sub(self.next_timestamp).cast_signed() > 0 {
+            self.next_timestamp = self.clock(now);
+            self.next_at = now;
+        }
+        self.break_mapping();
+        self.pause();
+        Place { sequence, timestamp, marker: false }
+    }
+}
+
+impl Mapping {
+    fn continues(&self, now: Duration, origin: Origin, header: &Header, rate_hz: u32) -> bool {
+        let step = header.sequence.since(self.newest);
+        self.origin == origin && (MAX_BACKWARD..MAX_FORWARD).contains(&step) && self.keeps_time(now, header, rate_hz)
+    }
+
+    /// Whether the timestamp advanced about as much as the time did.
+    fn keeps_time(&self, now: Duration, header: &Header, rate_hz: u32) -> bool {
+        let expected = ticks(now.saturating_sub(self.newest_at), rate_hz);
+        let actual = header.timestamp.wrapping_sub(self.newest_timestamp);
+        actual.wrapping_sub(expected).cast_signed().unsigned_abs() <= ticks(MAX_CLOCK_STEP, rate_hz)
+    }
+}
+
+#[cfg(test)]
+mod tests;

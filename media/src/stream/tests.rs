@@ -1,0 +1,117 @@
+//! Continuity: what the peer of a leg sees, whatever the source does.
+
+use super::*;
+
+const A: Origin = Origin { leg: LegId(1), ssrc: Ssrc(0xa) };
+const B: Origin = Origin { leg: LegId(2), ssrc: Ssrc(0xb) };
+const FRAME: u32 = 160;
+
+fn at(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn stream() -> Stream {
+    Stream::new(Ssrc(1), 100, 50_000)
+}
+
+fn header(sequence: u16, timestamp: u32) -> Header {
+    Header { marker: false, payload_type: Pt(0), sequence: SeqNo(sequence), timestamp, ssrc: Ssrc(0) }
+}
+
+fn relay(stream: &mut Stream, ms: u64, origin: Origin, sequence: u16, timestamp: u32) -> Option<(u16, u32, bool)> {
+    let place = stream.relay(at(ms), origin, &header(sequence, timestamp), FRAME)?;
+    Some((place.sequence.0, place.timestamp, place.marker))
+}
+
+#[test]
+fn loss_and_reordering_of_the_source_are_passed_on_as_they_are() {
+    let mut stream = stream();
+    let (first, start, marker) = relay(&mut stream, 0, A, 65_535, 1000).unwrap();
+    assert!(marker);
+    assert_eq!(relay(&mut stream, 60, A, 2, 1480), Some((first + 3, start + 480, false)));
+    assert_eq!(relay(&mut stream, 61, A, 1, 1320), Some((first + 2, start + 320, false)));
+    assert_eq!(relay(&mut stream, 80, A, 3, 1640), Some((first + 4, start + 640, false)));
+}
+
+#[test]
+fn a_change_of_source_continues_the_numbers_and_follows_the_time() {
+    let mut stream = stream();
+    let (first, start, _) = relay(&mut stream, 0, A, 10, 1000).unwrap();
+    assert_eq!(relay(&mut stream, 500, B, 40_000, 7), Some((first + 1, start + 4000, true)));
+    assert_eq!(relay(&mut stream, 520, B, 40_001, 167), Some((first + 2, start + 4160, false)));
+}
+
+#[test]
+fn a_change_of_source_right_behind_a_packet_does_not_overlap_it() {
+    let mut stream = stream();
+    let (first, start, _) = relay(&mut stream, 0, A, 10, 1000).unwrap();
+    assert_eq!(relay(&mut stream, 1, B, 5, 99), Some((first + 1, start + FRAME, true)));
+}
+
+#[test]
+fn a_source_that_restarts_its_numbering_is_followed_without_a_jump() {
+    let mut stream = stream();
+    let (first, start, _) = relay(&mut stream, 0, A, 10, 1000).unwrap();
+    assert_eq!(relay(&mut stream, 20, A, 30_000, 1160), Some((first + 1, start + 160, true)));
+    let far = 1160 + 8000 * 3600;
+    assert_eq!(relay(&mut stream, 40, A, 30_001, far), Some((first + 2, start + 320, true)));
+}
+
+#[test]
+fn packets_from_before_a_change_are_dropped() {
+    let mut stream = stream();
+    relay(&mut stream, 0, A, 10, 1000);
+    assert_eq!(relay(&mut stream, 1, A, 9, 840), None);
+}
+
+#[test]
+fn a_packet_that_is_not_passed_on_leaves_no_hole() {
+    let mut stream = stream();
+    let (first, start, _) = relay(&mut stream, 0, A, 10, 1000).unwrap();
+    stream.skip_source_packet();
+    assert_eq!(relay(&mut stream, 40, A, 12, 1320), Some((first + 1, start + 320, false)));
+    assert_eq!(relay(&mut stream, 41, A, 11, 1160), None, "its number is taken");
+}
+
+#[test]
+fn frames_of_ours_follow_each_other_and_the_first_is_marked() {
+    let mut stream = stream();
+    let first = stream.append(at(0), FRAME);
+    let second = stream.append(at(35), FRAME);
+    assert!(first.marker && !second.marker);
+    assert_eq!(second.sequence, first.sequence.plus(1));
+    assert_eq!(second.timestamp, first.timestamp + FRAME);
+}
+
+#[test]
+fn a_pause_is_seen_in_the_timestamp() {
+    let mut stream = stream();
+    let first = stream.append(at(0), FRAME);
+    stream.pause();
+    let second = stream.append(at(1000), FRAME);
+    assert!(second.marker);
+    assert_eq!(second.timestamp, first.timestamp + 8000);
+}
+
+#[test]
+fn a_digit_takes_numbers_and_the_source_continues_behind_it() {
+    let mut stream = stream();
+    let (first, start, _) = relay(&mut stream, 0, A, 10, 1000).unwrap();
+    let event_start = stream.clock(at(20));
+    assert_eq!(event_start, start + FRAME);
+    for n in 1..=5 {
+        let place = stream.place_event(at(20 * n), event_start);
+        assert_eq!((place.sequence.0, place.timestamp), (first + u16::try_from(n).unwrap(), event_start));
+    }
+    assert_eq!(relay(&mut stream, 120, A, 16, 1960), Some((first + 6, start + 960, false)));
+}
+
+#[test]
+fn a_changed_clock_rate_resumes() {
+    let mut stream = stream();
+    let first = stream.append(at(0), FRAME);
+    stream.set_rate(48_000);
+    let second = stream.append(at(40), 960);
+    assert!(second.marker);
+    assert_eq!(second.timestamp, first.timestamp + FRAME + 960);
+}
