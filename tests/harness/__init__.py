@@ -1,0 +1,1 @@
+"""Real peers for tests: gateway processes, browsers, SIP phones, and what to measure between them."""

@@ -1,0 +1,204 @@
+"""SIPp as a SIP peer that does exactly what a scenario says; scenarios are written as steps in Python."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from tests.harness.ports import HOST, free_port
+from tests.harness.program import ROOT, Program
+
+MUSIC: Final = ROOT / "demo" / "prompts" / "music.ul"
+"""What a scenario can play: 8 kHz µ-law."""
+REALM: Final = "sipp.example"
+_TAG: Final = ";tag=[pid]sipp[call_number]"
+_REPLY: Final = """SIP/2.0 {status} {phrase}
+[last_Via:]
+[last_From:]
+[last_To:]{tag}
+[last_Call-ID:]
+{cseq}
+Contact: <sip:sipp@[local_ip]:[local_port];transport=[transport]>
+{headers}"""
+_REQUEST: Final = """{method} {uri} SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: {sender}
+To: {receiver}
+Call-ID: [call_id]
+CSeq: {cseq}
+Contact: <sip:sipp@[local_ip]:[local_port];transport=[transport]>
+Max-Forwards: 70
+{headers}"""
+_SDP: Final = """v=0
+o=sipp 1 {version} IN IP4 [local_ip]
+s=-
+c=IN IP4 [media_ip]
+t=0 0
+m=audio [rtpstream_audio_port] RTP/AVP 0 101
+a=rtpmap:0 PCMU/8000
+a=rtpmap:101 telephone-event/8000
+a={direction}
+"""
+# The far end of the dialog, for requests that we send within it.
+_KEEP_DIALOG: Final = """<action>
+<ereg regexp=".*" search_in="hdr" header="{theirs}:" assign_to="remote"/>
+<ereg regexp=".*" search_in="hdr" header="{ours}:" assign_to="local"/>
+<ereg regexp="sip:[^>;]*" search_in="hdr" header="Contact:" assign_to="target"/>
+</action>"""
+
+
+def sdp(direction: str = "sendrecv", version: int = 1) -> str:
+    """An SDP body: PCMU with telephone-event."""
+    return _SDP.format(direction=direction, version=version)
+
+
+# --- steps of the called side ------------------------------------------------------------------------------------
+
+
+def expect(method: str, *, extra: str = "") -> str:
+    """A request must come; an INVITE's dialog is remembered."""
+    keep = _KEEP_DIALOG.format(theirs="From", ours="To") if method == "INVITE" else ""
+    return f'<recv request="{method}" {extra}>{keep}</recv>'
+
+
+def expect_password(user: str, password: str) -> str:
+    """An INVITE with the right digest must come; another one is answered as it deserves."""
+    verify = f'<verifyauth assign_to="good" username="{user}" password="{password}"/>'
+    keep = _KEEP_DIALOG.format(theirs="From", ours="To").replace("</action>", f"{verify}</action>")
+    jump = '<nop hide="true" test="good" next="good"/>'
+    refuse = reply(403, "Forbidden") + expect("ACK") + '<nop><action><exec int_cmd="stop_now"/></action></nop>'
+    return f'<recv request="INVITE">{keep}</recv>{jump}{refuse}<label id="good"/>'
+
+
+def reply(
+    status: int, phrase: str, *, body: str = "", headers: str = "", to: str = "last", in_dialog: bool = False
+) -> str:
+    """A response to the last request; `to` INVITE after another request has come in between."""
+    cseq = "[last_CSeq:]" if to == "last" else f"CSeq: [cseq] {to}"
+    text = _REPLY.format(status=status, phrase=phrase, tag="" if in_dialog else _TAG, cseq=cseq, headers=headers)
+    return _send(text, body)
+
+
+def challenge(status: int) -> str:
+    """401 or 407 with a digest challenge (RFC 3261 §22), and its ACK."""
+    name = "WWW-Authenticate" if status == 401 else "Proxy-Authenticate"
+    header = f'{name}: Digest realm="{REALM}", nonce="47ebe028cda119c35d4877b383027d28da013815", algorithm=MD5'
+    return reply(status, "Who are you", headers=header) + expect("ACK")
+
+
+def bye_of_callee() -> str:
+    """The called side hangs up."""
+    request = _request("BYE", "[$target]", f"[$local]{_TAG}", "[$remote]", "1 BYE")
+    return request + expect_status(200)
+
+
+# --- steps of the calling side -----------------------------------------------------------------------------------
+
+
+def invite(body: str = "", *, headers: str = "") -> str:
+    """The first request."""
+    return _request("INVITE", _URI, _FROM, f"<{_URI}>", "1 INVITE", body, headers)
+
+
+def reinvite(body: str, cseq: int) -> str:
+    """A new offer within the dialog, its 200 and ACK."""
+    request = _request("INVITE", "[$target]", _FROM, "[$remote]", f"{cseq} INVITE", body)
+    return request + expect_status(100, optional=True) + expect_status(200) + ack(cseq)
+
+
+def ack(cseq: int = 1, body: str = "") -> str:
+    """ACK of a 200."""
+    return _request("ACK", "[$target]", _FROM, "[$remote]", f"{cseq} ACK", body)
+
+
+def ack_of_refusal() -> str:
+    """ACK of a final response from 300 on: same branch as the INVITE (RFC 3261 §17.1.1.3)."""
+    text = _REQUEST.format(method="ACK", uri=_URI, sender=_FROM, receiver="", cseq="1 ACK", headers="")
+    return _send(text.replace("To: ", "[last_To:]").replace("[branch]", "[branch-1]"))
+
+
+def bye_of_caller(cseq: int = 2) -> str:
+    """The calling side hangs up."""
+    return _request("BYE", "[$target]", _FROM, "[$remote]", f"{cseq} BYE") + expect_status(200)
+
+
+def cancel() -> str:
+    """The caller gives up: 200 to the CANCEL, 487 to the INVITE."""
+    text = _REQUEST.format(method="CANCEL", uri=_URI, sender=_FROM, receiver=f"<{_URI}>", cseq="1 CANCEL", headers="")
+    send = _send(text.replace("[branch]", "[branch-2]"))
+    return send + expect_status(200) + expect_status(487) + ack_of_refusal()
+
+
+def expect_status(status: int, *, optional: bool = False, keep: bool = False) -> str:
+    """A response must come."""
+    actions = _KEEP_DIALOG.format(theirs="To", ours="From") if keep else ""
+    return f'<recv response="{status}" optional="{str(optional).lower()}">{actions}</recv>'
+
+
+# --- steps of both -----------------------------------------------------------------------------------------------
+
+
+def pause(seconds: float) -> str:
+    return f'<pause milliseconds="{int(seconds * 1000)}"/>'
+
+
+def play(file: Path = MUSIC) -> str:
+    """Play µ-law over and over from here on."""
+    return f'<nop><action><exec rtp_stream="{file},-1,0"/></action></nop>'
+
+
+_URI: Final = "sip:[service]@[remote_ip]:[remote_port]"
+_FROM: Final = f'"Sipp" <sip:sipp@[local_ip]:[local_port]>{_TAG}'
+
+
+def _request(method: str, uri: str, sender: str, receiver: str, cseq: str, body: str = "", headers: str = "") -> str:
+    text = _REQUEST.format(method=method, uri=uri, sender=sender, receiver=receiver, cseq=cseq, headers=headers)
+    return _send(text, body)
+
+
+def _send(text: str, body: str = "") -> str:
+    head = [line for line in text.splitlines() if line]
+    head += ["Content-Type: application/sdp"] if body else []
+    return "<send><![CDATA[\n" + "\n".join([*head, "Content-Length: [len]", "", body]) + "\n]]></send>"
+
+
+def _scenario(name: str, steps: str) -> str:
+    """The file; SIPp takes a variable that is set and never read for a mistake, unless it is mentioned here."""
+    keep = '<Reference variables="remote,local,target"/>' if "assign_to" in steps else ""
+    return f'<?xml version="1.0"?>\n<scenario name="{name}">\n{steps}\n{keep}\n</scenario>\n'
+
+
+class Sipp:
+    """One run of one scenario, for one call."""
+
+    def __init__(
+        self,
+        directory: Path,
+        name: str,
+        steps: Sequence[str],
+        *,
+        port: int | None = None,
+        remote: int | None = None,
+        user: str = "alice",
+    ) -> None:
+        """`remote`: call this port; without it SIPp waits to be called."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self.port = port if port is not None else free_port()
+        self._errors = directory / f"{name}.errors"
+        file = directory / f"{name}.xml"
+        file.write_text(_scenario(name, "\n".join(steps)))
+        argv = ["sipp", "-sf", str(file), "-i", HOST, "-p", str(self.port), "-m", "1", "-nostdin", "-s", user]
+        argv += ["-timeout", "40", "-timeout_error", "-trace_err", "-error_file", str(self._errors)]
+        self.program = Program(f"sipp {name}", [*argv, *([f"{HOST}:{remote}"] if remote else [])], cwd=directory)
+
+    async def succeeds(self, timeout_s: float = 40.0) -> None:
+        """Wait until the scenario is through; everything in it must have happened."""
+        status = await asyncio.to_thread(self.program.wait, timeout_s)
+        errors = self._errors.read_text() if self._errors.exists() else ""
+        assert status == 0, f"{self.program.name} failed ({status}):\n{errors}\n{self.program.log[-3000:]}"
+
+    def stop(self) -> None:
+        if self.program.returncode is None:
+            self.program.stop()
