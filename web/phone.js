@@ -86,9 +86,8 @@ export class Phone extends Emitter {
 
   /** @param {Call} call End the call on the line and take this one, which waits. */
   async swap(call) {
-    this.waiting = this.waiting.filter((each) => each !== call);
+    this.waiting = [call, ...this.waiting.filter((each) => each !== call)];
     this.call?.hangup();
-    this.#put(call);
     await this.accept();
   }
 

@@ -42,12 +42,32 @@ import { decode, encode, SignallingError, VERSION } from './signalling.js';
 
 /** WebSocket close code of RFC 6455 §7.4.1 by which the gateway refuses who we are or what we said. */
 const POLICY_VIOLATION = 1008;
+/** The gateway closes a socket normally only when a newer one has taken over its session. */
+const REPLACED = 1000;
 const FIRST_PAUSE_MS = 400;
 const LONGEST_PAUSE_MS = 10_000;
 /** No answer to a ping for this long: the socket is dead, whatever the browser believes. */
 const PONG_WITHIN_MS = 5_000;
 /** A gateway that accepts the socket and then says nothing is no gateway. */
 const WELCOME_WITHIN_MS = 10_000;
+
+/** @type {ErrorMessage} */
+const NO_REASON = {
+  type: 'error',
+  code: 'refused',
+  message: 'The gateway refused the login.',
+  hint: 'Ask whoever runs the gateway for a new login link.',
+  call: null,
+};
+
+/** @type {ErrorMessage} */
+const TAKEN_OVER = {
+  type: 'error',
+  code: 'taken-over',
+  message: 'Another tab has taken over this phone.',
+  hint: 'Go on there, or load this page again to have a second phone here.',
+  call: null,
+};
 
 /**
  * The pause before attempt number `attempt` (0, 1, …): doubling, with jitter so that the pages of a restarted
@@ -99,6 +119,11 @@ export class Session extends Emitter {
     super();
     this.#options = { openSocket: (/** @type {string} */ url) => new WebSocket(url), random: Math.random, ...options };
     this.#resumeKey = options.resumeKey ?? '';
+  }
+
+  /** How many times in a row nobody answered. */
+  get attempts() {
+    return this.#attempt;
   }
 
   /** Secret that a reload of this page needs in order to keep its calls. */
@@ -186,16 +211,23 @@ export class Session extends Emitter {
     socket.close();
   }
 
+  /**
+   * A token may have expired since it let us in, and the gateway would refuse it: while there is a session to take
+   * over, its key alone says who we are.
+   */
   #sayHello() {
     const { token = '', user = '' } = this.#options;
-    this.#write({ type: 'hello', version: VERSION, token, user, session: this.#resumeKey });
+    const session = this.#resumeKey;
+    this.#write({ type: 'hello', version: VERSION, token: session ? '' : token, user, session });
   }
 
   /** @param {number} code */
   #lost(code) {
     const wasRefused = code === POLICY_VIOLATION && this.state === 'connecting';
     this.#drop();
-    if (wasRefused) return this.#refuse();
+    if (wasRefused && this.#resumeKey && this.#options.token) return this.#startOver();
+    if (wasRefused) return this.#refuse(this.#lastError ?? NO_REASON);
+    if (code === REPLACED) return this.#refuse(TAKEN_OVER);
     this.#become('offline');
     this.#graceTimer ??= setTimeout(() => this.#outlived(), (this.welcome?.grace_s ?? 0) * 1000);
     const pause = pauseBefore(this.#attempt, this.#options.random());
@@ -203,8 +235,14 @@ export class Session extends Emitter {
     this.#retryTimer = setTimeout(() => this.#open(), pause);
   }
 
-  #refuse() {
-    const error = this.#lastError ?? NO_REASON;
+  /** The session is gone; its key was our only word. Now the token must do. */
+  #startOver() {
+    this.#resumeKey = '';
+    this.#open();
+  }
+
+  /** @param {ErrorMessage} error */
+  #refuse(error) {
     this.#resumeKey = '';
     this.#endAllBut(new Set(), error.message, error.hint);
     this.#become('refused');
@@ -354,12 +392,3 @@ export class Session extends Emitter {
     this.emit('state', state);
   }
 }
-
-/** @type {ErrorMessage} */
-const NO_REASON = {
-  type: 'error',
-  code: 'refused',
-  message: 'The gateway refused the login.',
-  hint: 'Ask whoever runs the gateway for a new login link.',
-  call: null,
-};

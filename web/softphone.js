@@ -28,6 +28,8 @@ import { who } from './words.js';
 const SIGNAL_URL = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/signal`;
 /** The gateway was not there when the page was loaded from a cache: ask again. */
 const ASK_AGAIN_MS = 2000;
+/** Attempts in vain after which silence wants an explanation. */
+const PATIENCE = 3;
 
 class Softphone {
   #login = new Login({ location, history, local: localStorage, tab: sessionStorage });
@@ -106,10 +108,24 @@ class Softphone {
     const { token, user } = this.#login;
     const session = new Session({ url: SIGNAL_URL, token, user: token ? '' : user, resumeKey });
     session.on('state', () => this.#view.renderLine());
+    session.on('state', (state) => state === 'offline' && void this.#explainSilence(session));
     session.on('welcome', () => this.#view.renderLine());
     session.on('incoming', (call) => this.#announce(call));
     session.on('refused', ({ message, hint }) => this.#refused({ sentence: message, hint }));
     return session;
+  }
+
+  /**
+   * A socket that never opens tells a page nothing of why; whether the gateway still serves settings tells a little.
+   *
+   * @param {Session} session
+   */
+  async #explainSilence(session) {
+    if (session.welcome || session.attempts !== PATIENCE || !(await loadSettings())) return;
+    this.phone.say({
+      sentence: 'The gateway serves this page but refuses its connection.',
+      hint: `Its operator may have to add ${location.origin} to listen.origins, or let the proxy pass WebSockets.`,
+    });
   }
 
   #connect() {
@@ -121,6 +137,7 @@ class Softphone {
   #logInAgain() {
     this.session.goodbye();
     this.session.close();
+    this.phone.say(null);
     this.phone.serve(this.#newSession());
     this.#connect();
   }
@@ -239,7 +256,6 @@ class Softphone {
     });
     element('login-form', HTMLFormElement).addEventListener('submit', () => {
       this.#login.token = element('token', HTMLInputElement).value;
-      this.phone.say(null);
       this.#logInAgain();
     });
   }
@@ -253,6 +269,7 @@ class Softphone {
 
   /** @param {Settings} settings */
   #showDemo({ demo }) {
+    element('demo', HTMLElement).hidden = demo.length === 0;
     const chips = demo.map(({ to, label }) => {
       const chip = make('button', 'chip', label);
       chip.type = 'button';
@@ -260,8 +277,7 @@ class Softphone {
       chip.addEventListener('click', () => this.#dial(to));
       return chip;
     });
-    element('demo', HTMLElement).replaceChildren(...chips);
-    this.#view.render();
+    element('chips', HTMLElement).replaceChildren(...chips);
   }
 
   #followCall() {

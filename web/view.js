@@ -81,6 +81,8 @@ export class View {
     const name = isUp && call ? who(call) : '';
     show('dial', !isUp);
     show('remote', isUp);
+    show('address', isUp && name !== call?.remote && call?.remote !== '');
+    setText(element('address', HTMLElement), call?.remote ?? '');
     show('avatar', isUp);
     show('meters', mode === 'talking' || call?.state === 'early');
     show('digits', isUp && call?.digits !== '');
@@ -102,7 +104,7 @@ export class View {
     mute.setAttribute('aria-pressed', String(muted));
     mute.querySelector('use')?.setAttribute('href', muted ? '#i-mic-off' : '#i-mic');
     mute.disabled = !call?.pc;
-    show('demo', mode === 'idle' && element('demo', HTMLElement).childElementCount > 0);
+    element('chips', HTMLFieldSetElement).disabled = mode !== 'idle';
   }
 
   #renderMessage() {

@@ -36,11 +36,14 @@ CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; 
 DEMO = {
     "echo": "Echo test",
     "music": "Music",
-    "hello": "Say hello",
-    "early": "Early sound",
-    "dtmf": "Digits",
+    "hello": "Spoken greeting",
+    "early": "Early media",
     "busy": "Busy",
-    "callback": "Call me back",
+    "reject": "Declined",
+    "noanswer": "No answer",
+    "late": "Answers late",
+    "dtmf": "Keypad test",
+    "callback": "Calls you back",
 }
 ENDINGS = {
     "busy": ("busy", 486, "busy is busy.", "Try again later."),

@@ -48,6 +48,14 @@ async def state(page: Page, name: str) -> None:
     await page.locator(f"[data-testid=state][data-state={name}]").wait_for(timeout=15_000)
 
 
+async def until(page: Page, claim: str) -> None:
+    """Wait until an expression is true. The page's CSP forbids the eval that `wait_for_function` needs."""
+    async with asyncio.timeout(15):
+        await page.evaluate(
+            f"() => new Promise((done) => {{ const look = () => ({claim}) ? done() : setTimeout(look, 40); look(); }})"
+        )
+
+
 async def idle(page: Page, base: str) -> None:
     await page.get_by_test_id("number").blur()
 
@@ -67,7 +75,7 @@ async def talking(page: Page, base: str) -> None:
     await state(page, "answered")
     for key in "5-hash".split("-"):
         await page.get_by_test_id(f"key-{key}").click()
-    await page.wait_for_function("window.webtrunk.call.audio === 'open'")
+    await until(page, "window.webtrunk.call.audio === 'open'")
     await page.wait_for_timeout(2300)
 
 
@@ -143,6 +151,7 @@ async def picture(page: Page, base: str, scene: Callable[[Page, str], Awaitable[
     await page.goto(base)
     await page.locator(".line[data-line=online]").wait_for()
     await scene(page, base)
+    await page.mouse.move(0, 0)
     await page.screenshot(path=path)
     print(path.name, flush=True)
     await page.close()
