@@ -42,8 +42,12 @@ def make_token(
     """A signed token for one user."""
     now = time.time()
     claims: dict[str, Any] = {"sub": user, "iat": int(now), "exp": int(now + ttl_s)}
-    optional = {"allow": list(allow) if allow is not None else None, "caller_id": caller_id, "max_call_s": max_call_s}
-    claims |= {name: value for name, value in optional.items() if value}
+    optional = {
+        "allow": None if allow is None else list(allow),
+        "caller_id": caller_id or None,
+        "max_call_s": max_call_s,
+    }
+    claims |= {name: value for name, value in optional.items() if value is not None}
     return jwt.encode(claims, secret, algorithm=ALGORITHM)
 
 

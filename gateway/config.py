@@ -363,13 +363,13 @@ def check(document: dict[str, Any], text: str, file: str) -> Config:
     except ValidationError as error:
         errors = error.errors(include_url=False)
         mistakes = [_mistake(e["loc"], _words(dict(e)), lines) for e in errors if not _follows(e["loc"], errors)]
-    mistakes += [_mistake(location, words, lines) for location, words in _across(document, config)]
+    mistakes += [_mistake(location, words, lines) for location, words in _across(document)]
     if mistakes or config is None:
         raise ConfigError(file, mistakes)
     return config
 
 
-def _across(document: dict[str, Any], config: Config | None) -> list[tuple[Location, str]]:
+def _across(document: dict[str, Any]) -> list[tuple[Location, str]]:
     """Rules that span sections; looked at in the raw document, so that mistakes elsewhere do not hide them."""
     found: list[tuple[Location, str]] = []
     listen, auth = _table(document, "listen"), _table(document, "auth")
@@ -378,9 +378,16 @@ def _across(document: dict[str, Any], config: Config | None) -> list[tuple[Locat
         found.append((("auth", "mode"), f"open works only while listen.host is a loopback address, and it is {host}"))
     if "auth" in document and auth.get("mode", "jwt") == "jwt" and not is_loopback(host) and not listen.get("origins"):
         found.append((("listen", "origins"), 'expected the origin of the page, e.g. ["https://phone.example.com"]'))
+    return found + _shared_numbers(document)
+
+
+def _shared_numbers(document: dict[str, Any]) -> list[tuple[Location, str]]:
+    found: list[tuple[Location, str]] = []
     owners: dict[str, str] = {}
-    for user, settings in (config.user if config else {}).items():
-        for number in (user, *settings.numbers):
+    for user, settings in _table(document, "user").items():
+        numbers = settings.get("numbers") if isinstance(settings, dict) else None
+        known = [number for number in numbers if isinstance(number, str)] if isinstance(numbers, list) else []
+        for number in (user, *known):
             if (other := owners.setdefault(number.removeprefix("+").lower(), user)) != user:
                 found.append((("user", user, "numbers"), f"{number} belongs to user {other} already"))
     return found

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from call.errors import PolicyError
 from gateway.auth import Gatekeeper, Identity
 from webrtc import signalling
 from webrtc.websocket import Peer
@@ -69,15 +70,26 @@ class Directory:
             PolicyError: It may not come in.
         """
         session = self._sessions.get(hello.session) if hello.session else None
-        if session is None or hello.token or hello.user:
-            identity = self._gatekeeper.admit(hello)
-            if session is None or session.user != identity.user:
-                session = None
+        identity = self._identify(hello, session)
+        if session is not None and session.user != identity.user:
+            session = None
         resumed = session is not None
         session = session or self._new(identity)
+        session.identity = identity
         self._attach(session, peer)
         peer.send(self._welcome(session, resumed=resumed))
         return session
+
+    def _identify(self, hello: signalling.Hello, session: Session | None) -> Identity:
+        """Who says hello. The key of a session proves an earlier login: a token that expired since costs no calls."""
+        if session is not None and not (hello.token or hello.user):
+            return session.identity
+        try:
+            return self._gatekeeper.admit(hello)
+        except PolicyError:
+            if session is None:
+                raise
+            return session.identity
 
     def sessions_of(self, user: str) -> list[Session]:
         """The user's sessions that have a socket."""
@@ -111,7 +123,7 @@ class Directory:
 
     def _expire(self, session: Session) -> None:
         for leg in list(session.legs.values()):
-            leg.page_lost("The browser's connection was lost.")
+            leg.page_lost("The browser's connection was lost.", session)
         self.forget(session)
 
     def forget(self, session: Session) -> None:

@@ -113,7 +113,9 @@ class Records:
     def find(self, call_id: str) -> CallRecord | None:
         """One record by its id, or by the beginning of it when that is unique; blocking."""
         with self._engine.connect() as connection:
-            rows = connection.execute(select(calls).where(calls.c.id.startswith(call_id, autoescape=True)).limit(2))
+            rows = connection.execute(
+                select(calls).where(calls.c.id.startswith(call_id, autoescape=True)).order_by(calls.c.id).limit(2)
+            )
             found = [_record(row._mapping) for row in rows]
         exact = [record for record in found if record.id == call_id]
         return exact[0] if exact else found[0] if len(found) == 1 else None

@@ -55,6 +55,6 @@ def international(number: str, country: str) -> str:
         parsed = phonenumbers.parse(number, country)
     except phonenumbers.NumberParseException:
         return number
-    if not phonenumbers.is_possible_number(parsed):
-        return number  # a short code or extension
+    if not phonenumbers.is_valid_number(parsed):
+        return number  # a short code or extension: 112 must never become +49112
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)

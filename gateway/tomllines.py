@@ -31,7 +31,8 @@ def line_index(text: str) -> dict[Location, int]:
                 table = (*table, counts[table])
             else:
                 table = _into_arrays(table, counts)
-            lines.setdefault(table, number)
+            for length in range(1, len(table) + 1):
+                lines.setdefault(table[:length], number)
         elif key := _KEY.match(line):
             lines.setdefault((*table, *_parts(key.group(1))), number)
     return lines

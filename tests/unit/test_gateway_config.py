@@ -1,0 +1,206 @@
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from call.dialplan import TrunkRule
+from gateway.config import Config, ConfigError, Mistake, check, is_loopback, load
+
+KEY = "k" * 40
+OPEN = '[auth]\nmode = "open"\n'
+ROOT = Path(__file__).parents[2]
+
+
+def read(text: str) -> Config:
+    return check(tomllib.loads(text), text, "webtrunk.toml")
+
+
+def mistakes(text: str) -> list[Mistake]:
+    with pytest.raises(ConfigError) as caught:
+        read(text)
+    return caught.value.mistakes
+
+
+def only_mistake(text: str) -> Mistake:
+    found = mistakes(text)
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_smallest_configuration_is_closed_to_the_outside() -> None:
+    config = read(f'[auth]\nkey = "{KEY}"\n')
+    assert config.auth.mode == "jwt"
+    assert config.listen.is_loopback
+    assert config.network[0].public == "127.0.0.1"
+    assert config.trunk == {}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.toml")), ids=lambda path: path.name)
+def test_shipped_configurations_are_good(path: Path) -> None:
+    assert isinstance(load(path), Config)
+
+
+def test_trunks_become_rules_of_the_dial_plan_in_their_order() -> None:
+    config = read(f'{OPEN}[trunk.b]\nhost = "h"\nallow = ["+49"]\n[trunk.a]\nhost = "h"\nallow = ["*"]\n')
+    assert config.trunk_rules == (TrunkRule("b", ("+49",)), TrunkRule("a", ("*",)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "port"), [("", 5060), ('transport = "tls"', 5061), ('transport = "tls"\nport = 5070', 5070)]
+)
+def test_port_of_a_trunk_follows_its_transport(settings: str, port: int) -> None:
+    config = read(f'{OPEN}[trunk.t]\nhost = "h"\nallow = ["*"]\n{settings}\n')
+    assert config.trunk["t"].sip_port == port
+
+
+def test_secrets_may_live_in_files(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(KEY + "\n")
+    (tmp_path / "password").write_text("geheim\n")
+    config = read(
+        f'[auth]\nkey_file = "{tmp_path}/key"\n'
+        f'[trunk.t]\nhost = "h"\nallow = ["*"]\nuser = "u"\npassword_file = "{tmp_path}/password"\n'
+    )
+    assert config.auth.secret == KEY
+    assert config.trunk["t"].secret == "geheim"
+
+
+def test_secrets_stay_out_of_logs() -> None:
+    config = read(f'[auth]\nkey = "{KEY}"\n[trunk.t]\nhost = "h"\nallow = ["*"]\nuser = "u"\npassword = "geheim"\n')
+    assert KEY not in repr(config)
+    assert "geheim" not in repr(config)
+
+
+def test_all_mistakes_are_told_at_once_each_with_its_line() -> None:
+    found = mistakes(
+        """[listen]
+host = "192.0.2.1"
+prot = 1
+port = 99999
+[auth]
+mode = "open"
+[trunk.first]
+port = "a"
+[trunk.second]
+host = "sip.example.com"
+allow = ["+49"]
+codecs = ["G729"]
+[[network]]
+bind = "0.0.0.0"
+[[network]]
+bind = "nonsense"
+[user.alice]
+numbers = ["100"]
+[user.bob]
+numbers = ["+100"]
+"""
+    )
+    assert [(m.line, m.key) for m in found] == [
+        (3, "listen.prot"),
+        (4, "listen.port"),
+        (6, "auth.mode"),
+        (7, "trunk.first.host"),
+        (7, "trunk.first.allow"),
+        (8, "trunk.first.port"),
+        (12, "trunk.second.codecs.0"),
+        (13, "network.0"),
+        (16, "network.1.bind"),
+        (20, "user.bob.numbers"),
+    ]
+
+
+def test_report_has_file_line_key_and_what_was_expected() -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(f"{OPEN}[session]\ngrace_s = -1\n")
+    assert str(caught.value) == "webtrunk.toml:4: session.grace_s: expected greater than or equal to 0, not -1"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "words"),
+    [
+        ("", 1, "auth", "is missing"),
+        ('[auth]\nkey = "short"', 1, "auth", "at least 32 characters"),
+        ("[auth]\n", 1, "auth", "exactly one of key and key_file"),
+        (f'[auth]\nkey = "{KEY}"\nkey_file = "/x"', 1, "auth", "exactly one of key and key_file"),
+        ('[auth]\nkey_file = "/there/is/none"', 1, "auth", "cannot be read"),
+        ('[auth]\nmode = "none"', 2, "auth.mode", "expected 'jwt' or 'open', not 'none'"),
+        ('[auth]\nmode = "open"\n[listen]\nhost = "::"', 2, "auth.mode", "loopback"),
+        (f'[auth]\nkey = "{KEY}"\n[listen]\nhost = "192.0.2.1"', 3, "listen.origins", "https://phone.example.com"),
+        (f'{OPEN}[listen]\norigins = ["*"]', 4, "listen.origins", "exact origin"),
+        (f'{OPEN}[listen]\norigins = ["https://a.example/"]', 4, "listen.origins", "exact origin"),
+        (f'{OPEN}[listen]\ntls_cert = "c.pem"', 3, "listen", "together"),
+        (f'{OPEN}[listen]\ntls_cert = "/no"\ntls_key = "/no"', 3, "listen", "tls_cert: there is no file /no"),
+        (f'{OPEN}[admin]\nhost = "0.0.0.0"', 4, "admin.host", "loopback"),
+        (f"{OPEN}[media]\nrtp_ports = [40000, 30000]", 4, "media.rtp_ports", "[first, last]"),
+        (f"{OPEN}[media]\nrtp_ports = [80, 90]", 4, "media.rtp_ports", "1024"),
+        (f"{OPEN}[sip]\ntls_port = 5061", 3, "sip", "tls_port needs tls_cert and tls_key"),
+        (f'{OPEN}[dialplan]\ncountry = "Germany"', 4, "dialplan.country", "not allowed here"),
+        (f'{OPEN}[trunk.t]\nhost = "a b"\nallow = ["*"]', 4, "trunk.t.host", "not allowed here"),
+        (f'{OPEN}[trunk.t]\nhost = "h"\nallow = "*"', 5, "trunk.t.allow", "expected"),
+        (f'{OPEN}[trunk.t]\nhost = "h"\nallow = []\ncodecs = []', 6, "trunk.t.codecs", "at least one"),
+        (f'{OPEN}[trunk.t]\nhost = "h"\nallow = ["*"]\npassword = "p"', 3, "trunk.t", "needs user"),
+        (f'{OPEN}[trunk.t]\nhost = "h"\nallow = ["*"]\nuser = "a\\r\\nb"', 6, "trunk.t.user", "not allowed here"),
+        (f'{OPEN}[trunk.t]\nhost = "h"\nallow = ["*"]\ncaller-id = "1"', 6, "trunk.t.caller-id", "not a setting"),
+        (f"{OPEN}[trnk.t]\n", 3, "trnk", "not a setting"),
+        (f"{OPEN}[user.bob]\n[user.Bob]\n", 4, "user.Bob.numbers", "belongs to user bob"),
+    ],
+)
+def test_mistake_is_told_where_it_is(text: str, line: int, key: str, words: str) -> None:
+    found = only_mistake(text)
+    assert (found.line, found.key) == (line, key)
+    assert words in found.expected
+
+
+def test_mistake_elsewhere_does_not_hide_a_shared_number() -> None:
+    found = mistakes(f'{OPEN}[user.a]\nnumbers = ["1"]\n[user.b]\nnumbers = ["1"]\n[sip]\nudp_port = -1\n')
+    assert [m.key for m in found] == ["user.b.numbers", "sip.udp_port"]
+
+
+def test_mistyped_secret_is_not_repeated() -> None:
+    text = '[auth]\nkey = 12345\n[trunk.t]\nhost = "h"\nallow = ["*"]\nuser = "u"\npassword = 67890\n'
+    words = "\n".join(m.expected for m in mistakes(text))
+    assert "12345" not in words
+    assert "67890" not in words
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "words"),
+    [
+        (b'[auth]\nmode = "open\n', 2, "not valid TOML"),
+        (b"[auth]\nmode = 1\nmode = 2\n", 3, "not valid TOML"),
+        (b"\xff\xfe", 1, "is not UTF-8 text"),
+    ],
+)
+def test_file_that_is_no_toml_is_told_by_its_line(tmp_path: Path, content: bytes, line: int, words: str) -> None:
+    path = tmp_path / "webtrunk.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert [m.line for m in caught.value.mistakes] == [line]
+    assert words in str(caught.value)
+
+
+def test_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        load(tmp_path / "nothing.toml")
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("localhost", True),
+        ("127.1.2.3", True),
+        ("::1", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("example.com", False),
+    ],
+)
+def test_loopback_is_told_by_address_not_by_guess(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback
+
+
+def test_records_go_to_the_users_state_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert read(OPEN).records.resolved_url == f"sqlite:///{tmp_path}/webtrunk/records.sqlite"
+    assert (tmp_path / "webtrunk").is_dir()
+    assert read(f'{OPEN}[records]\nurl = "sqlite://"\n').records.resolved_url == "sqlite://"
