@@ -129,22 +129,27 @@ impl Shard {
                 // Only a closed or foreign descriptor gets here; then nothing is left to serve.
                 return;
             };
-            let mut has_mail = false;
+            // Mail first, so that what was asked before a packet was sent is done before that packet is handled.
+            // Tokens hold leg ids, which are never reused, so one that outlives its leg finds nothing.
+            let has_mail = tokens.iter().any(|token| matches!(Token::decode(*token), Token::Mailbox));
+            if has_mail && !self.read_mail() {
+                return;
+            }
             for token in tokens.iter() {
-                match Token::decode(*token) {
-                    Token::Mailbox => has_mail = true,
-                    Token::Shared(socket) => self.read_shared(socket),
-                    Token::Rtp(leg) => self.read_leg(leg, |pair| pair.rtp.as_raw_fd()),
-                    Token::Rtcp(leg) => self.read_leg(leg, |pair| pair.rtcp.as_raw_fd()),
-                }
+                self.read(Token::decode(*token));
             }
             self.core.hand_over();
             self.core.ring();
             self.core.flush();
-            // Last, so that no token of this round outlives its socket.
-            if has_mail && !self.read_mail() {
-                return;
-            }
+        }
+    }
+
+    fn read(&mut self, token: Token) {
+        match token {
+            Token::Mailbox => {}
+            Token::Shared(socket) => self.read_shared(socket),
+            Token::Rtp(leg) => self.read_leg(leg, |pair| pair.rtp.as_raw_fd()),
+            Token::Rtcp(leg) => self.read_leg(leg, |pair| pair.rtcp.as_raw_fd()),
         }
     }
 
