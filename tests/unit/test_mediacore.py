@@ -381,7 +381,7 @@ def test_a_taken_browser_port_is_named(relay: Relay) -> None:
     [
         ({"threads": 0}, "threads must be 1 to 64"),
         ({"networks": []}, "at least one address"),
-        ({"networks": ["localhost"]}, "IP address, not \"localhost\""),
+        ({"networks": ["localhost"]}, 'IP address, not "localhost"'),
         ({"rtp_ports": (43001, 43002)}, "holds no even port"),
         ({"opus_complexity": 11}, "0 to 10"),
     ],
