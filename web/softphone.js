@@ -4,8 +4,10 @@ import { PageAudio } from './audio.js';
 import { SoundChoice } from './devices.js';
 import { element, make } from './elements.js';
 import { History } from './history.js';
+import { IdentityPanel } from './identity.js';
 import { Keypad } from './keypad.js';
-import { DEFAULT_USER, Login } from './login.js';
+import { watchLeaving } from './leaving.js';
+import { Login } from './login.js';
 import { LevelMeter } from './meter.js';
 import { openMicrophone, pageProblem } from './microphone.js';
 import { cleanDestination } from './number.js';
@@ -33,6 +35,7 @@ const PATIENCE = 3;
 
 class Softphone {
   #login = new Login({ location, history, local: localStorage, tab: sessionStorage });
+  #identity = new IdentityPanel(this.#login, () => this.#logInAgain());
   #audio = new PageAudio(element('far', HTMLAudioElement));
   #choice = new SoundChoice(localStorage);
   #tones = new TonePlayer(() => this.#audio.context());
@@ -46,9 +49,6 @@ class Softphone {
     microphone: () => this.phone.changeMicrophone(),
     speaker: (id) => void this.#audio.chooseSpeaker(id),
   });
-  /** Whether the page is being loaded again, not left. */
-  #isReloading = false;
-
   /** @type {Phone} */
   phone;
   #view;
@@ -64,7 +64,6 @@ class Softphone {
     this.phone.on('stream', () => this.#followCall());
     this.#wireDialling();
     this.#wireCallButtons();
-    this.#wireIdentity();
     this.#wireLeaving();
     this.#drawMeters();
   }
@@ -83,8 +82,8 @@ class Softphone {
     const settings = await this.#settings();
     this.#view.title = settings.title;
     this.#showDemo(settings);
-    this.#showIdentity(settings);
-    if (settings.auth === 'jwt' && !this.#login.token) this.#askForToken();
+    this.#identity.show(settings);
+    if (settings.auth === 'jwt' && !this.#login.token) this.#identity.askForToken();
     else this.#connect();
     if (!matchMedia('(pointer: coarse)').matches) this.#number.focus({ preventScroll: true });
   }
@@ -147,15 +146,7 @@ class Softphone {
     this.phone.say(problem);
     if (!this.#login.token) return;
     this.#login.forgetToken();
-    this.#askForToken(`${problem.sentence} ${problem.hint}`);
-  }
-
-  /** @param {string} [reason] */
-  #askForToken(reason) {
-    const dialog = element('login', HTMLDialogElement);
-    if (reason) element('login-reason', HTMLParagraphElement).textContent = reason;
-    element('token', HTMLInputElement).value = '';
-    if (!dialog.open) dialog.showModal();
+    this.#identity.askForToken(`${problem.sentence} ${problem.hint}`);
   }
 
   async #openMicrophone() {
@@ -241,32 +232,6 @@ class Softphone {
     }
   }
 
-  #wireIdentity() {
-    const user = element('user', HTMLInputElement);
-    const change = () => {
-      if (user.readOnly || user.value.trim() === this.#login.user) return;
-      this.#login.user = user.value;
-      user.value = this.#login.user || DEFAULT_USER;
-      this.#logInAgain();
-    };
-    user.addEventListener('change', change);
-    element('identity', HTMLFormElement).addEventListener('submit', (event) => {
-      event.preventDefault();
-      change();
-    });
-    element('login-form', HTMLFormElement).addEventListener('submit', () => {
-      this.#login.token = element('token', HTMLInputElement).value;
-      this.#logInAgain();
-    });
-  }
-
-  /** @param {Settings} settings */
-  #showIdentity({ auth, users }) {
-    element('identity', HTMLFormElement).hidden = auth === 'jwt';
-    element('user', HTMLInputElement).value = this.#login.user;
-    element('users', HTMLDataListElement).replaceChildren(...users.map((user) => new Option(user, user)));
-  }
-
   /** @param {Settings} settings */
   #showDemo({ demo }) {
     element('demo', HTMLElement).hidden = demo.length === 0;
@@ -304,36 +269,14 @@ class Softphone {
     call.on('state', () => notification.close());
   }
 
-  /**
-   * Closing the page ends its calls at once. Loading it again keeps them: the next page takes over the session
-   * with the key that this one leaves behind.
-   */
   #wireLeaving() {
     addEventListener('online', () => this.session.wake());
-    addEventListener('beforeunload', (event) => this.phone.isBusy && event.preventDefault());
-    addEventListener('keydown', (event) => {
-      this.#isReloading = event.key === 'F5' || ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'r');
-    });
-    watchNavigation((isReload) => {
-      this.#isReloading = isReload;
-    });
-    addEventListener('pagehide', ({ persisted }) => {
-      if (persisted) return;
-      if (this.phone.isBusy && this.#isReloading) this.#login.leaveResumeKey(this.session.resumeKey);
-      else this.session.goodbye();
+    watchLeaving({
+      wouldHurt: () => this.phone.isBusy,
+      reloads: () => this.#login.leaveResumeKey(this.session.resumeKey),
+      leaves: () => this.session.goodbye(),
     });
   }
-}
-
-/**
- * Not every browser has the Navigation API; F5 and Ctrl+R are watched beside it.
- *
- * @param {(isReload: boolean) => void} report
- */
-function watchNavigation(report) {
-  if (!('navigation' in window)) return;
-  const navigation = /** @type {EventTarget} */ (window.navigation);
-  navigation.addEventListener('navigate', (event) => report('navigationType' in event && event.navigationType === 'reload'));
 }
 
 /** @param {HTMLElement} meter @param {number} level 0…1 */

@@ -13,6 +13,7 @@ import itertools
 import json
 import mimetypes
 import sys
+from contextlib import suppress
 from fractions import Fraction
 from http import HTTPStatus
 from pathlib import Path
@@ -32,7 +33,19 @@ sys.path.insert(0, str(ROOT))
 from webrtc import signalling as wire  # noqa: E402
 
 WEB = ROOT / "web"
-CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; media-src blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+CSP = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    ]
+)
+"""Stricter than the real gateway's: what passes here passes there."""
 DEMO = {
     "echo": "Echo test",
     "music": "Music",
@@ -106,13 +119,15 @@ class FakeCall:
     async def play(self) -> None:
         """What the far end does."""
         if self.remote == "nothing":
-            return await self.end(*ENDINGS["nothing"])
+            await self.end(*ENDINGS["nothing"])
+            return
         early = self.remote == "early"
         await asyncio.sleep(0.3)
         await self.page.send(wire.CallProgress(self.name, 183 if early else 180, early))
         await asyncio.sleep({"early": 2, "late": 20, "noanswer": 4}.get(self.remote, 0.7))
         if self.remote in ENDINGS:
-            return await self.end(*ENDINGS[self.remote])
+            await self.end(*ENDINGS[self.remote])
+            return
         await self.page.send(wire.CallAnswered(self.name, CODEC))
         await self.after_answer()
 
@@ -142,10 +157,8 @@ class Page:
         self.digits = ""
 
     async def send(self, message: wire.ServerMessage) -> None:
-        try:
+        with suppress(ConnectionClosed):
             await self.socket.send(wire.encode(message))
-        except ConnectionClosed:
-            pass
 
     async def ring(self, remote: str, display: str) -> None:
         name = f"g{next(_NAMES)}"
@@ -204,7 +217,8 @@ class FakeGateway:
         if self.auth == "jwt" and hello.token != "good":
             error = wire.Error("token-expired", "The token has expired.", "Ask the operator for a new one.")
             await socket.send(wire.encode(error))
-            return await socket.close(1008)
+            await socket.close(1008)
+            return
         page = self.pages.get(hello.session)
         resumed = page is not None
         if page is None:
@@ -213,11 +227,9 @@ class FakeGateway:
         page.socket = socket
         live = tuple(wire.LiveCall(c.name, "outgoing", c.remote, "answered") for c in page.calls.values())
         await page.send(wire.Welcome(page.user, page.user.title(), page.key, resumed, 30, 15, calls=live))
-        try:
+        with suppress(ConnectionClosed):
             async for frame in socket:
                 await page.receive(wire.decode(frame))
-        except ConnectionClosed:
-            pass
 
     async def http(self, connection: ServerConnection, request: Request) -> Response | None:
         url = urlsplit(request.path)
@@ -246,7 +258,9 @@ class FakeGateway:
             for page in self.pages.values():
                 page.socket.transport.abort()
         calls = {page.key: [call.remote for call in page.calls.values()] for page in self.pages.values()}
-        return reply("application/json", json.dumps({"calls": calls, "digits": [p.digits for p in self.pages.values()]}).encode())
+        return reply(
+            "application/json", json.dumps({"calls": calls, "digits": [p.digits for p in self.pages.values()]}).encode()
+        )
 
 
 def reply(kind: str, body: bytes) -> Response:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import struct
 import sys
 import tempfile
 import wave
 from collections.abc import Awaitable, Callable
+from itertools import product
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fake_gateway import FakeGateway  # noqa: E402
-from playwright.async_api import Page, async_playwright  # noqa: E402
+from fake_gateway import FakeGateway
+from playwright.async_api import Page, async_playwright
 
 SIZES = {"phone": (390, 844), "desktop": (1280, 800)}
 FLAGS = [
@@ -28,11 +30,17 @@ FLAGS = [
     "--disable-features=WebRtcHideLocalIpsWithMdns",
     "--disable-background-networking",
 ]
-RECENTS = """localStorage.setItem('webtrunk.recent-calls', JSON.stringify([
-  {direction:'outgoing',remote:'echo',display:'',at:new Date(Date.now()-6e5).toISOString(),seconds:42,cause:'hangup',sentence:'You hung up.',outcome:'ok'},
-  {direction:'incoming',remote:'+49 30 901820',display:'Reception',at:new Date(Date.now()-42e5).toISOString(),seconds:0,cause:'cancelled',sentence:'The caller gave up.',outcome:'missed'},
-  {direction:'outgoing',remote:'busy',display:'',at:new Date(Date.now()-9e7).toISOString(),seconds:0,cause:'busy',sentence:'busy is busy.',outcome:'failed'},
-  {direction:'incoming',remote:'bob',display:'Bob',at:new Date(Date.now()-96e6).toISOString(),seconds:1260,cause:'hangup',sentence:'bob hung up.',outcome:'ok'}]))"""
+RECENTS = [
+    {"remote": "echo", "minutes": 10, "seconds": 42, "cause": "hangup", "sentence": "You hung up."},
+    {"remote": "+49 30 901820", "display": "Reception", "direction": "incoming", "minutes": 70, "outcome": "missed"},
+    {"remote": "busy", "minutes": 1500, "cause": "busy", "sentence": "busy is busy.", "outcome": "failed"},
+    {"remote": "bob", "display": "Bob", "direction": "incoming", "minutes": 1600, "seconds": 1260},
+]
+REMEMBER = """
+localStorage.setItem('webtrunk.recent-calls', JSON.stringify(RECENTS.map((call) => ({
+  direction: 'outgoing', display: '', seconds: 0, cause: '', sentence: '', outcome: 'ok', ...call,
+  at: new Date(Date.now() - 60000 * call.minutes).toISOString(),
+}))))"""
 
 
 def speech_like(path: Path) -> Path:
@@ -73,7 +81,7 @@ async def dialling(page: Page, base: str) -> None:
 async def talking(page: Page, base: str) -> None:
     await dial(page, "music")
     await state(page, "answered")
-    for key in "5-hash".split("-"):
+    for key in ["5", "hash"]:
         await page.get_by_test_id(f"key-{key}").click()
     await until(page, "window.webtrunk.call.audio === 'open'")
     await page.wait_for_timeout(2300)
@@ -114,12 +122,9 @@ SCENES: dict[str, Callable[[Page, str], Awaitable[None]]] = {
 }
 
 
-async def main() -> None:
-    out = Path(sys.argv[1])
-    out.mkdir(parents=True, exist_ok=True)
-    wanted = sys.argv[2:]
-    port = 8091
-    server = await FakeGateway().start(port)
+async def main(out: Path, wanted: list[str]) -> None:
+    server = await FakeGateway().start(0)
+    base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     with tempfile.TemporaryDirectory() as scratch:
         sound = speech_like(Path(scratch) / "voice.wav")
         async with async_playwright() as driver:
@@ -128,18 +133,15 @@ async def main() -> None:
                 headless=True,
                 args=[*FLAGS, f"--use-file-for-fake-audio-capture={sound}"],
             )
-            for name, scene in SCENES.items():
-                for size, (width, height) in SIZES.items():
-                    for scheme in ("light", "dark"):
-                        label = f"{name}-{size}-{scheme}"
-                        if wanted and not any(label.startswith(each) for each in wanted):
-                            continue
-                        gateway_page = await browser.new_page(
-                            viewport={"width": width, "height": height},
-                            color_scheme=scheme,
-                            reduced_motion="reduce",
-                        )
-                        await picture(gateway_page, f"http://127.0.0.1:{port}/", scene, out / f"{label}.png")
+            for name, size, scheme in product(SCENES, SIZES, ("light", "dark")):
+                label = f"{name}-{size}-{scheme}"
+                if wanted and not any(label.startswith(each) for each in wanted):
+                    continue
+                width, height = SIZES[size]
+                page = await browser.new_page(
+                    viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce"
+                )
+                await picture(page, base, SCENES[name], out / f"{label}.png")
             await browser.close()
     server.close()
 
@@ -147,7 +149,7 @@ async def main() -> None:
 async def picture(page: Page, base: str, scene: Callable[[Page, str], Awaitable[None]], path: Path) -> None:
     page.on("console", lambda message: print(f"  console: {message.text}"))
     page.on("pageerror", lambda problem: print(f"  page error: {problem}"))
-    await page.add_init_script(RECENTS)
+    await page.add_init_script(REMEMBER.replace("RECENTS", json.dumps(RECENTS)))
     await page.goto(base)
     await page.locator(".line[data-line=online]").wait_for()
     await scene(page, base)
@@ -158,4 +160,6 @@ async def picture(page: Page, base: str, scene: Callable[[Page, str], Awaitable[
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    asyncio.run(main(folder, sys.argv[2:]))

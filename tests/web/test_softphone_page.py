@@ -6,14 +6,15 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from fake_gateway import FakeGateway
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 from screenshots import FLAGS, dial, state, until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path="/usr/bin/chromium", headless=True, args=FLAGS)
@@ -49,7 +50,7 @@ class House:
         return "".join(page.digits for page in self.gateway.pages.values())
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def house(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterator[House]:
     gateway = FakeGateway(getattr(request, "param", "open"))
     server = await gateway.start(0)
@@ -225,7 +226,7 @@ async def test_closing_the_page_ends_its_calls_at_once(house: House) -> None:
     await dial(page, "echo")
     await state(page, "answered")
     await page.goto("about:blank")
-    other = await house.tab()
+    await house.tab()
     assert house.calls == []
 
 
