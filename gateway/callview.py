@@ -73,7 +73,7 @@ def page(call: Mapping[str, Any]) -> str:
 
 
 def _quality(leg: str, stats: Mapping[str, Any]) -> str:
-    shown = [f"{words} {stats[key]}" for key, words in _SHOWN_STATS if stats.get(key) is not None]
+    shown = [f"{words} {stats[key]:.4g}" for key, words in _SHOWN_STATS if stats.get(key) is not None]
     dropped = [f"{key} {value}" for key, value in stats.items() if key.startswith("dropped_") and value]
     return f"  {leg:<8} " + ", ".join(shown + dropped)
 
