@@ -46,5 +46,9 @@ def test_location_without_a_line_falls_back_to_what_is_around_it() -> None:
     assert line_of((), lines) == 1
 
 
+def test_only_newlines_end_lines() -> None:
+    assert line_index('a = "\u2028\x85"\nb = 1\n')[("b",)] == 2
+
+
 def test_key_that_is_written_twice_is_named_by_its_first_line() -> None:
     assert line_index("[a]\nx = 1\n[b]\n[a]\nx = 2\n")[("a", "x")] == 2

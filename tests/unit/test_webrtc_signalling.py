@@ -1,12 +1,19 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from call.errors import PeerError
 from webrtc import signalling
 from webrtc.signalling import MAX_MESSAGE_BYTES, decode, encode
 
+SCHEMA_TEXT = (Path(__file__).parents[2] / "docs" / "signalling.schema.json").read_text()
+# The $ of ECMA 262, JSON Schema's dialect, matches only at the end; Python's also before a last newline.
+SCHEMA = json.loads(SCHEMA_TEXT.replace('$"', r'\\Z"'))
+CLIENT_SCHEMA = Draft202012Validator(SCHEMA | {"anyOf": [{"$ref": "#/$defs/ClientMessage"}]})
+SERVER_SCHEMA = Draft202012Validator(SCHEMA | {"anyOf": [{"$ref": "#/$defs/ServerMessage"}]})
 START = {"type": "call.start", "call": "p-1", "to": "+49 30 123", "sdp": "v=0"}
 
 
@@ -37,6 +44,7 @@ def frame(**fields: Any) -> str:
 def test_message_of_a_page_becomes_a_value(fields: dict[str, Any], message: signalling.ClientMessage) -> None:
     assert decode(json.dumps(fields)) == message
     assert decode(json.dumps(fields).encode()) == message
+    CLIENT_SCHEMA.validate(fields)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +84,15 @@ def test_what_is_no_message_is_refused_with_the_field_that_is_wrong(text: str | 
         decode(text)
     assert sentence in str(caught.value)
     assert "signalling.md" in caught.value.hint
+    assert not _is_json(text) or not CLIENT_SCHEMA.is_valid(json.loads(text))
+
+
+def _is_json(text: str | bytes) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def test_refusal_does_not_send_a_long_mistake_back() -> None:
@@ -154,6 +171,7 @@ SERVER_MESSAGES: list[tuple[signalling.ServerMessage, dict[str, Any]]] = [
 @pytest.mark.parametrize(("message", "fields"), SERVER_MESSAGES, ids=lambda value: type(value).__name__)
 def test_message_for_a_page_is_one_json_object(message: signalling.ServerMessage, fields: dict[str, Any]) -> None:
     assert json.loads(encode(message)) == fields
+    SERVER_SCHEMA.validate(fields)
 
 
 def test_welcome_tells_a_page_that_comes_back_its_calls() -> None:

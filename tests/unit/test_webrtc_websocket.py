@@ -7,10 +7,12 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
+from jsonschema import Draft202012Validator
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
@@ -23,6 +25,8 @@ from webrtc import signalling, websocket
 from webrtc.signalling import MAX_MESSAGE_BYTES
 from webrtc.websocket import Peer, TokenBucket, is_origin_allowed, serve_socket
 
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "signalling.schema.json").read_text())
+SERVER_SCHEMA = Draft202012Validator(SCHEMA | {"anyOf": [{"$ref": "#/$defs/ServerMessage"}]})
 OWN = "https://phone.example.com"
 HELLO = '{"type": "hello"}'
 DTMF = '{"type": "call.dtmf", "call": "c", "digits": "1"}'
@@ -77,6 +81,7 @@ class House:
 
 async def receive(client: ClientConnection) -> dict[str, Any]:
     message: dict[str, Any] = json.loads(await client.recv())
+    SERVER_SCHEMA.validate(message)
     return message
 
 
