@@ -1,0 +1,157 @@
+"""Command line of the bench: `python -m bench [--quick]`; see docs/performance.md."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import datetime
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from bench import machine, quality, speech, summary
+from bench.floor import Floor
+from bench.generator import Generator
+from bench.measure import Figures, Load, measure
+from bench.rtpengine import RtpEngine
+from bench.speech import Speech
+from bench.subject import RELAY, TRANSCODE, Job, Subject
+from bench.webtrunk import Webtrunk
+
+RESULTS: Final = machine.ROOT / "bench" / "results"
+CACHE: Final = machine.ROOT / ".cache" / "bench"
+CRATE: Final = machine.ROOT / "bench" / "loadgen"
+BINARY: Final = CRATE / "target" / "release" / "loadgen"
+
+Plan = tuple[tuple[Job, Load], ...]
+FULL: Final[Plan] = (
+    (TRANSCODE, Load(calls=20, churn=40, warm_s=2, window_s=8)),
+    (RELAY, Load(calls=100, churn=40, warm_s=2, window_s=8)),
+)
+QUICK: Final[Plan] = (
+    (TRANSCODE, Load(calls=5, churn=10, warm_s=1, window_s=4)),
+    (RELAY, Load(calls=20, churn=10, warm_s=1, window_s=4)),
+)
+
+
+def main() -> int:
+    """Measure, write the results, print the table; 1 when something needed is missing."""
+    options = _options()
+    try:
+        _build()
+        voice = speech.prepare(CACHE)
+        makers = _makers(options.only)
+        rounds = asyncio.run(_all_rounds(options, makers, voice))
+    except (FileNotFoundError, subprocess.CalledProcessError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    summed = summary.summarize(rounds)
+    print(summary.table(summed, _doubts(rounds)))
+    if options.write:
+        versions = {name: make().version for name, make in makers.items()}
+        _write(options.quick, rounds, summed, versions)
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="What a call costs; see docs/performance.md.")
+    parser.add_argument("--quick", action="store_true", help="one round with few calls, about a minute")
+    parser.add_argument("--rounds", type=int, default=0, help="interleaved rounds (default 4, quick 1)")
+    parser.add_argument("--only", nargs="*", default=[], help="subjects: webtrunk, rtpengine, floor")
+    parser.add_argument("--jobs", nargs="*", default=[], help="jobs: transcode, relay")
+    parser.add_argument("--no-write", dest="write", action="store_false", help="write no file to bench/results")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (1 if options.quick else 4)
+    return options
+
+
+def _build() -> None:
+    if not BINARY.exists() or _newest(CRATE / "src", machine.ROOT / "media" / "src") > BINARY.stat().st_mtime:
+        print("building the load generator …", flush=True)
+        subprocess.run(["cargo", "build", "--release", "--quiet", "--locked"], cwd=CRATE, check=True)
+
+
+def _newest(*directories: Path) -> float:
+    return max(file.stat().st_mtime for directory in directories for file in directory.rglob("*.rs"))
+
+
+def _makers(only: list[str]) -> dict[str, Callable[[], Subject]]:
+    makers: dict[str, Callable[[], Subject]] = {
+        "webtrunk": Webtrunk,
+        "rtpengine": RtpEngine,
+        "floor": lambda: Floor(BINARY),
+    }
+    return {name: make for name, make in makers.items() if not only or name in only}
+
+
+async def _all_rounds(
+    options: argparse.Namespace, makers: dict[str, Callable[[], Subject]], voice: Speech
+) -> list[Figures]:
+    """Every subject does every job once per round, one after the other: what the machine does hits all alike."""
+    plan = QUICK if options.quick else FULL
+    rounds: list[Figures] = []
+    with tempfile.TemporaryDirectory(prefix="webtrunk-bench-") as directory:
+        for number in range(options.rounds):
+            for job, load in plan:
+                if options.jobs and job.name not in options.jobs:
+                    continue
+                for make in makers.values():
+                    async with Generator(BINARY, voice.opus, voice.pcmu) as generator:
+                        figures = await measure(make(), job, load, generator, Path(directory))
+                    _listen(figures, voice)
+                    rounds.append(figures)
+                    print(_line(number, figures), flush=True)
+    return rounds
+
+
+def _listen(figures: Figures, voice: Speech) -> None:
+    """Judge what was kept; after the measurement, because it is work."""
+    for ear, path in figures.kept.items():
+        verdict = quality.judge(Path(path), Path(path).suffix[1:], voice.narrow)
+        figures.quality[ear] = asdict(verdict)
+        if verdict.pesq_nb < quality.LEAST_PESQ:
+            figures.faults.append(f"the {ear} heard the wrong thing: PESQ {verdict.pesq_nb}")
+    figures.kept.clear()
+
+
+def _line(number: int, figures: Figures) -> str:
+    latency = figures.media["to_phone"]["latency_us"]
+    others = figures.shares["others"] + figures.shares["stolen"]
+    return (
+        f"round {number + 1}  {figures.job:<9} {figures.subject:<9} {figures.cpu_total:7.3f} ms/call-s"
+        f"  set-up {figures.set_up_total:6.2f} ms  {figures.memory_kb:6.0f} kB/call"
+        f"  latency {latency['p50']}/{latency['p99']} µs  (others on the machine: {others:.2f} cores)"
+        + "".join(f"\n  ! {fault}" for fault in figures.faults)
+    )
+
+
+def _doubts(rounds: list[Figures]) -> list[str]:
+    return [f"{figures.subject}, {figures.job}: {fault}" for figures in rounds for fault in figures.faults]
+
+
+def _write(
+    options: argparse.Namespace, rounds: list[Figures], summed: dict[str, Any], versions: dict[str, str]
+) -> None:
+    now = datetime.datetime.now(tz=datetime.UTC)
+    result = {
+        "date": now.isoformat(timespec="seconds"),
+        "quick": is_quick,
+        "machine": machine.describe(),
+        "versions": versions,
+        **summed,
+        "doubts": _doubts(rounds),
+        "rounds": [asdict(figures) for figures in rounds],
+    }
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / f"{now:%Y%m%d-%H%M%S}{'-quick' if is_quick else ''}.json"
+    path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    print(f"\n  written: {path.relative_to(machine.ROOT)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,202 @@
+//! One browser or phone: a socket, its SRTP keys, the stream it sends and what it hears.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+
+use mediacore::codec::Codec;
+use mediacore::rtp::{self, HEADER_LEN, Header, Kind, Pt, SeqNo, Ssrc};
+use mediacore::srtp::{Profile, Receiver, Sender, SrtpError};
+
+use crate::command::Id;
+use crate::kernel::{self, Datagram, MAX_DATAGRAM};
+use crate::speech::Speech;
+use crate::tally::{Arrival, Extender};
+
+/// Packets per second of every stream.
+pub const PACKETS_PER_S: u64 = 50;
+
+/// What a datagram was.
+pub enum Heard {
+    /// RTP; the first of this endpoint.
+    FirstRtp,
+    /// RTP.
+    Rtp,
+    /// STUN or DTLS, for Python.
+    Signalling,
+    /// RTCP, or nothing that we understand.
+    Other,
+}
+
+/// A stream of speech to a gateway.
+pub struct Stream {
+    /// Where it goes.
+    to: SocketAddr,
+    codec: Codec,
+    /// Where in the speech it begins, so that not all streams say the same at once.
+    offset: usize,
+    /// Which endpoint hears it on the other side of the gateway.
+    pub peer: Id,
+    ssrc: Ssrc,
+    first: SeqNo,
+    /// When each packet was sent.
+    pub sent: Vec<u64>,
+    /// Packets that the kernel refused.
+    pub refused: u64,
+}
+
+impl Stream {
+    /// A stream that has not begun.
+    pub fn new(id: Id, to: SocketAddr, codec: Codec, offset: usize, peer: Id) -> Self {
+        // Spread over all sequence numbers: in every run some streams wrap.
+        let first = SeqNo(u16::try_from(id * 641 % 65_536).unwrap_or_default());
+        Self { to, codec, offset, peer, ssrc: Ssrc(0x6c6f_0000 + id), first, sent: Vec::new(), refused: 0 }
+    }
+
+    /// Begin to count anew.
+    pub fn forget(&mut self) {
+        // The numbers go on: a receiver must not see a jump back.
+        self.first = self.first.plus(u16::try_from(self.sent.len() % 65_536).unwrap_or_default());
+        self.offset += self.sent.len();
+        self.sent.clear();
+        self.refused = 0;
+    }
+
+    fn header(&self) -> Header {
+        let count = self.sent.len();
+        let ticks = u64::from(self.codec.clock_rate_hz()) / PACKETS_PER_S;
+        #[expect(clippy::cast_possible_truncation, reason = "RTP counts modulo 2^16 and 2^32")]
+        Header {
+            marker: self.offset + count == 0,
+            payload_type: Pt(self.codec.default_payload_type()),
+            sequence: self.first.plus(count as u16),
+            timestamp: (ticks * (self.offset + count) as u64) as u32,
+            ssrc: self.ssrc,
+        }
+    }
+}
+
+/// What an endpoint hears, kept to be judged: timestamp, length and payload of each packet.
+pub struct Keep {
+    path: String,
+    bytes: Vec<u8>,
+}
+
+struct Keys {
+    receiver: Receiver,
+    sender: Sender,
+}
+
+/// One browser or phone.
+pub struct Endpoint {
+    socket: UdpSocket,
+    keys: Option<Keys>,
+    /// What it sends.
+    pub stream: Option<Stream>,
+    /// What it heard.
+    pub arrivals: Vec<Arrival>,
+    /// SRTP packets that could not be authenticated, or came twice.
+    pub unauthentic: u64,
+    extender: Extender,
+    has_heard: bool,
+    keep: Option<Keep>,
+}
+
+impl Endpoint {
+    /// An endpoint on a port of its own.
+    pub fn open() -> io::Result<Self> {
+        Ok(Self {
+            socket: kernel::socket(true)?,
+            keys: None,
+            stream: None,
+            arrivals: Vec::new(),
+            unauthentic: 0,
+            extender: Extender::default(),
+            has_heard: false,
+            keep: None,
+        })
+    }
+
+    /// Its socket.
+    pub fn socket(&self) -> &UdpSocket {
+        &self.socket
+    }
+
+    /// Whether it plays a browser.
+    pub fn is_secure(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// Speak and expect SRTP.
+    pub fn secure(&mut self, profile: Profile, receive: &[u8], send: &[u8]) -> Result<(), SrtpError> {
+        let (receiver, sender) = (Receiver::new(profile, receive)?, Sender::new(profile, send)?);
+        self.keys = Some(Keys { receiver, sender });
+        Ok(())
+    }
+
+    /// Keep what is heard from here on.
+    pub fn keep(&mut self, path: String) {
+        self.keep = Some(Keep { path, bytes: Vec::new() });
+    }
+
+    /// Write what was kept.
+    pub fn write_kept(&mut self) -> io::Result<()> {
+        self.keep.take().map_or(Ok(()), |keep| std::fs::write(keep.path, keep.bytes))
+    }
+
+    /// Send the next packet of the stream.
+    pub fn speak(&mut self, speech: &Speech) {
+        let Some(stream) = &mut self.stream else {
+            return;
+        };
+        let frame = speech.frame(stream.codec, stream.offset + stream.sent.len());
+        let mut packet = [0; MAX_DATAGRAM];
+        let mut head = [0; HEADER_LEN];
+        rtp::write_header(&stream.header(), &mut head);
+        packet[..HEADER_LEN].copy_from_slice(&head);
+        packet[HEADER_LEN..HEADER_LEN + frame.len()].copy_from_slice(frame);
+        let mut len = HEADER_LEN + frame.len();
+        if let Some(keys) = &mut self.keys {
+            // It fails only after 2^47 packets; the packet would then count as lost.
+            len = keys.sender.protect_rtp(&mut packet, len).unwrap_or(0);
+        }
+        stream.sent.push(kernel::now_ns());
+        stream.refused += u64::from(self.socket.send_to(&packet[..len], stream.to).is_err());
+    }
+
+    /// Take a datagram that came.
+    pub fn hear(&mut self, buffer: &mut [u8], datagram: &Datagram) -> Heard {
+        match rtp::classify(&buffer[..datagram.len]) {
+            Some(Kind::Rtp) => self.hear_rtp(&mut buffer[..datagram.len], datagram.taken_ns),
+            Some(Kind::Stun | Kind::Dtls) => Heard::Signalling,
+            Some(Kind::Rtcp) | None => Heard::Other,
+        }
+    }
+
+    fn hear_rtp(&mut self, bytes: &mut [u8], at_ns: u64) -> Heard {
+        let mut len = bytes.len();
+        if let Some(keys) = &mut self.keys {
+            let Ok(clear) = keys.receiver.unprotect_rtp(bytes) else {
+                self.unauthentic += 1;
+                return Heard::Other;
+            };
+            len = clear;
+        }
+        let Some(packet) = rtp::parse(&bytes[..len]) else {
+            return Heard::Other;
+        };
+        if let Some(keep) = &mut self.keep {
+            keep.push(packet.header.timestamp, packet.payload);
+        }
+        self.arrivals.push(Arrival { number: self.extender.extend(packet.header.sequence.0), at_ns });
+        if std::mem::replace(&mut self.has_heard, true) { Heard::Rtp } else { Heard::FirstRtp }
+    }
+}
+
+impl Keep {
+    fn push(&mut self, timestamp: u32, payload: &[u8]) {
+        self.bytes.extend_from_slice(&timestamp.to_be_bytes());
+        // No UDP payload is longer than 16 bits can say.
+        self.bytes.extend_from_slice(&u16::try_from(payload.len()).unwrap_or(u16::MAX).to_be_bytes());
+        self.bytes.extend_from_slice(payload);
+    }
+}

@@ -1,0 +1,55 @@
+"""What is measured, and the job that all subjects do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol, Self
+
+from bench.generator import Endpoint, Generator
+
+Codec = Literal["opus", "PCMU"]
+Address = tuple[str, int]
+HOST: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the media of every call is turned into: the browser's codec into the phone's, and back."""
+
+    name: Literal["transcode", "relay"]
+    browser: Codec
+    phone: Codec = "PCMU"
+
+
+TRANSCODE: Final = Job("transcode", "opus")
+RELAY: Final = Job("relay", "PCMU")
+
+
+class Connected(Protocol):
+    """One call that is up: both endpoints know where to send."""
+
+    browser: Endpoint
+    phone: Endpoint
+    srtp: str
+    """Profile that protects the browser's side."""
+
+    async def end(self) -> None:
+        """Hang up; returns when the subject has let go of the call."""
+
+
+class Subject(Protocol):
+    """Something that carries calls between browsers and phones; running inside `async with`."""
+
+    name: str
+    version: str
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def connect(self, generator: Generator, job: Job, number: int) -> Connected:
+        """Make one call, ICE and DTLS included; `number` is unique within the subject's life."""
+
+    def processes(self) -> Mapping[int, str]:
+        """Its processes by id, and what each is called in the results."""

@@ -1,0 +1,101 @@
+"""Medians, ratios, and the table that is printed at the end. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import median
+from typing import Any, Final
+
+from bench.measure import Figures
+
+JOBS: Final = ("transcode", "relay")
+_WAYS: Final = ("to_phone", "to_browser")
+
+
+def summarize(rounds: Sequence[Figures]) -> dict[str, Any]:
+    """Medians of each subject and job, and what ours are of the others'."""
+    medians: dict[str, dict[str, Any]] = {}
+    for job in JOBS:
+        subjects = dict.fromkeys(figures.subject for figures in rounds if figures.job == job)
+        medians[job] = {
+            subject: _medians([f for f in rounds if (f.subject, f.job) == (subject, job)]) for subject in subjects
+        }
+    return {"medians": medians, "ratios": {job: _ratios(rounds, job) for job in JOBS}}
+
+
+def _medians(rounds: Sequence[Figures]) -> dict[str, Any]:
+    parts = dict.fromkeys(part for figures in rounds for part in figures.cpu)
+    quality = [figures.quality for figures in rounds if figures.quality]
+    return {
+        "calls": rounds[0].calls,
+        "srtp": rounds[0].srtp,
+        "cpu_ms_per_call_second": _round(median(f.cpu_total for f in rounds)),
+        "cpu_parts": {part: _round(median(f.cpu.get(part, 0.0) for f in rounds)) for part in parts},
+        "set_up_cpu_ms": _round(median(f.set_up_total for f in rounds)),
+        "set_up_parts": {part: _round(median(f.set_up.get(part, 0.0) for f in rounds)) for part in parts},
+        "memory_kb_per_call": round(median(f.memory_kb for f in rounds)),
+        "latency_us": {share: _latency(rounds, share) for share in ("p50", "p99")},
+        "pesq": {ear: _round(median(each[ear]["pesq_nb"] for each in quality)) for ear in (quality or [{}])[0]},
+        "lost": sum(f.media[way]["lost"] for f in rounds for way in _WAYS),
+        "sent": sum(f.media[way]["sent"] for f in rounds for way in _WAYS),
+    }
+
+
+def _latency(rounds: Sequence[Figures], share: str) -> dict[str, float]:
+    return {way: median(f.media[way]["latency_us"][share] for f in rounds) for way in _WAYS}
+
+
+def _ratios(rounds: Sequence[Figures], job: str) -> dict[str, float]:
+    """Median of the ratios within each round: what drifts between rounds cancels out."""
+    ours = [f for f in rounds if (f.subject, f.job) == ("webtrunk", job)]
+    ratios = {}
+    for other in ("rtpengine", "floor"):
+        theirs = [f for f in rounds if (f.subject, f.job) == (other, job)]
+        pairs = [(our.cpu_total, their.cpu_total) for our, their in zip(ours, theirs, strict=False)]
+        if pairs:
+            ratios[other] = _round(median(our / their for our, their in pairs if their))
+    return ratios
+
+
+def _round(value: float) -> float:
+    return round(value, 3)
+
+
+def table(summary: Mapping[str, Any], faults: Iterable[str]) -> str:
+    """The summary for a terminal."""
+    blocks = [_block(job, summary) for job in JOBS if summary["medians"][job]]
+    doubts = [f"  ! {fault}" for fault in faults]
+    return "\n\n".join(["", *blocks, "\n".join(doubts) or "  no packet was lost"])
+
+
+def _block(job: str, summary: Mapping[str, Any]) -> str:
+    subjects: Mapping[str, Any] = summary["medians"][job]
+    first = next(iter(subjects.values()))
+    title = f"{job}, {first['calls']} calls"
+    lines = [f"{title:<38}" + "".join(f"{name:>14}" for name in subjects)]
+    lines += [f"  {label:<36}" + "".join(f"{cell(each):>14}" for each in subjects.values()) for label, cell in _ROWS]
+    ours = subjects.get("webtrunk", {})
+    for part, value in ours.get("cpu_parts", {}).items():
+        lines.insert(2, f"    {part:<34}{value:>14.3f}")
+    ratios = ", ".join(f"{value:.2f} of {name}" for name, value in summary["ratios"][job].items())
+    return "\n".join([*lines, f"  our CPU: {ratios}" if ratios else ""]).rstrip()
+
+
+def _both(each: Mapping[str, Any], share: str) -> str:
+    ways = each["latency_us"][share]
+    return f"{ways['to_phone'] / 1000:.2f} / {ways['to_browser'] / 1000:.2f}"
+
+
+def _pesq(each: Mapping[str, Any]) -> str:
+    return f"{each['pesq']['phone']:.2f} / {each['pesq']['browser']:.2f}" if each["pesq"] else "-"
+
+
+_ROWS: Final[tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...]] = (
+    ("CPU ms per call-second", lambda each: f"{each['cpu_ms_per_call_second']:.3f}"),
+    ("CPU ms per call set up and ended", lambda each: f"{each['set_up_cpu_ms']:.2f}"),
+    ("memory per call, kB", lambda each: f"{each['memory_kb_per_call']}"),
+    ("latency p50 ms, to phone / browser", lambda each: _both(each, "p50")),
+    ("latency p99 ms, to phone / browser", lambda each: _both(each, "p99")),
+    ("PESQ, phone / browser", _pesq),
+    ("packets lost", lambda each: f"{each['lost']}"),
+)
