@@ -108,7 +108,7 @@ class Gateway:
         return Addresses(
             page=f"{scheme}://{_host(config.listen.host)}:{port}/",
             admin=f"http://{_host(config.admin.host)}:{admin_port}/",
-            sip_udp=f"{config.network[0].public}:{house.agent.started.udp_port}",
+            sip_udp=f"{config.networks[0].public}:{house.agent.started.udp_port}",
             browser_media=f"{address}:{media_port}",
         )
 
@@ -185,7 +185,7 @@ class _House:
 
 def _open_relays(config: Config) -> Relays:
     try:
-        return Relays(config.media, config.network)
+        return Relays(config.media, config.networks)
     except OSError as error:
         hint = "Set `media.browser_port` and `network.bind`, or stop what uses the port."
         raise TransportError(f"The media engine cannot start: {error.strerror or error}.", hint=hint) from error
@@ -198,8 +198,8 @@ def _worker_start(config: Config) -> messages.Start:
         for name, trunk in config.trunk.items()
     )
     return messages.Start(
-        bind=config.network[0].bind,
-        advertise=config.network[0].public,
+        bind=config.networks[0].bind,
+        advertise=config.networks[0].public,
         udp_port=sip.udp_port,
         tcp_port=sip.tcp_port,
         tls_port=sip.tls_port,

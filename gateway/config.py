@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import socket
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^
 Line = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
 CodecName = Literal["opus", "PCMU", "PCMA"]
 
+AUTO: Final = "auto"
 MIN_KEY: Final = 32
 """Characters of an HS256 key (RFC 7518 §3.2 asks for 256 bits)."""
 
@@ -35,6 +37,17 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def default_route_address() -> str:
+    """Our IPv4 address on the way to the rest of the world; "" without a route. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1 (RFC 5737)
+        except OSError:
+            return ""
+        address: str = probe.getsockname()[0]
+        return "" if is_loopback(address) else address
 
 
 def _check_tls_pair(cert: str, key: str) -> None:
@@ -132,12 +145,13 @@ class NetworkSettings(Settings):
     """One address of this machine, and what the outside knows it as (1:1 NAT)."""
 
     bind: str = "127.0.0.1"
+    """An address; or "auto": that of the default route, if there is one."""
     advertise: str = ""
 
     @field_validator("bind", "advertise")
     @classmethod
     def _address(cls, value: str) -> str:
-        if value:
+        if value and value != AUTO:
             try:
                 ipaddress.ip_address(value)
             except ValueError:
@@ -146,7 +160,11 @@ class NetworkSettings(Settings):
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
-        if not self.advertise and ipaddress.ip_address(self.bind).is_unspecified:
+        if self.advertise == AUTO:
+            raise ValueError("advertise is an IP address; only bind can be auto")
+        if self.bind == AUTO and self.advertise:
+            raise ValueError("bind auto advertises the address that it finds; give bind as an address instead")
+        if not self.advertise and self.bind != AUTO and ipaddress.ip_address(self.bind).is_unspecified:
             raise ValueError(f"bind {self.bind} needs advertise: the address that browsers and trunks can reach")
         return self
 
@@ -305,6 +323,16 @@ class Config(Settings):
     limits: LimitSettings = LimitSettings()
     user: dict[Name, UserSettings] = {}
     trunk: dict[Name, TrunkSettings] = {}
+
+    @property
+    def networks(self) -> tuple[NetworkSettings, ...]:
+        """The networks with `auto` looked up, each address once; an `auto` that finds nothing falls away."""
+        found: dict[str, NetworkSettings] = {}
+        for network in self.network:
+            bind = default_route_address() if network.bind == AUTO else network.bind
+            if bind:
+                found.setdefault(bind, NetworkSettings(bind=bind, advertise=network.advertise))
+        return tuple(found.values()) or (NetworkSettings(),)
 
     @property
     def trunk_rules(self) -> tuple[TrunkRule, ...]:

@@ -18,7 +18,7 @@ class DemoPhone:
     """The process `python -m demo`, alive inside `async with`."""
 
     def __init__(self, trunk: TrunkSettings, settings: Config) -> None:
-        network = settings.network[0]
+        network = settings.networks[0]
         self._arguments = (
             *("--bind", trunk.host, "--sip-port", str(trunk.sip_port)),
             *("--gateway", f"{network.public}:{settings.sip.udp_port}"),

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from call.dialplan import TrunkRule
+from gateway import config
 from gateway.config import Config, ConfigError, Mistake, check, is_loopback, load
 
 KEY = "k" * 40
@@ -204,3 +205,11 @@ def test_records_go_to_the_users_state_directory(tmp_path: Path, monkeypatch: py
     assert read(OPEN).records.resolved_url == f"sqlite:///{tmp_path}/webtrunk/records.sqlite"
     assert (tmp_path / "webtrunk").is_dir()
     assert read(f'{OPEN}[records]\nurl = "sqlite://"\n').records.resolved_url == "sqlite://"
+
+
+def test_auto_finds_the_default_route_or_falls_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = {"auth": {"mode": "open"}, "network": [{"bind": "127.0.0.1"}, {"bind": "auto"}]}
+    monkeypatch.setattr(config, "default_route_address", lambda: "192.0.2.7")
+    assert [network.public for network in Config.model_validate(document).networks] == ["127.0.0.1", "192.0.2.7"]
+    monkeypatch.setattr(config, "default_route_address", lambda: "")
+    assert [network.public for network in Config.model_validate(document).networks] == ["127.0.0.1"]
