@@ -10,10 +10,10 @@ import socket
 import sys
 from collections.abc import Callable
 
-from call.errors import PeerError, TransportError
+from call.errors import Overloaded, PeerError, TransportError
 from sip import messages
 from sip.channel import Channel
-from sip.messages import LegEvent, Start, Started
+from sip.messages import Heartbeat, LegEvent, Start, Started
 
 START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 4.0
@@ -42,6 +42,8 @@ class Agent:
         self._channel: Channel | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._stopping = False
+        self._pings = 0
+        self._waiting: dict[int, asyncio.Future[Heartbeat]] = {}
 
     async def start(self) -> None:
         """Start the worker and wait until its ports are open.
@@ -52,10 +54,31 @@ class Agent:
         await self._launch()
         self._keeper = asyncio.create_task(self._keep(), name="sip-agent")
 
+    def check(self) -> None:
+        """Whether there is a worker that can take a new call.
+
+        Raises:
+            Overloaded: It is being replaced.
+        """
+        if self._channel is None:
+            raise Overloaded("The SIP part of the gateway is being restarted.", hint="Try again in a few seconds.")
+
     def post(self, command: messages.Command) -> None:
         """Hand a command to the worker; while there is none, it is lost like its leg."""
         if self._channel:
             self._channel.send(command)
+
+    async def ping(self) -> Heartbeat:
+        """Ask the worker for a sign of life; it has then carried out everything posted before.
+
+        Raises:
+            TransportError: The worker was lost meanwhile.
+        """
+        self._pings += 1
+        answer: asyncio.Future[Heartbeat] = asyncio.get_running_loop().create_future()
+        self._waiting[self._pings] = answer
+        self.post(messages.Ping(self._pings))
+        return await answer
 
     async def stop(self) -> None:
         """End all calls, then the worker."""
@@ -136,6 +159,8 @@ class Agent:
                 event = messages.decode_event(line)
                 if isinstance(event, LegEvent):
                     self._deliver(event)
+                elif isinstance(event, Heartbeat) and (waiting := self._waiting.pop(event.sequence, None)):
+                    waiting.set_result(event)
         except TimeoutError:
             return f"The SIP worker hung for {HEARTBEAT_LIMIT_S} s and was killed."
         except StopAsyncIteration:
@@ -165,6 +190,9 @@ class Agent:
     async def _reap(self) -> None:
         """Make sure that the process is gone."""
         process, channel = self._process, self._channel
+        for waiting in self._waiting.values():
+            waiting.set_exception(TransportError("The SIP worker was lost."))
+        self._waiting.clear()
         self._process = self._channel = None
         if channel:
             await channel.close()

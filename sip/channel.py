@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 
-from sip.messages import Command, Event, encode
+from sip.messages import Command, Event, decode_command, encode
 
 MAX_LINE_BYTES = 1 << 20
 
@@ -36,6 +36,14 @@ class Channel:
                 yield line
         except (ConnectionError, ValueError):
             return
+
+    async def first_command(self) -> Command:
+        """What the gateway says first.
+
+        Raises:
+            PeerError: It is no command, or the socket closed before.
+        """
+        return decode_command(await self._reader.readline())
 
     def interrupt(self) -> None:
         """End `lines` as if the other end had closed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sip.messages import Ended, Fault
@@ -20,36 +20,40 @@ class LastWords:
     message: SipText | None
     """The BYE, CANCEL or final response that ended it; None: nobody sent one."""
     has_credentials: bool = False
+    was_accepted: bool = False
+    """The peer's 2xx was there already."""
 
 
 def ended(leg: str, words: LastWords) -> Ended:
     """The end of a leg that we did not release."""
     if words.message is None:
-        return by_fault(leg, words)
+        return _by_fault(leg, words)
     status = words.message.status
     if status == 0:
         status = 200 if words.message.start_line.startswith("BYE ") else 487
+    is_auth = status in AUTH_STATUSES
     return Ended(
         leg=leg,
         by="peer",
         status=status,
         phrase=words.message.phrase,
-        fault="auth" if status in AUTH_STATUSES else "",
-        detail=auth_detail(words) if status in AUTH_STATUSES else "",
+        fault="auth" if is_auth else "",
+        detail=_auth_detail(words.has_credentials) if is_auth else "",
         q850=words.message.q850,
         headers=words.message.end_to_end,
     )
 
 
-def auth_detail(words: LastWords) -> str:
-    """Why a challenge was the end of it."""
-    if words.has_credentials:
-        return "The user name and password were refused."
+def _auth_detail(has_credentials: bool) -> str:
+    if has_credentials:
+        return "The trunk refused the configured user name and password."
     return "The trunk asks for a user name and password, and none is configured."
 
 
-def by_fault(leg: str, words: LastWords) -> Ended:
-    """The end of a leg that nobody announced."""
+def _by_fault(leg: str, words: LastWords) -> Ended:
+    if words.was_accepted:
+        detail = "The call was answered without SDP, or with SDP that does not fit our offer."
+        return Ended(leg=leg, by="fault", status=488, fault="media", detail=detail)
     fault: Fault = "timeout" if words.status in (0, 408) else "transport"
     status = 408 if fault == "timeout" else 503
     return Ended(leg=leg, by="fault", status=status, fault=fault, detail=words.reason)
@@ -58,3 +62,18 @@ def by_fault(leg: str, words: LastWords) -> Ended:
 def by_us(leg: str, status: int) -> Ended:
     """`Release` did it."""
     return Ended(leg=leg, by="us", status=status)
+
+
+def by_bug(leg: str, detail: str, status: int = 500) -> Ended:
+    """The worker could not do what was asked."""
+    return Ended(leg=leg, by="fault", status=status, fault="worker", detail=detail)
+
+
+def malformed(leg: str, flaw: str) -> Ended:
+    """The trunk answered, and nobody could read it."""
+    return Ended(leg=leg, by="fault", status=502, fault="malformed", detail=f"The answer was no SIP message: {flaw}")
+
+
+def with_detail(event: Ended, detail: str) -> Ended:
+    """The same end, with better words."""
+    return replace(event, detail=detail)

@@ -262,7 +262,7 @@ class InfoDtmf:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Sent every 0.5 s and on `Ping` (then with its sequence)."""
+    """Sent every 0.5 s with sequence 0, and on `Ping` with its sequence."""
 
     sequence: int
     calls: int

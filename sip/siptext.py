@@ -13,10 +13,12 @@ from urllib.parse import unquote
 from sip.messages import Headers
 
 DIALOG_HEADERS: Final = frozenset(
-    "via from to call-id cseq max-forwards contact route record-route content-length content-type content-encoding "
-    "content-disposition allow supported require proxy-require unsupported min-se session-expires rseq rack "
-    "authorization proxy-authorization www-authenticate proxy-authenticate authentication-info mime-version "
-    "accept accept-encoding".split()
+    """
+    via from to call-id cseq max-forwards contact route record-route content-length content-type content-encoding
+    content-disposition allow supported require proxy-require unsupported min-se session-expires rseq rack
+    authorization proxy-authorization www-authenticate proxy-authenticate authentication-info mime-version
+    accept accept-encoding
+    """.split()
 )
 """Headers that belong to one hop or one dialog and mean nothing on another leg (RFC 7092 §3.2)."""
 
@@ -54,6 +56,11 @@ class SipText:
         return next((value for key, _, value in self.fields if key == name), "")
 
     @property
+    def is_ending(self) -> bool:
+        """True for what ends a dialog: BYE, CANCEL, a final refusal."""
+        return self.status >= 300 or self.start_line.startswith(("BYE ", "CANCEL "))
+
+    @property
     def sdp(self) -> str | None:
         """The body, if it is SDP (RFC 3264), alone or in a multipart body (RFC 5621)."""
         kind = self.first("content-type").lower()
@@ -72,7 +79,9 @@ class SipText:
     def q850(self) -> int | None:
         """Cause of `Reason: Q.850;cause=…` (RFC 3326)."""
         for key, _, value in self.fields:
-            if key == "reason" and (found := re.search(r"\bQ\.850\s*;(?:[^,]*;)?\s*cause\s*=\s*(\d{1,3})", value, re.I)):
+            if key == "reason" and (
+                found := re.search(r"\bQ\.850\s*;(?:[^,]*;)?\s*cause\s*=\s*(\d{1,3})", value, re.I)
+            ):
                 return int(found.group(1))
         return None
 

@@ -12,9 +12,8 @@ from call.errors import PolicyError
 from sip.messages import Headers, Invite, TrunkAccount
 from sip.siptext import SipText, uri_host_port
 
-USER_SAFE: Final = "-_.!~*'()&=+$,/"
-"""Characters that stand for themselves in the user part (RFC 3261 §25.1, without `;` and `?`, which some peers
-take for the start of parameters)."""
+USER_SAFE: Final = "-_.!~*'()&=+$,;?/"
+"""Characters that stand for themselves in the user part (RFC 3261 §25.1)."""
 
 
 def bracketed(host: str) -> str:

@@ -164,16 +164,17 @@ pj_bool_t RequestGate::receiveInDialog(pjsip_rx_data *rdata, pjsip_dialog *dialo
     /* Keep-alive of a session border controller; pjsua would say 500. */
     if (method.id == PJSIP_OPTIONS_METHOD)
         return respond(rdata, 200);
-    if (!call || !rdata->msg_info.msg->body)
+    if (!call)
         return PJ_FALSE;
-    if (text(method.name) == "UPDATE")
-        return receiveUpdate(rdata, call->index);
-    if (text(method.name) == "INFO")
+    bool has_body = rdata->msg_info.msg->body != NULL;
+    if (has_body ? text(method.name) == "UPDATE" : method.id == PJSIP_INVITE_METHOD)
+        return receiveOffer(rdata, call->index);
+    if (has_body && text(method.name) == "INFO")
         return receiveInfo(rdata, call->index);
     return PJ_FALSE;
 }
 
-pj_bool_t RequestGate::receiveUpdate(pjsip_rx_data *rdata, int callId)
+pj_bool_t RequestGate::receiveOffer(pjsip_rx_data *rdata, int callId)
 {
     if (isWaiting(rdata))
         return PJ_TRUE;
@@ -182,7 +183,7 @@ pj_bool_t RequestGate::receiveUpdate(pjsip_rx_data *rdata, int callId)
         return PJ_FALSE;
     int token = nextToken++;
     waiting[token] = clone;
-    if (onUpdate(token, callId, body(rdata)))
+    if (onOffer(token, callId, body(rdata)))
         return PJ_TRUE;
     waiting.erase(token);
     pjsip_rx_data_free_cloned(clone);

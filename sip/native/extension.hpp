@@ -28,23 +28,23 @@ public:
     virtual int onRequest(const std::string &method, SipRxData &rdata)
     { PJ_UNUSED_ARG(method); PJ_UNUSED_ARG(rdata); return 0; }
 
-    /** An UPDATE with an SDP offer (RFC 3311) for a call. It waits until `resume`. Return false to
-     *  let pjsip handle it at once. */
-    virtual bool onUpdate(int token, int callId, const std::string &offer)
+    /** An UPDATE with an offer (RFC 3311), or a re-INVITE that asks for ours (`offer` is ""): pjsip
+     *  would answer both at once. Return true to let it wait until `resume`. */
+    virtual bool onOffer(int token, int callId, const std::string &offer)
     { PJ_UNUSED_ARG(token); PJ_UNUSED_ARG(callId); PJ_UNUSED_ARG(offer); return false; }
 
     /** An INFO in a dialog (RFC 6086). Return the status to answer it with, or 0 to let pjsip handle it. */
     virtual int onInfo(int callId, const std::string &contentType, const std::string &body)
     { PJ_UNUSED_ARG(callId); PJ_UNUSED_ARG(contentType); PJ_UNUSED_ARG(body); return 0; }
 
-    /** Hand a waiting UPDATE to pjsip, which asks for the answer in Call::onCallRxOffer. */
+    /** Hand a waiting request to pjsip, which asks for our SDP in Call::onCallSdpCreated. */
     void resume(int token);
 
 #ifndef SWIG
 private:
     pj_bool_t receive(pjsip_rx_data *rdata);
     pj_bool_t receiveInDialog(pjsip_rx_data *rdata, pjsip_dialog *dialog);
-    pj_bool_t receiveUpdate(pjsip_rx_data *rdata, int callId);
+    pj_bool_t receiveOffer(pjsip_rx_data *rdata, int callId);
     pj_bool_t receiveInfo(pjsip_rx_data *rdata, int callId);
     pj_bool_t respond(pjsip_rx_data *rdata, int status);
     bool isWaiting(pjsip_rx_data *rdata) const;

@@ -104,8 +104,11 @@ def codec_table() -> str:
         f'    {{ {{ "{name}", {len(name)} }}, {payload_type}, {rate}, {channels}, 20, 64000, 64000 }},\n'
         for name, payload_type, rate, channels in CODECS
     )
-    fields = "pj_str_t encoding_name; pj_uint8_t payload_type; unsigned clock_rate; unsigned channel_cnt;"
-    return f"static struct alt_codec\n{{\n    {fields}\n    unsigned frm_ptime; unsigned avg_bps; unsigned max_bps;\n}} codec_list[] =\n{{\n{rows}}};\n"
+    fields = (
+        "    pj_str_t encoding_name; pj_uint8_t payload_type; unsigned clock_rate; unsigned channel_cnt;\n"
+        "    unsigned frm_ptime; unsigned avg_bps; unsigned max_bps;\n"
+    )
+    return f"static struct alt_codec\n{{\n{fields}}} codec_list[] =\n{{\n{rows}}};\n"
 
 
 def without_media(sample: str) -> str:

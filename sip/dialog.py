@@ -1,0 +1,320 @@
+"""One INVITE dialog of pjsua2: commands in, events out (RFC 3261 §12 to §15)."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, Protocol
+
+import pjsua2 as pj
+
+from call.errors import TransportError
+from sip import endings, messages, siptext
+from sip.legs import Legs
+from sip.messages import Headers, TrunkAccount
+
+log = logging.getLogger("sip.dialog")
+
+P = ParamSpec("P")
+
+
+class Waiting(Protocol):
+    """Holds offers back until the gateway has answered them."""
+
+    answering_with: int
+    """Status for the offer that is being answered right now."""
+
+    def answer(self, token: int, status: int) -> None:
+        """Let an offer go on to pjsip."""
+
+
+class Desk(Protocol):
+    """What a dialog needs of the stack that it belongs to."""
+
+    legs: Legs
+    dialogs: dict[int, DialogCall]
+
+    @property
+    def gate(self) -> Waiting:
+        """Where offers wait."""
+
+    def later(self, action: Callable[[int], None], argument: int) -> None:
+        """Do it after pjsip's callback has returned."""
+
+    def forget(self, dialog: DialogCall) -> None:
+        """The dialog is over."""
+
+
+def guarded(callback: Callable[Concatenate[DialogCall, P], None]) -> Callable[Concatenate[DialogCall, P], None]:
+    """An exception in a director callback would only be printed by SWIG: end the leg with it instead."""
+
+    def safe(self: DialogCall, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            callback(self, *args, **kwargs)
+        except Exception:
+            log.exception("%s failed on leg %s", callback.__name__, self.leg)
+            self.desk.legs.broken(self)
+
+    return functools.update_wrapper(safe, callback)
+
+
+class DialogCall(pj.Call):
+    """One INVITE dialog. Its callbacks build an event and return; `sip.legs` decides."""
+
+    def __init__(
+        self, desk: Desk, account: pj.Account, settings: TrunkAccount, leg: str, call_id: int = pj.PJSUA_INVALID_ID
+    ) -> None:
+        pj.Call.__init__(self, account, call_id)
+        self.desk = desk
+        self.leg = leg
+        self.trunk = settings
+        self.is_incoming = call_id != pj.PJSUA_INVALID_ID
+        self.has_heard = self.is_incoming
+        self.has_offer = False
+        """The INVITE that came in held SDP."""
+        self._local_sdp = ""
+        """What we say whenever pjsip asks for our SDP."""
+        self._is_confirmed = False
+        self._accepted_by: siptext.SipText | None = None
+        """The peer's 2xx, or its ACK to ours."""
+        self._ended_by: siptext.SipText | None = None
+        """A BYE or CANCEL that pjsip will report as the end, without its text."""
+        self._sdp_before: str | None = None
+        """Our SDP before a re-INVITE of ours that is on its way."""
+        self._waiting_token: int | None = None
+        """An offer of the peer that the gate holds back."""
+        self._owes_offer = False
+        """The peer asked for our offer in a re-INVITE; its answer comes with the ACK."""
+        self._call_id_header = ""
+
+    # --- what sip.legs asks for ---
+
+    def place(self, uri: str, from_header: str, sdp: str, headers: Headers) -> None:
+        """Send the INVITE."""
+        self._local_sdp = sdp
+        prm = call_options()
+        prm.txOption.localUri = from_header
+        add_headers(prm.txOption, headers)
+        try:
+            self.makeCall(uri, prm)
+        except pj.Error as error:
+            raise TransportError(f"The INVITE could not be sent: {error.reason}.") from None
+        self.desk.dialogs[self.getId()] = self
+
+    def progress(self, status: int, sdp: str | None, headers: Headers) -> None:
+        """Send 18x."""
+        self._answer(status, sdp, headers)
+
+    def accept(self, sdp: str, headers: Headers) -> None:
+        """Send 200."""
+        self._answer(200, sdp, headers)
+
+    def _answer(self, status: int, sdp: str | None, headers: Headers) -> None:
+        prm = pj.CallOpParam()
+        prm.statusCode = status
+        add_headers(prm.txOption, headers)
+        if sdp and not self._local_sdp:  # the first answer to an offer is the answer (RFC 3261 §13.2.1)
+            self._local_sdp = sdp
+            if self.has_offer:
+                prm.sdp.wholeSdp = sdp
+        try:
+            self.answer(prm)
+        except pj.Error as error:
+            raise TransportError(f"The {status} response could not be sent: {error.reason}.") from None
+
+    def discard(self, status: int, reason: str = "", headers: Headers = ()) -> None:
+        """BYE, CANCEL or a final response."""
+        prm = pj.CallOpParam()
+        # What was an answer to a caller cannot be below 300; BYE and CANCEL do not carry it.
+        prm.statusCode = max(status, 300) if status != 200 else 480 if self.is_incoming else 200
+        prm.reason = reason
+        add_headers(prm.txOption, headers)
+        try:
+            if self.isActive():
+                self.hangup(prm)
+        except pj.Error as error:
+            log.warning("leg %s: hang-up failed: %s", self.leg, error.reason)
+
+    def abandon(self, status: int) -> None:
+        """Forget the call without another word."""
+        identity = self.getId()
+        self.discard(status)
+        pj.terminateCall(identity, self._call_id_header, status)
+
+    def reoffer(self, sdp: str) -> bool:
+        """Send a re-INVITE."""
+        self._sdp_before, self._local_sdp = self._local_sdp, sdp
+        try:
+            self.reinvite(call_options())
+        except pj.Error as error:
+            log.info("leg %s: re-INVITE not sent: %s", self.leg, error.reason)
+            self._local_sdp, self._sdp_before = self._sdp_before, None
+            return False
+        return True
+
+    def reanswer(self, status: int, sdp: str | None) -> None:
+        """Answer what the gate holds back, or the re-INVITE that pjsip let us answer later."""
+        if sdp and status < 300:
+            self._local_sdp = sdp
+        if self._waiting_token is not None:
+            token, self._waiting_token = self._waiting_token, None
+            self.desk.gate.answer(token, status)
+            return
+        prm = call_options()
+        prm.statusCode = status
+        prm.sdp.wholeSdp = self._local_sdp if status < 300 else ""
+        try:
+            self.answer(prm)
+        except pj.Error as error:
+            log.info("leg %s: nothing to answer with %d: %s", self.leg, status, error.reason)
+
+    # --- what the gate hands over ---
+
+    def offered(self, token: int, sdp: str) -> bool:
+        """A re-INVITE without SDP, or an UPDATE; True: it waits for `reanswer`."""
+        if self._waiting_token is not None or self._sdp_before is not None:
+            return False  # glare: pjsip says 491 or 500 (RFC 3311 §5.2)
+        if not self._is_confirmed:
+            # Early media that moves. It cannot wait, our side of the session stays what it is.
+            if sdp and not self.is_incoming:
+                self.tell(messages.Ringing(self.leg, 183, sdp, ()))
+            return False
+        self._waiting_token = token
+        self._owes_offer = not sdp
+        self.tell(messages.Reoffered(self.leg, sdp or None))
+        return True
+
+    def digit(self, content_type: str, body: str) -> int:
+        """An INFO with a body; the status to answer it with."""
+        digit = siptext.info_dtmf(content_type, body)
+        if digit is None:
+            return 415
+        self.tell(messages.InfoDtmf(self.leg, *digit))
+        return 200
+
+    # --- callbacks of pjsua2 ---
+
+    def tell(self, event: messages.LegEvent) -> None:
+        self.desk.legs.tell(event)
+
+    @guarded
+    def onCallSdpCreated(self, prm: pj.OnCallSdpCreatedParam) -> None:
+        if self._local_sdp:
+            prm.sdp.wholeSdp = self._local_sdp
+        elif prm.remSdp.wholeSdp:
+            # pjsip wants an answer before we have one. The offer itself is always acceptable to its
+            # negotiator, and is replaced before anything is sent.
+            prm.sdp.wholeSdp = prm.remSdp.wholeSdp
+
+    @guarded
+    def onCallState(self, prm: pj.OnCallStateParam) -> None:
+        info = self.getInfo()
+        self._call_id_header = info.callIdString
+        message = received(prm.e)
+        if info.state == pj.PJSIP_INV_STATE_CONNECTING and message and message.status:
+            self._accepted_by = message
+        elif info.state == pj.PJSIP_INV_STATE_CONFIRMED:
+            self._confirmed(message)
+        elif info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
+            self._disconnected(info, message)
+
+    def _confirmed(self, message: siptext.SipText | None) -> None:
+        if self._is_confirmed:
+            return
+        if self.is_incoming:
+            self._accepted_by = message
+        headers = self._accepted_by.end_to_end if self._accepted_by else ()
+        sdp = self.activeRemoteSdp()
+        self._is_confirmed = bool(sdp)
+        if sdp:
+            self.tell(messages.Answered(self.leg, sdp, headers))
+            return
+        self.desk.legs.disconnected(self, endings.LastWords(488, "", None, was_accepted=True))
+        self.desk.later(self.discard, 488)
+
+    def _disconnected(self, info: pj.CallInfo, message: siptext.SipText | None) -> None:
+        # A CANCEL is seen only as a transaction, just before.
+        message = message if message and message.is_ending else self._ended_by
+        words = endings.LastWords(
+            status=info.lastStatusCode,
+            reason=info.lastReason,
+            message=message,
+            has_credentials=bool(self.trunk.user),
+            was_accepted=self._accepted_by is not None and not self._is_confirmed,
+        )
+        self.desk.legs.disconnected(self, words)
+        self.desk.forget(self)
+
+    @guarded
+    def onCallTsxState(self, prm: pj.OnCallTsxStateParam) -> None:
+        message = received(prm.e)
+        transaction = prm.e.body.tsxState.tsx
+        if message:
+            self.has_heard = True
+            if message.start_line.startswith(("BYE ", "CANCEL ")):
+                self._ended_by = message
+        if transaction.method != "INVITE" or transaction.role != pj.PJSIP_ROLE_UAC:
+            return
+        if not self._is_confirmed and message and 180 <= message.status <= 189:
+            self.tell(messages.Ringing(self.leg, message.status, message.sdp, message.end_to_end))
+        elif self._is_confirmed and self._sdp_before is not None and transaction.statusCode >= 200:
+            self._reoffer_answered(transaction.statusCode)
+
+    def _reoffer_answered(self, status: int) -> None:
+        if status >= 300:
+            self._local_sdp = self._sdp_before or ""
+        self._sdp_before = None
+        self.tell(messages.Reanswered(self.leg, status, self.activeRemoteSdp() if status < 300 else None))
+
+    @guarded
+    def onCallMediaState(self, prm: pj.OnCallMediaStateParam) -> None:
+        if self._owes_offer and self._waiting_token is None:
+            self._owes_offer = False
+            self.tell(messages.Reanswered(self.leg, 200, self.activeRemoteSdp()))
+
+    @guarded
+    def onCallRxReinvite(self, prm: pj.OnCallRxReinviteParam) -> None:
+        prm.isAsync = bool(prm.offer.wholeSdp)
+        if prm.isAsync:
+            self.tell(messages.Reoffered(self.leg, prm.offer.wholeSdp))
+
+    @guarded
+    def onCallRxOffer(self, prm: pj.OnCallRxOfferParam) -> None:
+        prm.statusCode = self.desk.gate.answering_with
+
+    def onCallRedirected(self, prm: pj.OnCallRedirectedParam) -> int:
+        # Following would let the peer choose where our money goes: the gateway decides.
+        return int(pj.PJSIP_REDIRECT_REJECT)
+
+    @guarded
+    def onCallTransferRequest(self, prm: pj.OnCallTransferRequestParam) -> None:
+        # Accepting makes pjsua place a call of its own.
+        prm.statusCode = 603
+
+
+def received(event: pj.SipEvent) -> siptext.SipText | None:
+    """The message that a pjsip event is about, if it was received."""
+    if event.type == pj.PJSIP_EVENT_TSX_STATE and event.body.tsxState.type == pj.PJSIP_EVENT_RX_MSG:
+        return siptext.parse(event.body.tsxState.src.rdata.wholeMsg)
+    if event.type == pj.PJSIP_EVENT_RX_MSG:
+        return siptext.parse(event.body.rxMsg.rdata.wholeMsg)
+    return None
+
+
+def add_headers(option: pj.SipTxOption, headers: Headers) -> None:
+    """Put our headers into a message that pjsip builds."""
+    for name, value in headers:
+        header = pj.SipHeader()
+        header.hName = name
+        header.hValue = value
+        option.headers.append(header)
+
+
+def call_options() -> pj.CallOpParam:
+    """One audio stream as far as pjsip is concerned; our own SDP says what there is."""
+    prm = pj.CallOpParam(True)
+    prm.opt.audioCount = 1
+    prm.opt.videoCount = 0
+    prm.opt.textCount = 0
+    return prm

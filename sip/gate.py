@@ -1,0 +1,47 @@
+"""What stands before pjsip's dialog layer: who may talk to us, and offers that must wait for the gateway."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+import pjsua2 as pj
+
+from sip.dialog import DialogCall
+
+log = logging.getLogger("sip.gate")
+
+
+class Gate(pj.RequestGate):
+    """Sees every request outside a dialog first, and offers that must wait for the gateway."""
+
+    def __init__(self, dialogs: Mapping[int, DialogCall], admit: Callable[[str, pj.SipRxData], int]) -> None:
+        """`dialogs` by pjsua's call id; `admit` judges what belongs to none of them."""
+        pj.RequestGate.__init__(self)
+        self._dialogs = dialogs
+        self._admit = admit
+        self.answering_with = 200
+        """Status for the offer that is being resumed."""
+
+    def answer(self, token: int, status: int) -> None:
+        """Let an offer that waits go on, to be answered with this status."""
+        self.answering_with = status
+        try:
+            self.resume(token)
+        finally:
+            self.answering_with = 200
+
+    def onRequest(self, method: str, rdata: pj.SipRxData) -> int:
+        try:
+            return self._admit(method, rdata)
+        except Exception:
+            log.exception("a %s could not be judged", method)
+            return -1
+
+    def onOffer(self, token: int, call_id: int, offer: str) -> bool:
+        dialog = self._dialogs.get(call_id)
+        return dialog.offered(token, offer) if dialog else False
+
+    def onInfo(self, call_id: int, content_type: str, body: str) -> int:
+        dialog = self._dialogs.get(call_id)
+        return dialog.digit(content_type, body) if dialog else 481

@@ -1,0 +1,260 @@
+"""pjsip with its transports and trunks, on one thread inside the asyncio loop."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import logging
+import os
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import pjsua2 as pj
+
+from call.errors import TransportError
+from sip import messages, siptext, trunk
+from sip.dialog import DialogCall
+from sip.flaws import Flaws
+from sip.gate import Gate
+from sip.legs import Legs
+from sip.messages import Start, Transport, TrunkAccount
+from sip.names import Names
+from sip.resolver import Resolver
+from sip.stacksettings import account_config, endpoint_config, transport_config, transport_sentence
+
+log = logging.getLogger("sip.stack")
+
+STOP_GRACE_S: Final = 1.5
+"""How long BYE and CANCEL may take on the way out."""
+RESOLVE_TRUNKS_EVERY_S: Final = 60.0
+MAX_EVENTS_PER_WAKEUP: Final = 64
+
+
+class PjLoop:
+    """Drives pjsip from the asyncio loop that owns it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, endpoint: pj.Endpoint) -> None:
+        self._loop = loop
+        self._endpoint = endpoint
+        self._timer: asyncio.TimerHandle | None = None
+        self._descriptor = ctypes.c_int.from_address(endpoint.libGetSipIoqueueHandle()).value
+        loop.add_reader(self._descriptor, self.pump)
+
+    def pump(self) -> None:
+        """Handle what is ready, then sleep until pjsip's next timer."""
+        for _ in range(MAX_EVENTS_PER_WAKEUP):
+            if self._endpoint.libHandleEvents(0) <= 0:
+                break
+        self.arm()
+
+    def arm(self) -> None:
+        """Wake up for pjsip's next timer; call it after anything that may have set one."""
+        if self._timer:
+            self._timer.cancel()
+        due_ms = pj.nextTimerMs()
+        self._timer = self._loop.call_later(max(due_ms, 1) / 1000, self.pump) if due_ms >= 0 else None
+
+
+class TrunkLine(pj.Account):
+    """pjsip's account of one trunk: credentials, transport, Contact."""
+
+    def __init__(self, stack: PjStack, settings: TrunkAccount) -> None:
+        pj.Account.__init__(self)
+        self.stack = stack
+        self.trunk = settings
+
+    def onIncomingCall(self, prm: pj.OnIncomingCallParam) -> None:
+        try:
+            self.stack.incoming(prm)
+        except Exception:
+            log.exception("an incoming INVITE could not be handled")  # pjsua2 answers 500
+
+
+class PjLog(pj.LogWriter):
+    """Takes up pjsip's complaints about packets; passes nothing on that a stranger could fill a disk with."""
+
+    def __init__(self, flaws: Flaws) -> None:
+        pj.LogWriter.__init__(self)
+        self._flaws = flaws
+
+    def write(self, entry: pj.LogEntry) -> None:
+        if not self._flaws.note_log(entry.msg) and entry.level <= 1:
+            log.info("pjsip: %s", entry.msg.strip().split("\n")[0])
+
+
+class Endpoint(pj.Endpoint):
+    """pjsip's endpoint, with the two callbacks we need of it."""
+
+    stack: PjStack
+
+    def onSelectAccount(self, prm: pj.OnSelectAccountParam) -> None:
+        line = self.stack.line_of(prm.rdata)
+        if line:
+            prm.accountIndex = line.getId()
+
+    def onTransportState(self, prm: pj.OnTransportStateParam) -> None:
+        if prm.state == pj.PJSIP_TP_STATE_DISCONNECTED and prm.tlsInfo.verifyStatus:
+            host, port = trunk.split_source(prm.tlsInfo.remoteAddr)
+            reasons = " ".join(dict.fromkeys(prm.tlsInfo.verifyMsgs))
+            self.stack.tls_flaws.note(host, port, f"The TLS certificate of {host}:{port} is not trusted: {reasons}")
+
+
+class PjStack:
+    """pjsip with its transports and trunks."""
+
+    def __init__(self, emit: Callable[[messages.Event], None], tasks: asyncio.TaskGroup, settings: Start) -> None:
+        self.settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._tasks = tasks
+        self.names = Names(self._loop.time)
+        self.garbage, self.tls_flaws = Flaws(self._loop.time), Flaws(self._loop.time)
+        self.garbage_from, self.flaw_of = self.garbage.of, self.tls_flaws.of
+        self.legs = Legs(self, self.names, emit, self.spawn, settings.trunks)
+        self.dialogs: dict[int, DialogCall] = {}
+        """By pjsua's call id."""
+        self.lines: dict[str, TrunkLine] = {}
+        self.transports: dict[Transport, tuple[int, int]] = {}
+        """pjsua's transport id and the port."""
+        self.is_stopping = False
+
+    def open(self) -> None:
+        """Start pjsip and open the transports.
+
+        Raises:
+            TransportError: A port is taken, a certificate cannot be read; the sentence says which.
+        """
+        try:
+            self._open()
+        except pj.Error as error:
+            raise TransportError(f"pjsip cannot start: {error.reason}.") from None
+
+    def _open(self) -> None:
+        self.endpoint = Endpoint()
+        self.endpoint.stack = self
+        self.endpoint.libCreate()
+        self.endpoint.libInit(endpoint_config(self.settings, PjLog(self.garbage)))
+        self._pj_loop = PjLoop(self._loop, self.endpoint)
+        used = {account.transport for account in self.settings.trunks}
+        self._open_transport("udp", self.settings.udp_port)
+        if self.settings.tcp_port is not None or "tcp" in used:
+            self._open_transport("tcp", self.settings.tcp_port or 0)
+        if self.settings.tls_port is not None or "tls" in used:
+            self._open_transport("tls", self.settings.tls_port or 0)
+        self.endpoint.libStart()
+        self.endpoint.audDevManager().setNoDev()
+        self.gate = Gate(self.dialogs, self.admit)
+        self.resolver = Resolver(self.names, self.spawn, self.arm)
+        self.gate.attach()
+        self.resolver.attach()
+        for account in self.settings.trunks:
+            self._add_line(account)
+        self.spawn(self._resolve_trunks())
+
+    def _open_transport(self, kind: Transport, port: int) -> None:
+        types = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
+        family = pj.PJSIP_TRANSPORT_IPV6 if ":" in self.settings.bind else 0
+        try:
+            identity = self.endpoint.transportCreate(types[kind] + family, transport_config(self.settings, kind, port))
+        except pj.Error as error:
+            raise TransportError(transport_sentence(self.settings, kind, port, error.reason)) from None
+        local = self.endpoint.transportGetInfo(identity).localName
+        self.transports[kind] = (identity, trunk.split_source(local)[1])
+
+    def _add_line(self, account: TrunkAccount) -> None:
+        line = TrunkLine(self, account)
+        try:
+            line.create(account_config(account, self.settings, *self.transports[account.transport]))
+        except pj.Error as error:
+            raise TransportError(f"Trunk {account.name} cannot be used: {error.reason}.") from None
+        self.lines[account.name] = line
+
+    async def _resolve_trunks(self) -> None:
+        """Keep the addresses of the trunks current: they say whose an incoming request is."""
+        while True:
+            for account in self.settings.trunks:
+                try:
+                    await self.names.lookup(account.host)
+                except TransportError as error:
+                    log.warning("calls from trunk %s are not recognised: %s", account.name, error)
+            await asyncio.sleep(RESOLVE_TRUNKS_EVERY_S)
+
+    def started(self) -> messages.Started:
+        """Which ports are open."""
+
+        def port(kind: Transport, asked: int | None) -> int | None:
+            return self.transports[kind][1] if asked is not None else None
+
+        tcp, tls = port("tcp", self.settings.tcp_port), port("tls", self.settings.tls_port)
+        return messages.Started(self.transports["udp"][1], tcp, tls, os.getpid())
+
+    def arm(self) -> None:
+        """pjsip may have set a timer."""
+        self._pj_loop.arm()
+
+    def live_calls(self) -> int:
+        """Calls that pjsip still has something to do for."""
+        return pj.liveCalls()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run beside everything else."""
+        self._tasks.create_task(work)
+
+    def later(self, action: Callable[[int], None], argument: int) -> None:
+        """Do it after pjsip's callback has returned."""
+
+        def act() -> None:
+            action(argument)
+            self.arm()
+
+        self._loop.call_soon(act)
+
+    def place(self, command: messages.Invite) -> DialogCall:
+        """Send an INVITE."""
+        line = self.lines[command.trunk]
+        dialog = DialogCall(self, line, line.trunk, command.leg)
+        from_header = trunk.from_header(line.trunk, command, self.settings.advertise)
+        dialog.place(trunk.request_uri(line.trunk, command.number), from_header, command.sdp, command.headers)
+        return dialog
+
+    def forget(self, dialog: DialogCall) -> None:
+        """Let go of a call, but not inside its own callback: the last reference destroys it."""
+        self.dialogs.pop(dialog.getId(), None)
+        self._loop.call_soon(lambda _: None, dialog)
+
+    def line_of(self, rdata: pj.SipRxData) -> TrunkLine | None:
+        """The trunk that a request comes from."""
+        accounts = self.settings.trunks
+        addresses = {account.host: frozenset(self.names.last(account.host)) for account in accounts}
+        found = trunk.trunk_of(rdata.srcAddress, siptext.parse(rdata.wholeMsg), accounts, addresses)
+        return self.lines[found.name] if found else None
+
+    def admit(self, method: str, rdata: pj.SipRxData) -> int:
+        """0: pjsip handles it; -1: no answer; else the status of a terse one."""
+        if self.line_of(rdata) is None:
+            log.warning("%s from %s, which is no trunk: not answered", method, rdata.srcAddress)
+            return -1
+        if self.is_stopping:
+            return 503
+        if method in ("INVITE", "ACK", "CANCEL", "BYE", "PRACK", "UPDATE"):
+            return 0
+        return 200 if method == "OPTIONS" else 405
+
+    def incoming(self, prm: pj.OnIncomingCallParam) -> None:
+        """An INVITE that the gate let through."""
+        line = self.line_of(prm.rdata)
+        if line is None:
+            return  # the trunk's name has just changed its addresses; pjsua2 answers 500
+        message = siptext.parse(prm.rdata.wholeMsg)
+        dialog = DialogCall(self, line, line.trunk, self.legs.next_incoming(), prm.callId)
+        dialog.has_offer = message.sdp is not None
+        self.dialogs[prm.callId] = dialog
+        self.legs.incoming(dialog, prm.rdata.srcAddress, message)
+
+    async def close(self) -> None:
+        """BYE, CANCEL or 503 for every call; wait a moment for what comes back."""
+        self.is_stopping = True
+        self.legs.release_all(503)
+        deadline = self._loop.time() + STOP_GRACE_S
+        while self.live_calls() and self._loop.time() < deadline:
+            self._pj_loop.pump()
+            await asyncio.sleep(0.01)

@@ -1,0 +1,87 @@
+"""Our settings in pjsua2's words."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Final
+
+import pjsua2 as pj
+
+from sip import trunk
+from sip.messages import Start, Transport, TrunkAccount
+
+LOG_LEVEL: Final = 2
+"""pjsip logs packets that it cannot read at 1 and 2."""
+DEBIAN_AUTHORITIES: Final = "/etc/ssl/certs/ca-certificates.crt"
+
+
+def endpoint_config(settings: Start, writer: pj.LogWriter) -> pj.EpConfig:
+    """pjsua without threads, sound or a name server."""
+    config = pj.EpConfig()
+    config.uaConfig.threadCnt = 0
+    config.uaConfig.mainThreadOnly = False
+    config.uaConfig.maxCalls = settings.max_calls
+    config.uaConfig.userAgent = settings.user_agent
+    config.logConfig.level = LOG_LEVEL
+    config.logConfig.consoleLevel = LOG_LEVEL
+    config.logConfig.msgLogging = 0
+    config.logConfig.decor = 0
+    config.logConfig.writer = writer.__disown__()  # pjsua2 deletes it
+    config.medConfig.hasIoqueue = False
+    config.medConfig.threadCnt = 0
+    config.medConfig.noVad = True
+    config.medConfig.sndAutoCloseTime = -1
+    return config
+
+
+def transport_config(settings: Start, kind: Transport, port: int) -> pj.TransportConfig:
+    """One listening address."""
+    config = pj.TransportConfig()
+    config.port = port
+    config.boundAddress = settings.bind
+    config.publicAddress = settings.advertise
+    if kind == "tls":
+        config.tlsConfig.certFile = settings.tls_cert
+        config.tlsConfig.privKeyFile = settings.tls_key
+        config.tlsConfig.CaListFile = settings.tls_ca or system_authorities()
+        config.tlsConfig.verifyServer = settings.tls_verify
+        config.tlsConfig.proto = pj.PJ_SSL_SOCK_PROTO_TLS1_2 | pj.PJ_SSL_SOCK_PROTO_TLS1_3
+    return config
+
+
+def system_authorities() -> str:
+    """The machine's list of certificate authorities, "" if there is none."""
+    candidates = (ssl.get_default_verify_paths().cafile, DEBIAN_AUTHORITIES)
+    return next((path for path in candidates if path and Path(path).exists()), "")
+
+
+def account_config(account: TrunkAccount, settings: Start, transport: int, port: int) -> pj.AccountConfig:
+    """A trunk without registration. pjsip shall add nothing of its own to what we say."""
+    config = pj.AccountConfig()
+    host = trunk.bracketed(account.from_host or settings.advertise)
+    user = trunk.escape_user(account.user)
+    config.idUri = f"sip:{user}@{host}" if user else f"sip:{host}"
+    config.sipConfig.transportId = transport
+    config.sipConfig.contactForced = trunk.contact(account.user, settings.advertise, port, account.transport)
+    if account.user:
+        credentials = pj.AuthCredInfo("digest", "*", account.user, 0, account.password)
+        config.sipConfig.authCreds.append(credentials)
+    config.callConfig.prackUse = pj.PJSUA_100REL_OPTIONAL
+    config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL
+    config.mediaConfig.lockCodecEnabled = False
+    config.mediaConfig.useLoopMedTp = True
+    config.mediaConfig.enableLoopback = False
+    config.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_OPTIONAL
+    config.mediaConfig.srtpSecureSignaling = 0
+    config.natConfig.contactRewriteUse = 0
+    config.natConfig.viaRewriteUse = 0
+    config.natConfig.sipOutboundUse = 0
+    return config
+
+
+def transport_sentence(settings: Start, kind: Transport, port: int, reason: str) -> str:
+    """Why a port could not be opened, and what to do."""
+    if "in use" in reason:
+        return f"SIP port {port} ({kind}) on {settings.bind} is taken by another program; stop it or set another port."
+    return f"SIP over {kind} cannot start on {settings.bind} port {port}: {reason}."
