@@ -23,6 +23,8 @@ from chores.stamps import Stamps, fingerprint
 NEEDED_DISK_BYTES: Final = 2_000_000_000
 RUN_LOCKS: Final = ("requirements.lock", "requirements-build.lock")
 DEV_LOCKS: Final = ("requirements-dev.lock",)
+ABI: Final = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
+"""What is built for one patch release of Python serves the next."""
 MEDIA_CORE: Final = "media/python/mediacore/_mediacore*.so"
 
 
@@ -114,7 +116,7 @@ class Provision:
         return self._bring("environment", run_inputs, "Python packages", lambda: self._install(RUN_LOCKS))
 
     def _lock_inputs(self, locks: tuple[str, ...]) -> str:
-        return fingerprint([Path(lock) for lock in locks], sys.version, str(self._root))
+        return fingerprint([Path(lock) for lock in locks], ABI, str(self._root))
 
     def _has_pip(self) -> bool:
         return (self._venv / "bin" / "pip").exists()
@@ -134,7 +136,7 @@ class Provision:
             ).stdout
         except (OSError, subprocess.CalledProcessError):
             return False
-        return f"(python {sys.version_info[0]}.{sys.version_info[1]})" in version and str(self._venv) in version
+        return f"({ABI.lower()})" in version and str(self._venv) in version
 
     def _pip(self, log: str, *arguments: str | Path) -> None:
         quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
@@ -144,7 +146,7 @@ class Provision:
     # --- what we build ----------------------------------------------------------------------------------------------
 
     def _pjsua2(self) -> bool:
-        inputs = fingerprint([Path("scripts/build-pjsua2"), Path("sip/native")], sys.version)
+        inputs = fingerprint([Path("scripts/build-pjsua2"), Path("sip/native")], ABI)
         return self._bring("pjsua2", inputs, "building pjproject (3 minutes the first time)", self._build_pjsua2)
 
     def _build_pjsua2(self) -> None:
@@ -154,7 +156,7 @@ class Provision:
         self._pip("pjsua2", "install", "--no-deps", "--no-index", "--force-reinstall", _last_wheel(log))
 
     def _media_core(self) -> bool:
-        inputs = fingerprint([Path("media")], sys.version)
+        inputs = fingerprint([Path("media")], ABI)
         return self._bring("media core", inputs, "compiling the Rust crate", self._build_media_core, MEDIA_CORE)
 
     def _build_media_core(self) -> None:
