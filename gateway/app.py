@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from call.errors import TransportError
 from gateway.admin import make_admin
@@ -29,6 +30,8 @@ from sip.agent import Agent
 from webrtc.dtls import Certificates
 
 log = logging.getLogger(__name__)
+
+WANTED_DESCRIPTORS: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Gateway:
             TransportError: Something that is needed cannot be opened; nothing is left running.
         """
         config = self._config
+        _raise_descriptor_limit()
         async with contextlib.AsyncExitStack() as stack:
             public = stack.enter_context(
                 contextlib.closing(listen(config.listen.host, config.listen.port, "listen.port"))
@@ -210,6 +214,14 @@ def _worker_start(config: Config) -> messages.Start:
         nameservers=sip.nameservers,
         trunks=trunks,
     )
+
+
+def _raise_descriptor_limit() -> None:
+    """A call needs two descriptors, a page one; the usual soft limit of 1024 is for other programs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, WANTED_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _host(host: str) -> str:

@@ -281,6 +281,12 @@ class BrowserLeg:
             case _:
                 assert_never(command)
 
+    def discard(self) -> None:
+        """Give back what `take_offer` opened, for a call that never began: nobody is told anything."""
+        self._is_over = True
+        if self.media is not None:
+            self._house.spawn(self._close(self.media, self._endpoint))
+
     def _finish(self, ending: Ending) -> None:
         if self._is_over:
             return

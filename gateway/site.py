@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from gateway.config import AuthSettings, ListenSettings, UserSettings
+from webrtc.lobby import Lobby
 from webrtc.websocket import Door, serve_socket
 
 WEB: Final = Path(__file__).parent.parent / "web"
@@ -84,11 +85,13 @@ def make_site(
         "demo": [{"to": number, "label": DEMO_LABELS.get(number, number)} for number in demo_numbers],
     }
 
+    lobby = Lobby()
+
     async def read_settings(_: Request) -> JSONResponse:
         return JSONResponse(settings)
 
     async def signal(socket: WebSocket) -> None:
-        await serve_socket(socket, door, origins)
+        await serve_socket(socket, door, origins, lobby)
 
     routes = [
         Route("/settings.json", read_settings),

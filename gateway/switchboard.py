@@ -141,7 +141,7 @@ class Switchboard:
         try:
             leg = self._trunk_leg(live.id, live, Side.CALLEE)
         except TransportError:
-            self._house.relays.release(browser.media)
+            browser.discard()
             raise
         browser.belong_to(session, message.call)
         browser.describe_codecs = live.describe_codecs

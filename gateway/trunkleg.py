@@ -81,6 +81,9 @@ class TrunkLeg:
 
     def on_sip(self, event: messages.LegEvent) -> None:
         """Act on what the worker says about this leg."""
+        if self._releasing and not isinstance(event, messages.Ended):
+            self._report.note("too late", f"{event.type} crossed our release")  # RFC 5407 §3.1.3
+            return
         match event:
             case messages.Ringing():
                 self._on_ringing(event)

@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from call.errors import GatewayError, PeerError, PolicyError
 from webrtc import signalling
+from webrtc.lobby import Lobby
 
 log = logging.getLogger(__name__)
 
@@ -112,17 +113,22 @@ def is_origin_allowed(origin: str | None, allowed: Collection[str]) -> bool:
     return origin is None or origin in allowed
 
 
-async def serve_socket(socket: WebSocket, door: Door, origins: Collection[str]) -> None:
+async def serve_socket(socket: WebSocket, door: Door, origins: Collection[str], lobby: Lobby) -> None:
     """Serve one WebSocket from its handshake to its end."""
     origin = socket.headers.get("origin")
     if not is_origin_allowed(origin, origins):
         log.warning("websocket refused: origin %r is not in listen.origins", origin)
         await socket.close(POLICY_VIOLATION)  # before accept: HTTP 403
         return
+    address = socket.client.host if socket.client else ""
+    if not lobby.enter(address):
+        log.warning("websocket refused: too many from %s have not said hello yet", address)
+        await socket.close(TRY_AGAIN_LATER)
+        return
     await socket.accept()
     peer = Peer(socket)
     writer = asyncio.create_task(peer.write_all())
-    reader = asyncio.create_task(_read_all(socket, peer, door))
+    reader = asyncio.create_task(_read_all(socket, peer, door, lambda: lobby.leave(address)))
     try:
         await asyncio.wait([reader, writer], return_when=asyncio.FIRST_COMPLETED)
         if reader.done():
@@ -137,10 +143,13 @@ async def serve_socket(socket: WebSocket, door: Door, origins: Collection[str]) 
                 log.error("websocket %s failed", peer.address, exc_info=outcome)
 
 
-async def _read_all(socket: WebSocket, peer: Peer, door: Door) -> None:
+async def _read_all(socket: WebSocket, peer: Peer, door: Door, leave_lobby: Callable[[], None]) -> None:
     visitor: Visitor | None = None
     try:
-        visitor = await _let_in(socket, peer, door)
+        try:
+            visitor = await _let_in(socket, peer, door)
+        finally:
+            leave_lobby()
         if visitor is not None:
             await _converse(socket, peer, visitor)
     except (WebSocketDisconnect, TimeoutError):

@@ -22,6 +22,7 @@ from websockets.typing import Origin
 
 from call.errors import GatewayError, PeerError, PolicyError
 from webrtc import signalling, websocket
+from webrtc.lobby import Lobby
 from webrtc.signalling import MAX_MESSAGE_BYTES
 from webrtc.websocket import Peer, TokenBucket, is_origin_allowed, serve_socket
 
@@ -58,6 +59,7 @@ class House:
     guests: list[Guest] = field(default_factory=list)
     act: Callable[[Peer], None] = lambda peer: None
     refusal: Exception | None = None
+    lobby: Lobby = field(default_factory=lambda: Lobby(per_address=3))
 
     async def door(self, hello: signalling.Hello, peer: Peer) -> Guest:
         if self.refusal is not None:
@@ -101,7 +103,7 @@ async def house() -> AsyncIterator[House]:
     house = House()
 
     async def signal(accepted: WebSocket) -> None:
-        await serve_socket(accepted, house.door, {OWN})
+        await serve_socket(accepted, house.door, {OWN}, house.lobby)
 
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # so that a test can fill it
@@ -375,3 +377,29 @@ def test_bucket_allows_a_burst_and_then_its_rate() -> None:
 def test_bucket_that_rested_holds_no_more_than_its_burst() -> None:
     bucket = TokenBucket(rate=10.0, burst=2.0, now=0.0)
     assert [bucket.take(1_000.0) for _ in range(3)] == [True, True, False]
+
+
+async def test_clients_that_never_say_hello_are_few_and_guests_do_not_count(house: House) -> None:
+    async with house.page(), house.page(), house.connect(), house.connect(), house.connect() as last:
+        assert house.lobby.waiting == 3
+        with pytest.raises(InvalidStatus) as refused:
+            await house.connect()
+        assert refused.value.response.status_code == 403
+        await last.send(HELLO)
+        assert (await receive(last))["type"] == "welcome"
+        async with house.page():
+            assert house.lobby.waiting == 2
+
+
+def test_the_lobby_counts_by_address_and_in_all() -> None:
+    lobby = Lobby(per_address=2, in_all=3)
+    assert [lobby.enter("a"), lobby.enter("a"), lobby.enter("a"), lobby.enter("b"), lobby.enter("c")] == [
+        True,
+        True,
+        False,
+        True,
+        False,
+    ]
+    lobby.leave("a")
+    assert lobby.enter("c")
+    assert (lobby.waiting, lobby.refused) == (3, 2)
