@@ -134,9 +134,7 @@ def _doubts(rounds: list[Figures]) -> list[str]:
     return [f"{figures.subject}, {figures.job}: {fault}" for figures in rounds for fault in figures.faults]
 
 
-def _write(
-    options: argparse.Namespace, rounds: list[Figures], summed: dict[str, Any], versions: dict[str, str]
-) -> None:
+def _write(is_quick: bool, rounds: list[Figures], summed: dict[str, Any], versions: dict[str, str]) -> None:
     now = datetime.datetime.now(tz=datetime.UTC)
     result = {
         "date": now.isoformat(timespec="seconds"),

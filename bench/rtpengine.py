@@ -97,7 +97,7 @@ class RtpEngine:
         words = [
             *(_binary(), "--config-file=none", "--table=-1", f"--interface={HOST}", f"--listen-ng={HOST}:{port}"),
             *("--port-min=34000", "--port-max=37999", f"--num-threads={os.cpu_count()}"),
-            *("--foreground", "--log-stderr", "--log-level=4"),
+            *("--foreground", "--log-stderr", "--log-level=4", "--dtls-passive"),
         ]
         async with AsyncExitStack() as stack:
             self._program = await stack.enter_async_context(Program(words))
