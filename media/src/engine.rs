@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -31,6 +32,9 @@ const MAX_EVENTS: usize = 1024;
 /// Shortest password that ICE allows (RFC 8839 §5.4), and shortest ufrag.
 const MIN_PWD: usize = 22;
 const MIN_UFRAG: usize = 4;
+
+/// Sensible limits for silence.
+const LIMITS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(24 * 3600);
 
 /// Ids are never reused in a process, not even by another engine.
 static NEXT_LEG: AtomicU64 = AtomicU64::new(1);
@@ -86,6 +90,9 @@ fn check(options: &Options) -> Result<(), Error> {
         "networks must hold at least one address to bind".to_owned()
     } else if !(0..=10).contains(&options.opus_complexity) {
         format!("opus_complexity must be 0 to 10, not {}", options.opus_complexity)
+    } else if let Some(wrong) = [options.limits.stall, options.limits.dead].iter().find(|limit| !LIMITS.contains(limit))
+    {
+        format!("stall_ms and dead_ms must be 1 ms to one day, not {} ms", wrong.as_millis())
     } else {
         return ports::check_range(options.rtp_ports);
     };
@@ -171,11 +178,10 @@ impl Engine {
     /// No such network, or no free ports.
     pub fn rtp_leg(&self, network: usize) -> Result<(LegId, SocketAddr), Error> {
         let count = self.options.networks.len();
-        let ip = *self
-            .options
-            .networks
-            .get(network)
-            .ok_or_else(|| Error::Argument(format!("network {network} does not exist: there are {count}, from 0")))?;
+        let ip =
+            *self.options.networks.get(network).ok_or_else(|| {
+                Error::Argument(format!("network {network} does not exist: there are {count}, from 0"))
+            })?;
         let pair = ports::bind_pair(ip, self.options.rtp_ports, self.options.receive_buffer)?;
         let address = SocketAddr::new(ip, ports::port_of(&pair.rtp));
         let (rtp, rtcp) = socket_ids(&pair);
@@ -293,7 +299,9 @@ impl Engine {
     pub fn totals(&self) -> Vec<(&'static str, u64)> {
         let totals = if lock(&self.control).closed { Vec::new() } else { self.ask_totals() };
         let mut drops = Drops::default();
-        totals.iter().for_each(|totals| drops.add(&totals.drops));
+        for totals in &totals {
+            drops.add(&totals.drops);
+        }
         let legs = totals.iter().map(|totals| totals.legs as u64).sum();
         let failures = totals.iter().map(|totals| totals.failures).sum();
         let (ufrags, paths) = self.common.directory.len();
@@ -319,15 +327,16 @@ impl Engine {
 
     /// Say goodbye on all legs, end the threads, close everything. Twice is harmless.
     pub fn close(&self) {
-        let legs: Vec<LegId> = lock(&self.control).records.keys().copied().collect();
+        let (legs, threads, shared) = {
+            let mut control = lock(&self.control);
+            // From here on no leg is added, so none comes behind the message that stops the threads.
+            control.closed = true;
+            let legs: Vec<LegId> = control.records.keys().copied().collect();
+            (legs, std::mem::take(&mut control.threads), std::mem::take(&mut control.shared))
+        };
         for leg in legs {
             self.close_leg(leg);
         }
-        let (threads, shared) = {
-            let mut control = lock(&self.control);
-            control.closed = true;
-            (std::mem::take(&mut control.threads), std::mem::take(&mut control.shared))
-        };
         for shard in 0..threads.len() {
             self.post(shard, Message::Stop);
         }

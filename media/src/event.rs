@@ -162,8 +162,7 @@ mod tests {
         queue.push(A, Event::MediaStalled);
         queue.push(A, Event::Nominated("one".into()));
         queue.push(A, Event::Nominated("two".into()));
-        let expected =
-            [(A, Event::MediaStalled), (B, Event::MediaStarted), (A, Event::Nominated("two".into()))];
+        let expected = [(A, Event::MediaStalled), (B, Event::MediaStarted), (A, Event::Nominated("two".into()))];
         assert_eq!(queue.take(10), expected);
     }
 

@@ -55,12 +55,6 @@ impl Handle {
         self.id
     }
 
-    /// The engine that it lives in.
-    #[must_use]
-    pub fn engine(&self) -> &Arc<Engine> {
-        &self.engine
-    }
-
     /// Where an RTP leg receives RTP.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
@@ -182,7 +176,9 @@ impl Handle {
     /// Not digits, durations out of range, or telephone-event is not negotiated.
     pub fn dtmf(&self, digits: &str, duration_ms: u32, gap_ms: u32) -> Result<(), Error> {
         if !*self.takes_digits.lock().unwrap_or_else(PoisonError::into_inner) {
-            return argument("the peer of this leg did not negotiate telephone-event: send DTMF another way".to_owned());
+            return argument(
+                "the peer of this leg did not negotiate telephone-event: send DTMF another way".to_owned(),
+            );
         }
         if !(40..=LONGEST_DIGIT_MS).contains(&duration_ms) || !(20..=LONGEST_GAP_MS).contains(&gap_ms) {
             return argument(format!(
@@ -198,11 +194,6 @@ impl Handle {
             Err(wrong) => return argument(format!("{wrong:?} is no DTMF digit: expected 0-9, *, #, A-D")),
         }
         Ok(())
-    }
-
-    /// Send to this leg's peer what `source` receives, or nothing.
-    pub fn set_source(&self, source: Option<&Handle>) {
-        self.engine.route(source.map(Handle::id), self.id);
     }
 
     /// Figures now, or the last ones of a closed leg.

@@ -57,10 +57,9 @@ pub struct Inbound {
     before: [u64; 3],
 }
 
-impl Inbound {
+impl Default for Inbound {
     /// Nothing received yet.
-    #[must_use]
-    pub fn new() -> Inbound {
+    fn default() -> Inbound {
         Inbound {
             format: None,
             stats: ReceiverStats::new(8000),
@@ -69,7 +68,9 @@ impl Inbound {
             before: [0; 3],
         }
     }
+}
 
+impl Inbound {
     /// The peer speaks this.
     pub fn set_format(&mut self, format: Format) {
         let rate_hz = format.codec.clock_rate_hz();

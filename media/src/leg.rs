@@ -97,8 +97,11 @@ impl Leg {
             id,
             settings,
             transport,
-            inbound: Inbound::new(),
-            outbound: Outbound::new(Stream::new(Ssrc(seed.ssrc), seed.sequence, seed.timestamp), settings.opus_complexity),
+            inbound: Inbound::default(),
+            outbound: Outbound::new(
+                Stream::new(Ssrc(seed.ssrc), seed.sequence, seed.timestamp),
+                settings.opus_complexity,
+            ),
             liveness: Liveness::new(now, settings.limits, signs, expected),
             reporter: Reporter::new(now, seed.timestamp, seed.name),
             counters: Counters::default(),
@@ -270,9 +273,14 @@ impl Leg {
             Command::Dtmf { events, duration_ms, gap_ms } => {
                 self.queue_digits(now, &events, duration_ms, gap_ms, out);
             }
-            Command::SetSource(_) => self.outbound.drop_route(),
+            Command::SetSource(_) => self.interrupt(),
         }
         Vec::new()
+    }
+
+    /// The source pauses, resumes or changes: what comes next continues our numbers, not the source's.
+    pub fn interrupt(&mut self) {
+        self.outbound.interrupt();
     }
 
     fn send_dtls(&mut self, record: &[u8], out: &mut Outbox) {

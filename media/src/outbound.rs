@@ -58,11 +58,16 @@ impl Outbound {
     /// Send, or do not. What comes after a silence starts with fresh codecs.
     pub fn set_sending(&mut self, sending: bool) {
         self.sending = sending;
-        self.drop_route();
+        self.interrupt();
     }
 
-    /// The source changed, or is gone.
-    pub fn drop_route(&mut self) {
+    /// The source pauses, resumes or changes: what comes next must not look like loss.
+    pub fn interrupt(&mut self) {
+        self.drop_route();
+        self.stream.skip_source_packet();
+    }
+
+    fn drop_route(&mut self) {
         if let Some(route) = self.route.take() {
             self.errors += route.errors();
             self.stream.pause();
@@ -113,8 +118,7 @@ impl Outbound {
             return;
         };
         if !self.sending || self.is_sending_digits() || wire.transport.rtp_path().is_none() {
-            self.drop_route();
-            self.stream.skip_source_packet();
+            self.interrupt();
         } else if media.codec == format.codec {
             self.drop_route();
             self.relay(now, format, media, wire);

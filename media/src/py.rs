@@ -38,7 +38,7 @@ fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Error> + S
     py.detach(work).map_err(PyErr::from)
 }
 
-fn to_dict<'py>(py: Python<'py>, figures: Figures) -> PyResult<Bound<'py, PyDict>> {
+fn to_dict(py: Python<'_>, figures: Figures) -> PyResult<Bound<'_, PyDict>> {
     let dict = PyDict::new(py);
     for (name, figure) in figures {
         match figure {
@@ -153,7 +153,7 @@ impl Relay {
         *, threads, networks, browser_port, rtp_ports, receive_buffer=4 << 20, opus_complexity=5, stall_ms=3000,
         dead_ms=30000
     ))]
-    #[allow(clippy::too_many_arguments, reason = "keyword arguments in Python")]
+    #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value, reason = "keyword arguments of Python")]
     fn new(
         py: Python<'_>,
         threads: usize,
@@ -188,11 +188,11 @@ impl Relay {
     }
 
     fn route(&self, py: Python<'_>, source: &Leg, destination: &Leg) {
-        py.detach(|| destination.0.set_source(Some(&source.0)));
+        py.detach(|| self.0.route(Some(source.0.id()), destination.0.id()));
     }
 
     fn unroute(&self, py: Python<'_>, destination: &Leg) {
-        py.detach(|| destination.0.set_source(None));
+        py.detach(|| self.0.route(None, destination.0.id()));
     }
 
     fn fileno(&self) -> i32 {

@@ -26,7 +26,9 @@ impl Hasher for IdHasher {
         self.0
     }
     fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
     }
     fn write_u64(&mut self, id: u64) {
         self.0 = (self.0 ^ id).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
@@ -122,8 +124,10 @@ impl Relay {
 
     /// Do what was asked of a leg.
     pub fn on_command(&mut self, now: Duration, id: LegId, command: Command, out: &mut Outbox) {
-        if let Command::SetSource(source) = command {
-            self.set_source(id, source);
+        match command {
+            Command::SetSource(source) => self.set_source(id, source),
+            Command::SetReceiving(_) => self.interrupt_destinations(id),
+            _ => {}
         }
         let Some(leg) = self.leg(id) else {
             return;
@@ -133,6 +137,16 @@ impl Relay {
             self.on_packet(now, id, path, &mut packet, out);
         }
         self.arm(id, 0);
+    }
+
+    fn interrupt_destinations(&mut self, source: LegId) {
+        let mut index = 0;
+        while let Some(destination) = self.destination(source, index) {
+            index += 1;
+            if let Some(leg) = self.leg(destination) {
+                leg.interrupt();
+            }
+        }
     }
 
     fn set_source(&mut self, id: LegId, source: Option<LegId>) {

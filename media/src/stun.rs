@@ -219,12 +219,7 @@ pub fn role_conflict(request: &Request, password: &Password, into: &mut [u8; MAX
 
 /// Write 420 (Unknown Attribute) (RFC 8489 §6.3.1).
 #[must_use]
-pub fn unknown_attribute(
-    request: &Request,
-    kind: u16,
-    password: &Password,
-    into: &mut [u8; MAX_RESPONSE],
-) -> usize {
+pub fn unknown_attribute(request: &Request, kind: u16, password: &Password, into: &mut [u8; MAX_RESPONSE]) -> usize {
     let mut writer = Writer::new(into, BINDING_ERROR, request.transaction);
     writer.push(ERROR_CODE, b"\0\0\x04\x14Unknown Attribute");
     writer.push(UNKNOWN_ATTRIBUTES, &kind.to_be_bytes());
@@ -283,4 +278,4 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

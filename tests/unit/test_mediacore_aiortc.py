@@ -19,7 +19,7 @@ UFRAG, PWD = "gateway", "a password of 22 chars and more"
 RATE_HZ, FRAME = 48000, 960
 
 
-class Tone(MediaStreamTrack):  # type: ignore[misc]
+class Tone(MediaStreamTrack):
     """A sine of 440 Hz in real time."""
 
     kind = "audio"

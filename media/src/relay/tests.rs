@@ -1,1 +1,392 @@
 //! Whole legs, driven with packets and time.
+
+use super::*;
+use crate::browser::Browser;
+use crate::codec::Codec;
+use crate::command::{Format, Remote};
+use crate::counters::Figure;
+use crate::leg::{Seed, Settings};
+use crate::liveness::Limits;
+use crate::outbox::PathChange;
+use crate::path::SocketId;
+use crate::port::Port;
+use crate::rtp::{self, Header, Pt, SeqNo, Ssrc};
+use crate::srtp::{Profile, Receiver, Sender};
+use crate::stun::tests::check_for;
+use crate::transport::Transport;
+
+const PWD: &str = "a password of 22 chars";
+const PCMU: Format = Format {
+    codec: Codec::Pcmu,
+    payload_type: Pt(0),
+    telephone_event: Some(Pt(101)),
+    telephone_event_rate_hz: 8000,
+    ptime_ms: 20,
+};
+const PCMA: Format = Format { codec: Codec::Pcma, payload_type: Pt(8), ..PCMU };
+const OPUS: Format = Format {
+    codec: Codec::Opus,
+    payload_type: Pt(111),
+    telephone_event: Some(Pt(110)),
+    telephone_event_rate_hz: 48_000,
+    ptime_ms: 20,
+};
+/// Master key and salt of both directions.
+const KEY: [u8; 28] = [7; 28];
+
+fn at(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// A relay with a clock that stands still until told otherwise.
+#[derive(Default)]
+struct Bench {
+    relay: Relay,
+    out: Outbox,
+    now: Duration,
+}
+
+/// A packet on the wire.
+#[derive(Clone, Debug, PartialEq)]
+struct Sent {
+    at: Duration,
+    path: Path,
+    bytes: Vec<u8>,
+}
+
+impl Sent {
+    fn rtp(&self) -> rtp::Packet<'_> {
+        rtp::parse(&self.bytes).unwrap()
+    }
+}
+
+impl Bench {
+    fn add(&mut self, id: u64, transport: Transport, format: Format) -> LegId {
+        let settings = Settings {
+            limits: Limits { stall: at(3000), dead: at(30_000) },
+            opus_complexity: 0,
+            unix_origin: Duration::from_secs(1_800_000_000),
+        };
+        let seed = Seed { ssrc: 0x1000 + u32::try_from(id).unwrap(), sequence: 1, timestamp: 1, name: 1 };
+        self.relay.adopt(Box::new(Leg::new(self.now, LegId(id), transport, seed, settings)));
+        self.command(LegId(id), Command::SetFormat(format));
+        LegId(id)
+    }
+
+    fn phone(&mut self, id: u64, format: Format) -> LegId {
+        let socket = i32::try_from(id * 10).unwrap();
+        let leg = self.add(id, Transport::Port(Box::new(Port::new(SocketId(socket), SocketId(socket + 1)))), format);
+        let rtp = Bench::peer(leg).peer;
+        self.command(leg, Command::SetRemote(Remote { rtp, rtcp: None, rtcp_mux: false, reopen: true }));
+        leg
+    }
+
+    fn browser(&mut self, id: u64, format: Format) -> LegId {
+        let leg = self.add(id, Transport::Browser(Box::new(Browser::new("ufrag", PWD))), format);
+        self.receive(leg, check_for("ufrag", PWD, true));
+        self.take();
+        leg
+    }
+
+    fn set_keys(&mut self, leg: LegId) {
+        let profile = Profile::AeadAes128Gcm;
+        let keys = (Receiver::new(profile, &KEY).unwrap(), Sender::new(profile, &KEY).unwrap());
+        self.command(leg, Command::SetSrtp(Box::new(keys)));
+    }
+
+    fn couple(&mut self, a: LegId, b: LegId) {
+        self.command(a, Command::SetSource(Some(b)));
+        self.command(b, Command::SetSource(Some(a)));
+    }
+
+    /// The way to a leg's peer.
+    fn peer(leg: LegId) -> Path {
+        let number = u8::try_from(leg.0).unwrap();
+        Path { socket: SocketId(i32::from(number) * 10), peer: ([192, 0, 2, number], 4000).into() }
+    }
+
+    fn command(&mut self, leg: LegId, command: Command) {
+        self.relay.on_command(self.now, leg, command, &mut self.out);
+    }
+
+    fn receive(&mut self, leg: LegId, mut packet: Vec<u8>) {
+        self.relay.on_packet(self.now, leg, Bench::peer(leg), &mut packet, &mut self.out);
+    }
+
+    /// A packet of the leg's peer, `n` frames of 20 ms after the first.
+    fn say(&mut self, leg: LegId, payload_type: u8, n: u16, payload: &[u8]) {
+        self.receive(leg, packet(payload_type, n, u32::from(n) * 160, payload));
+    }
+
+    /// What was sent since the last time.
+    fn take(&mut self) -> Vec<Sent> {
+        let sent = |entry: &crate::outbox::Entry| Sent {
+            at: self.now,
+            path: entry.path,
+            bytes: self.out.bytes(entry).to_vec(),
+        };
+        let packets = self.out.entries().iter().map(sent).collect();
+        self.out.clear_packets();
+        packets
+    }
+
+    /// Let time pass as the engine does; what was sent meanwhile.
+    fn pass(&mut self, until: Duration) -> Vec<Sent> {
+        let mut sent = self.take();
+        while let Some(deadline) = self.relay.next_deadline().filter(|deadline| *deadline <= until) {
+            self.now = self.now.max(deadline);
+            self.relay.on_timer(self.now, &mut self.out);
+            sent.extend(self.take());
+        }
+        self.now = until;
+        sent
+    }
+
+    fn events(&mut self) -> Vec<(LegId, Event)> {
+        std::mem::take(&mut self.out.events)
+    }
+
+    fn count(&self, leg: LegId, name: &str) -> u64 {
+        let figures = self.relay.figures(leg).unwrap();
+        match figures.iter().find(|(found, _)| *found == name) {
+            Some((_, Figure::Count(count))) => *count,
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
+fn packet(payload_type: u8, sequence: u16, timestamp: u32, payload: &[u8]) -> Vec<u8> {
+    let header =
+        Header { marker: false, payload_type: Pt(payload_type), sequence: SeqNo(sequence), timestamp, ssrc: Ssrc(9) };
+    let mut bytes = [0; rtp::HEADER_LEN];
+    rtp::write_header(&header, &mut bytes);
+    [&bytes[..], payload].concat()
+}
+
+fn rtp_only(sent: Vec<Sent>) -> Vec<Sent> {
+    sent.into_iter().filter(|packet| rtp::classify(&packet.bytes) == Some(rtp::Kind::Rtp)).collect()
+}
+
+fn coupled(a: Format, b: Format) -> (Bench, LegId, LegId) {
+    let mut bench = Bench::default();
+    let (one, other) = (bench.phone(1, a), bench.phone(2, b));
+    bench.couple(one, other);
+    (bench, one, other)
+}
+
+#[test]
+fn a_packet_leaves_on_arrival_with_our_numbers_and_the_peers_payload_type() {
+    let (mut bench, one, other) = coupled(PCMU, Format { payload_type: Pt(77), ..PCMU });
+    bench.say(one, 0, 500, &[1; 160]);
+    let sent = bench.take();
+    let header = sent[0].rtp().header;
+    assert_eq!((sent.len(), sent[0].path), (1, Bench::peer(other)));
+    assert_eq!((header.payload_type, header.ssrc, header.sequence), (Pt(77), Ssrc(0x1002), SeqNo(1)));
+    assert_eq!(sent[0].rtp().payload, [1; 160]);
+}
+
+#[test]
+fn nothing_leaves_while_muted_and_the_mute_looks_like_silence_not_like_loss() {
+    let (mut bench, one, _) = coupled(PCMU, PCMU);
+    bench.say(one, 0, 0, &[1; 160]);
+    bench.command(one, Command::SetReceiving(false));
+    for n in 1..50 {
+        bench.pass(at(20 * u64::from(n)));
+        bench.say(one, 0, n, &[2; 160]);
+    }
+    bench.command(one, Command::SetReceiving(true));
+    let before = bench.now;
+    bench.pass(before + at(20));
+    bench.say(one, 0, 50, &[3; 160]);
+    let after = bench.take();
+    assert_eq!(after.len(), 1);
+    assert_eq!(after[0].rtp().header.sequence, SeqNo(2));
+    assert_eq!(bench.count(one, "dropped_muted"), 49);
+}
+
+#[test]
+fn a_reordered_packet_waits_for_its_turn_when_transcoding_but_not_for_ever() {
+    let (mut bench, one, other) = coupled(PCMU, PCMA);
+    bench.say(one, 0, 0, &[0xff; 160]);
+    assert_eq!(bench.take().len(), 1);
+    bench.say(one, 0, 2, &[0xff; 160]);
+    assert_eq!(bench.take().len(), 0, "number 1 may still come");
+    let sent = rtp_only(bench.pass(at(100)));
+    let timestamps: Vec<u32> = sent.iter().map(|packet| packet.rtp().header.timestamp).collect();
+    assert_eq!(timestamps, [161, 321], "the lost one is concealed, each frame in its place");
+    bench.say(one, 0, 1, &[0xff; 160]);
+    assert_eq!((bench.take().len(), bench.count(other, "dropped_late")), (0, 1));
+}
+
+#[test]
+fn silence_of_the_source_is_seen_in_the_timestamps_when_transcoding() {
+    let (mut bench, one, _) = coupled(PCMU, PCMA);
+    bench.receive(one, packet(0, 0, 0, &[0xff; 160]));
+    let first = bench.take()[0].rtp().header;
+    bench.pass(at(1000));
+    bench.receive(one, packet(0, 1, 8000, &[0xff; 160]));
+    let second = rtp_only(bench.take())[0].rtp().header;
+    assert_eq!(second.timestamp - first.timestamp, 8000);
+    assert_eq!(second.sequence, SeqNo(2));
+    assert!(second.marker);
+}
+
+#[test]
+fn digits_on_request_are_a_regular_train_and_audio_waits() {
+    let (mut bench, one, other) = coupled(PCMU, PCMU);
+    bench.say(one, 0, 0, &[1; 160]);
+    bench.take();
+    bench.command(other, Command::Dtmf { events: vec![5], duration_ms: 100, gap_ms: 50 });
+    let mut sent = bench.take();
+    for n in 1..20_u16 {
+        sent.extend(bench.pass(at(20 * u64::from(n))));
+        bench.say(one, 0, n, &[1; 160]);
+        sent.extend(bench.take());
+    }
+    let sent = rtp_only(sent);
+    let digits: Vec<&Sent> = sent.iter().filter(|packet| packet.rtp().header.payload_type == Pt(101)).collect();
+    assert!(digits.iter().all(|packet| packet.rtp().header.timestamp == digits[0].rtp().header.timestamp));
+    let steps: Vec<Duration> = digits.windows(2).map(|pair| pair[1].at.saturating_sub(pair[0].at)).collect();
+    assert!(steps.iter().all(|step| *step <= at(25)), "{steps:?}");
+    assert_eq!(digits.iter().filter(|packet| packet.rtp().payload[1] & 0x80 != 0).count(), 3);
+    let sequences: Vec<u16> = sent.iter().map(|packet| packet.rtp().header.sequence.0).collect();
+    let expected: Vec<u16> = (2..).take(sequences.len()).collect();
+    assert_eq!(sequences, expected, "no hole between digit and audio");
+    assert_eq!(sent.last().unwrap().rtp().header.payload_type, Pt(0), "audio is back");
+}
+
+#[test]
+fn a_digit_is_told_and_passed_on_with_the_other_sides_clock() {
+    let mut bench = Bench::default();
+    let (one, other) = (bench.phone(1, PCMU), bench.phone(2, OPUS));
+    bench.couple(one, other);
+    for (n, end) in [(0, 0), (1, 0), (2, 0x80), (3, 0x80), (4, 0x80)] {
+        let duration = 400 * (u16::min(n, 2) + 1);
+        let event = [9, end | 0x0a, duration.to_be_bytes()[0], duration.to_be_bytes()[1]];
+        bench.receive(one, packet(101, n, 5000, &event));
+    }
+    let sent = rtp_only(bench.pass(at(600)));
+    assert_eq!(bench.events().iter().filter(|(_, event)| *event == Event::Dtmf('9')).count(), 1);
+    let last = sent.last().unwrap().rtp();
+    assert_eq!((last.header.payload_type, last.payload[0], last.payload[1] & 0x80), (Pt(110), 9, 0x80));
+    let duration = u16::from_be_bytes([last.payload[2], last.payload[3]]);
+    assert_eq!(duration, 150 * 48, "1200 ticks at 8 kHz are 150 ms");
+}
+
+#[test]
+fn the_first_report_comes_after_a_second_and_then_every_few() {
+    let mut bench = Bench::default();
+    let leg = bench.phone(1, PCMU);
+    let reports = bench.pass(at(30_000));
+    assert!(reports[0].at >= at(1000) && reports[0].at <= at(1005));
+    assert_eq!(reports[0].path, Path { socket: SocketId(11), peer: ([192, 0, 2, 1], 4001).into() });
+    let steps = reports.windows(2).map(|pair| pair[1].at.saturating_sub(pair[0].at));
+    assert!(steps.into_iter().all(|step| step >= at(3750) && step <= at(6255)));
+    assert_eq!(bench.count(leg, "tx_rtcp"), reports.len() as u64);
+}
+
+#[test]
+fn silence_stalls_and_then_kills_and_hold_suspends_that() {
+    let mut bench = Bench::default();
+    let leg = bench.phone(1, PCMU);
+    bench.say(leg, 0, 0, &[1; 160]);
+    bench.pass(at(60_000));
+    let dead = Event::Dead("no valid RTP or RTCP for 30 s".to_owned());
+    assert_eq!(bench.events(), [(leg, Event::MediaStarted), (leg, Event::MediaStalled), (leg, dead)]);
+    bench.command(leg, Command::SetSending(false));
+    bench.pass(at(200_000));
+    assert_eq!(bench.events(), []);
+}
+
+#[test]
+fn a_browser_is_told_nominated_and_its_path_known() {
+    let mut bench = Bench::default();
+    let leg = bench.browser(1, OPUS);
+    assert_eq!(bench.events(), [(leg, Event::Nominated("192.0.2.1:4000".to_owned()))]);
+    assert_eq!(bench.out.paths, [PathChange::Added(Bench::peer(leg), leg)]);
+}
+
+#[test]
+fn early_media_is_bounded_and_used_once_the_keys_are_known() {
+    let mut bench = Bench::default();
+    let leg = bench.browser(1, OPUS);
+    let mut sender = Sender::new(Profile::AeadAes128Gcm, &KEY).unwrap();
+    for n in 0..20 {
+        let mut bytes = packet(111, n, u32::from(n) * 960, b"opus");
+        let plain = bytes.len();
+        bytes.resize(plain + crate::srtp::MAX_OVERHEAD, 0);
+        let len = sender.protect_rtp(&mut bytes, plain).unwrap();
+        bytes.truncate(len);
+        bench.receive(leg, bytes);
+    }
+    assert_eq!((bench.count(leg, "rx_packets"), bench.count(leg, "dropped_early")), (0, 20));
+    bench.set_keys(leg);
+    assert_eq!(bench.count(leg, "rx_packets"), 8);
+}
+
+#[test]
+fn closing_says_goodbye_and_takes_the_routes_down() {
+    let (mut bench, one, other) = coupled(PCMU, PCMU);
+    bench.say(one, 0, 0, &[1; 160]);
+    bench.take();
+    let figures = bench.relay.close(bench.now, one, &mut bench.out).unwrap();
+    assert!(figures.contains(&("rx_packets", Figure::Count(1))));
+    let goodbye = bench.take();
+    assert!(goodbye[0].bytes.windows(2).any(|bytes| bytes == [0x81, 203]));
+    bench.say(other, 0, 0, &[2; 160]);
+    assert_eq!(rtp_only(bench.take()), []);
+    assert_eq!(bench.relay.len(), 1);
+}
+
+#[test]
+fn a_leg_that_broke_is_told_dead_and_the_other_lives() {
+    let (mut bench, one, other) = coupled(PCMU, PCMU);
+    bench.relay.kill(one, "it broke", &mut bench.out);
+    assert_eq!(bench.events(), [(one, Event::Dead("it broke".to_owned()))]);
+    bench.say(other, 0, 0, &[1; 160]);
+    assert_eq!(bench.count(other, "rx_packets"), 1);
+}
+
+#[test]
+fn an_idle_relay_wakes_seldom() {
+    let mut bench = Bench::default();
+    for id in 1..=100 {
+        bench.phone(id, PCMU);
+    }
+    bench.pass(at(2000));
+    let mut wakes = 0;
+    while let Some(deadline) = bench.relay.next_deadline().filter(|deadline| *deadline <= at(12_000)) {
+        bench.now = deadline;
+        bench.relay.on_timer(bench.now, &mut bench.out);
+        wakes += 1;
+    }
+    assert!(wakes < 400, "{wakes} wake-ups in 10 s for 100 legs");
+}
+
+#[test]
+fn any_bytes_are_survived() {
+    let mut bench = Bench::default();
+    let (phone, browser) = (bench.phone(1, PCMU), bench.browser(2, OPUS));
+    bench.set_keys(browser);
+    bench.couple(phone, browser);
+    let mut state = 1_u32;
+    for round in 0..20_000 {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        let len = usize::try_from(state % 200).unwrap();
+        let mut bytes: Vec<u8> =
+            (0..len).map(|n| state.rotate_left(u32::try_from(n).unwrap()).to_le_bytes()[0]).collect();
+        if let Some(first) = bytes.first_mut().filter(|_| round % 2 == 0) {
+            *first = 0x80;
+        }
+        bench.receive(if round % 3 == 0 { browser } else { phone }, bytes);
+        if round % 16 == 0 {
+            let until = bench.now + at(7);
+            bench.pass(until);
+        }
+    }
+    let dropped: u64 =
+        ["dropped_malformed", "dropped_unknown_payload"].map(|name| bench.count(phone, name)).iter().sum();
+    assert!(dropped > 1000);
+}

@@ -16,7 +16,7 @@ pub union RawAddress {
 
 #[allow(clippy::cast_possible_truncation, reason = "sizes of small structures; address family constants")]
 mod sizes {
-    use super::{sockaddr_in, sockaddr_in6, size_of, socklen_t};
+    use super::{size_of, sockaddr_in, sockaddr_in6, socklen_t};
     pub const V4: socklen_t = size_of::<sockaddr_in>() as socklen_t;
     pub const V6: socklen_t = size_of::<sockaddr_in6>() as socklen_t;
     pub const AF_INET: libc::sa_family_t = libc::AF_INET as libc::sa_family_t;

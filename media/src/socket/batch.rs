@@ -28,7 +28,8 @@ pub struct ReceiveBatch {
     received: usize,
 }
 
-// SAFETY: the raw pointers inside point only into the vectors of the same value and are set anew for every call.
+// SAFETY: the raw pointers inside point only into the vectors of the same value, whose heap blocks move with it unchanged
+// and are never resized.
 unsafe impl Send for ReceiveBatch {}
 
 impl ReceiveBatch {
@@ -37,15 +38,18 @@ impl ReceiveBatch {
     pub fn new(capacity: usize) -> ReceiveBatch {
         // SAFETY: all-zero is a valid iovec and mmsghdr: null pointers with length zero.
         let (vector, message): (iovec, mmsghdr) = unsafe { (zeroed(), zeroed()) };
-        ReceiveBatch {
+        let mut batch = ReceiveBatch {
             data: vec![0; capacity * SLOT],
             addresses: vec![RawAddress::default(); capacity],
             vectors: vec![vector; capacity],
             messages: vec![message; capacity],
             received: 0,
-        }
+        };
+        batch.prepare();
+        batch
     }
 
+    /// Make every header point to its slot and its address, once for all calls.
     fn prepare(&mut self) {
         let slots = self.data.chunks_exact_mut(SLOT).zip(&mut self.addresses);
         for ((slot, address), (vector, message)) in slots.zip(self.vectors.iter_mut().zip(&mut self.messages)) {
@@ -63,8 +67,11 @@ impl ReceiveBatch {
     /// # Errors
     /// What the system says; that nothing waits is no error.
     pub fn receive(&mut self, socket: RawFd) -> io::Result<usize> {
+        for message in &mut self.messages[..self.received] {
+            // The last call wrote the lengths of what it received here.
+            message.msg_hdr.msg_namelen = RawAddress::CAPACITY;
+        }
         self.received = 0;
-        self.prepare();
         let (messages, len) = (self.messages.as_mut_ptr(), count(self.messages.len()));
         // SAFETY: `prepare` made every header point to a slot and an address of this value, which the call may fill and
         // which live until it returns; the timeout may be null.
@@ -75,12 +82,6 @@ impl ReceiveBatch {
             Err(error) => return Err(error),
         }
         Ok(self.received)
-    }
-
-    /// Whether the last call filled every slot, so that more may wait.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.received == self.messages.len()
     }
 
     /// A datagram of the last call; `None` when it was cut or has no IP source.

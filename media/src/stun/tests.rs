@@ -17,6 +17,18 @@ fn password() -> Password {
     Password::new("a password of ours 1234")
 }
 
+/// A connectivity check as a controlling browser sends it.
+pub(crate) fn check_for(ufrag: &str, pwd: &str, use_candidate: bool) -> Vec<u8> {
+    let mut bytes = [0; MAX_RESPONSE];
+    let mut writer = Writer::new(&mut bytes, BINDING_REQUEST, *b"transaction!");
+    writer.push(USERNAME, format!("{ufrag}:theirs").as_bytes());
+    if use_candidate {
+        writer.push(USE_CANDIDATE, b"");
+    }
+    let len = writer.finish(&Password::new(pwd));
+    bytes[..len].to_vec()
+}
+
 fn with_attributes(attributes: &[(u16, &[u8])]) -> Vec<u8> {
     let mut bytes = [0; MAX_RESPONSE];
     let mut writer = Writer::new(&mut bytes, BINDING_REQUEST, *b"transaction!");
