@@ -123,7 +123,14 @@ class LiveCall:
             leg = self._leg(side)
             if leg is not None and self._call.of(side) is not DialogState.TERMINATED:
                 self._ending = self._ending or ending
-                leg.post(Release(ending))
+                self._release(side, leg, ending)
+
+    def _release(self, side: Side, leg: CallLeg, ending: Ending) -> None:
+        try:
+            leg.post(Release(ending))
+        except Exception:
+            log.exception("call %s: the leg of %s cannot be released", self.id, side)
+            self._events.put_nowait((side, Ended(ending)))  # it will not say so itself
 
     @property
     def is_answered(self) -> bool:

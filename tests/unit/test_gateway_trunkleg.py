@@ -1,0 +1,333 @@
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+
+from call.causes import Cause, Ending, hung_up
+from call.coupling import Accept, Press, Progress, Release
+from call.errors import GatewayError, PeerError
+from call.leg import Answered, Ended, Pressed, Ringing
+from call.trunk_sdp import trunk_offer
+from gateway import relays, trunkleg
+from gateway.config import TrunkSettings
+from gateway.relays import Relays
+from gateway.trunkleg import TrunkLeg
+from sip import messages
+from tests.unit.recorders import MediaRecorder, RelaysRecorder, ReportRecorder, Worker
+
+ANSWER = (
+    "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n"
+    "m=audio 4000 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
+)
+HOLD = ANSWER.replace("o=- 1 1", "o=- 1 2") + "a=sendonly\r\n"
+G729_ONLY = ANSWER.replace("0 101", "18").replace("0 PCMU", "18 G729")
+ALIEN = (("X-Ticket", "42"), ("Via", "SIP/2.0/UDP x"))
+
+
+@dataclass
+class Bench:
+    """A leg with everything around it."""
+
+    relays: RelaysRecorder = field(default_factory=RelaysRecorder)
+    report: ReportRecorder = field(default_factory=ReportRecorder)
+    worker: Worker = field(default_factory=Worker)
+
+    def __post_init__(self) -> None:
+        settings = TrunkSettings(host="sip.example.com", allow=("*",))
+        self.leg = TrunkLeg(
+            "L1",
+            "carrier",
+            settings,
+            relays=cast(Relays, self.relays),
+            post=self.worker.post,
+            report=self.report.report,
+        )
+
+    @property
+    def media(self) -> MediaRecorder:
+        return self.relays.legs[0]
+
+    def invite(self) -> messages.Invite:
+        self.leg.invite("+4930", "100", "Alice", (("X-A", "1"),))
+        command = self.worker.commands[-1]
+        assert isinstance(command, messages.Invite)
+        return command
+
+    def answered(self) -> None:
+        self.invite()
+        self.leg.on_sip(messages.Answered("L1", ANSWER, ()))
+
+    def incoming(self, sdp: str | None = ANSWER) -> None:
+        event = messages.Incoming("L1", "carrier", "100", "+4930", "Bob", "cid", "198.51.100.7:5060", sdp, ())
+        self.leg.take_incoming(event)
+
+    @property
+    def ending(self) -> Ending:
+        event = self.report.events[-1]
+        assert isinstance(event, Ended)
+        return event.ending
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    bench = Bench()
+    yield bench
+    if bench.leg._watchdog is not None:
+        bench.leg._watchdog.cancel()
+
+
+# -- outgoing -----------------------------------------------------------------------------------------
+
+
+async def test_invite_offers_our_port_and_the_trunks_codecs(bench: Bench) -> None:
+    invite = bench.invite()
+    assert (invite.leg, invite.trunk, invite.number) == ("L1", "carrier", "+4930")
+    assert (invite.from_user, invite.from_display, invite.headers) == ("100", "Alice", (("X-A", "1"),))
+    assert "c=IN IP4 192.0.2.1" in invite.sdp
+    assert "m=audio 30000 RTP/AVP 0 8" in invite.sdp
+
+
+async def test_ringing_without_sdp_is_only_ringing(bench: Bench) -> None:
+    bench.invite()
+    bench.leg.on_sip(messages.Ringing("L1", 180, None, ALIEN))
+    assert bench.report.events == [Ringing(180, False, (("X-Ticket", "42"),))]
+    assert bench.media.last("set_codec") is None
+
+
+async def test_sdp_of_a_183_opens_the_media_but_only_audio_is_early_media(bench: Bench) -> None:
+    bench.invite()
+    bench.leg.on_sip(messages.Ringing("L1", 183, ANSWER, ()))
+    assert bench.media.last("set_codec") == ("PCMU", 0, 101, 8000, 20)
+    assert bench.media.last("set_remote") == (("198.51.100.7", 4000), ("198.51.100.7", 4001), False, True)
+    bench.media.handler(relays.MediaStarted())
+    assert bench.report.events == [Ringing(183, early_media=False), Ringing(183, early_media=True)]
+
+
+async def test_answer_is_told_with_its_headers(bench: Bench) -> None:
+    bench.invite()
+    bench.leg.on_sip(messages.Answered("L1", ANSWER, ALIEN))
+    assert bench.report.events == [Answered((("X-Ticket", "42"),))]
+    assert bench.leg.codec == "PCMU"
+    assert (bench.media.last("set_sending"), bench.media.last("set_receiving")) == ((True,), (True,))
+
+
+async def test_audio_of_an_answered_call_is_no_early_media(bench: Bench) -> None:
+    bench.answered()
+    bench.media.handler(relays.MediaStarted())
+    assert bench.report.events == [Answered()]
+
+
+async def test_answer_without_a_common_codec_ends_the_call_in_words(bench: Bench) -> None:
+    bench.invite()
+    bench.leg.on_sip(messages.Answered("L1", G729_ONLY, ()))
+    assert bench.worker.types == ["invite", "release"]
+    assert bench.report.events == []
+    bench.leg.on_sip(messages.Ended("L1", "us", 200))
+    assert (bench.ending.cause, bench.ending.sip_status) == (Cause.NO_COMMON_MEDIA, 488)
+
+
+# -- ends ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("event", "cause"),
+    [
+        (messages.Ended("L1", "peer", 486), Cause.BUSY),
+        (messages.Ended("L1", "fault", 408, fault="timeout"), Cause.TRUNK_UNREACHABLE),
+        (messages.Ended("L1", "fault", 401, fault="auth"), Cause.TRUNK_AUTH),
+        (messages.Ended("L1", "fault", 503, fault="worker"), Cause.GATEWAY_ERROR),
+    ],
+)
+async def test_call_that_was_not_answered_ends_for_the_trunks_reason(
+    bench: Bench, event: messages.Ended, cause: Cause
+) -> None:
+    bench.invite()
+    bench.leg.on_sip(event)
+    assert bench.ending.cause is cause
+    assert bench.relays.released == [bench.media]
+    assert bench.leg.final_stats == {"rx_packets": 1}
+
+
+async def test_far_end_that_hangs_up_is_named(bench: Bench) -> None:
+    bench.answered()
+    bench.leg.on_sip(messages.Ended("L1", "peer", 200))
+    assert bench.ending == hung_up("+4930")
+
+
+async def test_worker_that_dies_in_a_call_is_no_hang_up(bench: Bench) -> None:
+    bench.answered()
+    bench.leg.on_sip(messages.Ended("L1", "fault", 503, fault="worker"))
+    assert bench.ending.cause is Cause.GATEWAY_ERROR
+
+
+async def test_release_stops_the_media_and_says_why(bench: Bench) -> None:
+    bench.answered()
+    bench.leg.post(Release(Ending(Cause.HANGUP, 200, 'Ålice said "bye".')))
+    command = bench.worker.commands[-1]
+    assert isinstance(command, messages.Release)
+    assert command.headers == (("Reason", "Q.850;cause=16;text=\"lice said 'bye'.\""),)
+    assert (bench.media.last("set_sending"), bench.media.last("set_receiving")) == ((False,), (False,))
+    assert bench.report.events == [Answered()]
+    bench.leg.on_sip(messages.Ended("L1", "us", 200))
+    assert bench.ending.sentence == 'Ålice said "bye".'
+
+
+async def test_release_is_sent_once(bench: Bench) -> None:
+    bench.answered()
+    for _ in range(2):
+        bench.leg.post(Release(hung_up("Alice")))
+    bench.leg.post(Press("5"))
+    assert bench.worker.types == ["invite", "release"]
+
+
+async def test_answer_that_crosses_our_cancel_starts_no_media_again(bench: Bench) -> None:
+    bench.invite()
+    bench.leg.post(Release(hung_up("Alice")))
+    bench.leg.on_sip(messages.Answered("L1", ANSWER, ()))
+    assert bench.media.last("set_receiving") == (False,)
+    assert bench.media.last("set_remote") is None
+    assert bench.report.events == []
+    bench.leg.on_sip(messages.Ended("L1", "us", 200))
+    assert bench.ending == hung_up("Alice")
+
+
+async def test_useless_answer_after_our_release_releases_nothing_twice(bench: Bench) -> None:
+    bench.invite()
+    bench.leg.post(Release(hung_up("Alice")))
+    bench.leg.on_sip(messages.Answered("L1", G729_ONLY, ()))
+    assert bench.worker.types == ["invite", "release"]
+
+
+async def test_release_that_nobody_confirms_is_given_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trunkleg, "RELEASE_TIMEOUT_S", 0.0)
+    bench.answered()
+    bench.report.news.clear()
+    bench.leg.post(Release(hung_up("Alice")))
+    assert await bench.report.next_event() == Ended(hung_up("Alice"))
+    bench.leg.on_sip(messages.Ended("L1", "us", 200))
+    assert bench.report.events.count(Ended(hung_up("Alice"))) == 1
+    assert bench.relays.released == [bench.media]
+
+
+# -- incoming -----------------------------------------------------------------------------------------
+
+
+async def test_incoming_call_is_answered_with_our_sdp(bench: Bench) -> None:
+    bench.incoming()
+    bench.leg.post(Progress(180, False))
+    bench.leg.post(Accept())
+    progress, accept = bench.worker.commands
+    assert progress == messages.Progress("L1", 180)
+    assert isinstance(accept, messages.Accept)
+    assert "m=audio 30000 RTP/AVP 0 101" in accept.sdp
+    assert bench.leg.codec == "PCMU"
+
+
+async def test_invite_without_sdp_gets_our_offer_and_its_ack_the_answer(bench: Bench) -> None:
+    bench.incoming(sdp=None)
+    bench.leg.post(Accept())
+    accept = bench.worker.commands[-1]
+    assert isinstance(accept, messages.Accept)
+    assert "RTP/AVP 0 8" in accept.sdp
+    bench.leg.on_sip(messages.Answered("L1", ANSWER, ()))
+    assert bench.leg.codec == "PCMU"
+    assert bench.report.events == []  # an ACK is no answer of the far end
+
+
+async def test_incoming_offer_without_a_common_codec_is_refused(bench: Bench) -> None:
+    with pytest.raises(GatewayError) as caught:
+        bench.incoming(G729_ONLY)
+    assert caught.value.sip_status == 488
+    assert bench.worker.commands == []
+
+
+async def test_caller_that_gives_up_has_cancelled(bench: Bench) -> None:
+    bench.incoming()
+    bench.leg.on_sip(messages.Ended("L1", "peer", 487))
+    assert (bench.ending.cause, bench.ending.sentence) == (
+        Cause.CANCELLED,
+        "+4930 hung up before the call was answered.",
+    )
+
+
+# -- in the call --------------------------------------------------------------------------------------
+
+
+async def test_hold_touches_this_leg_alone(bench: Bench) -> None:
+    bench.answered()
+    bench.leg.on_sip(messages.Reoffered("L1", HOLD))
+    reanswer = bench.worker.commands[-1]
+    assert isinstance(reanswer, messages.Reanswer)
+    assert reanswer.status == 200
+    assert "a=recvonly" in (reanswer.sdp or "")
+    assert bench.media.last("set_sending") == (False,)
+    assert bench.report.events == [Answered()]
+    bench.leg.on_sip(messages.Reoffered("L1", ANSWER))
+    assert bench.media.last("set_sending") == (True,)
+
+
+async def test_reoffer_that_cannot_be_served_is_refused_and_the_call_goes_on(bench: Bench) -> None:
+    bench.answered()
+    before = list(bench.media.calls)
+    bench.leg.on_sip(messages.Reoffered("L1", G729_ONLY))
+    assert bench.worker.commands[-1] == messages.Reanswer("L1", 488)
+    assert bench.media.calls == before
+    assert bench.report.events == [Answered()]
+
+
+async def test_reinvite_without_sdp_gets_our_offer(bench: Bench) -> None:
+    bench.answered()
+    bench.leg.on_sip(messages.Reoffered("L1", None))
+    reanswer = bench.worker.commands[-1]
+    assert isinstance(reanswer, messages.Reanswer)
+    assert reanswer.status == 200
+    assert "m=audio 30000" in (reanswer.sdp or "")
+
+
+async def test_same_address_again_does_not_reopen_learning(bench: Bench) -> None:
+    bench.answered()
+    bench.leg.on_sip(messages.Reoffered("L1", ANSWER))
+    assert (bench.media.last("set_remote") or ())[-1] is False
+    bench.leg.on_sip(messages.Reoffered("L1", ANSWER.replace("audio 4000", "audio 4010")))
+    assert (bench.media.last("set_remote") or ())[-1] is True
+
+
+async def test_digits_go_out_as_telephone_events(bench: Bench) -> None:
+    bench.answered()
+    bench.leg.post(Press("12#"))
+    assert bench.media.last("dtmf") == ("12#",)
+
+
+async def test_digits_that_the_trunk_cannot_take_are_noted(bench: Bench) -> None:
+    bench.answered()
+    bench.media.speaks_dtmf = False
+    bench.leg.post(Press("1"))
+    assert any(what == "digits not sent" for what, _ in bench.report.notes)
+
+
+async def test_digit_by_info_is_passed_on(bench: Bench) -> None:
+    bench.answered()
+    bench.leg.on_sip(messages.InfoDtmf("L1", "5", 160))
+    assert bench.report.events[-1] == Pressed("5")
+
+
+async def test_silent_trunk_is_noted_and_not_hung_up(bench: Bench) -> None:
+    bench.answered()
+    bench.media.handler(relays.PeerSilent("no RTP for 30 s"))
+    assert bench.report.events == [Answered()]
+    assert ("trunk is silent", "no RTP for 30 s") in bench.report.notes
+
+
+async def test_second_invite_for_a_leg_is_refused(bench: Bench) -> None:
+    bench.answered()
+    event = messages.Incoming("L1", "carrier", "1", "2", "", "cid", "x", None, ())
+    with pytest.raises(PeerError):
+        bench.leg.on_sip(event)
+
+
+async def test_our_own_offer_is_one_that_we_could_answer() -> None:
+    offered = trunk_offer(address="192.0.2.1", rtp_port=4000, rtcp_port=4001, codecs=("PCMU",), session_id=1, version=1)
+    bench = Bench()
+    bench.incoming(offered)
+    assert bench.leg.codec == "PCMU"
