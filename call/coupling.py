@@ -12,7 +12,7 @@ from typing import assert_never
 
 from call.causes import Ending
 from call.errors import ImpossibleTransition
-from call.leg import Answered, DialogState, Ended, Headers, LegEvent, Pressed, Ringing, next_state
+from call.leg import Answered, DialogState, Ended, Failed, Headers, LegEvent, Pressed, Ringing, next_state
 
 
 class Side(Enum):
@@ -51,13 +51,21 @@ class Press:
 
 
 @dataclass(frozen=True, slots=True)
+class Warn:
+    """Tell the person on this leg that something they asked for could not be done."""
+
+    sentence: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """End the leg: CANCEL, BYE or a final response, as its state demands."""
 
     ending: Ending
 
 
-Command = Progress | Accept | Press | Release
+Command = Progress | Accept | Press | Warn | Release
 Addressed = tuple[Side, Command]
 
 
@@ -121,5 +129,9 @@ def step(call: Call, side: Side, event: LegEvent) -> tuple[Call, list[Addressed]
             return call, [(side.other, Press(digits))]
         case Pressed():
             return call, []  # nobody there yet, or no longer
+        case Failed() if other is DialogState.TERMINATED:
+            return call, []
+        case Failed(sentence, hint):
+            return call, [(side.other, Warn(sentence, hint))]
         case _:
             assert_never(event)

@@ -54,13 +54,21 @@ class Pressed:
 
 
 @dataclass(frozen=True, slots=True)
+class Failed:
+    """Something that was asked of the leg could not be done; the leg goes on."""
+
+    sentence: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The leg is gone: BYE, CANCEL, a final response of 300 and over, or a fault."""
 
     ending: Ending
 
 
-LegEvent = Ringing | Answered | Pressed | Ended
+LegEvent = Ringing | Answered | Pressed | Failed | Ended
 
 _S = DialogState
 TRANSITIONS: Final[Mapping[DialogState, Mapping[type[LegEvent], DialogState]]] = MappingProxyType(
@@ -69,22 +77,30 @@ TRANSITIONS: Final[Mapping[DialogState, Mapping[type[LegEvent], DialogState]]] =
             Ringing: _S.EARLY,
             Answered: _S.CONFIRMED,
             Pressed: _S.TRYING,
+            Failed: _S.TRYING,
             Ended: _S.TERMINATED,
         },
         _S.EARLY: {
             Ringing: _S.EARLY,
             Answered: _S.CONFIRMED,
             Pressed: _S.EARLY,
+            Failed: _S.EARLY,
             Ended: _S.TERMINATED,
         },
         # A second 2xx is a fork that lost the race (RFC 3261 §13.2.2.4): the worker answers it with
         # ACK and BYE, so it never reaches this table. A late 18x was overtaken on UDP: no news.
-        _S.CONFIRMED: {Ringing: _S.CONFIRMED, Pressed: _S.CONFIRMED, Ended: _S.TERMINATED},
+        _S.CONFIRMED: {
+            Ringing: _S.CONFIRMED,
+            Pressed: _S.CONFIRMED,
+            Failed: _S.CONFIRMED,
+            Ended: _S.TERMINATED,
+        },
         # Whatever was under way when the leg ended arrives late; absorbing it is not a bug.
         _S.TERMINATED: {
             Ringing: _S.TERMINATED,
             Answered: _S.TERMINATED,
             Pressed: _S.TERMINATED,
+            Failed: _S.TERMINATED,
             Ended: _S.TERMINATED,
         },
     }

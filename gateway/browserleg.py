@@ -12,7 +12,7 @@ from call import browser_sdp, causes, interworking
 from call.browser_sdp import BrowserAnswer, BrowserOffer, LocalTransport
 from call.causes import Ending
 from call.codecs import CodecName
-from call.coupling import Accept, Command, Press, Progress, Release
+from call.coupling import Accept, Command, Press, Progress, Release, Warn
 from call.errors import GatewayError, PeerError
 from call.interworking import Preference
 from call.leg import Answered, Ended, Headers, LegEvent, Pressed
@@ -276,6 +276,8 @@ class BrowserLeg:
                 self._send(message)
             case Press(digits):
                 self._send(signalling.CallDtmf(self._name, digits))
+            case Warn(sentence, hint):
+                self._send(signalling.Error("not-possible", sentence, hint, self._name))
             case Release(ending):
                 self._finish(ending)
             case _:

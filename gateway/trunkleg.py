@@ -10,9 +10,9 @@ from typing import Any, Final, assert_never
 from call import causes, trunk_sdp
 from call.causes import Cause, Ending
 from call.codecs import CodecName
-from call.coupling import Accept, Command, Press, Progress, Release
+from call.coupling import Accept, Command, Press, Progress, Release, Warn
 from call.errors import GatewayError, PeerError
-from call.leg import Answered, Ended, Headers, Pressed, Ringing
+from call.leg import Answered, Ended, Failed, Headers, Pressed, Ringing
 from call.sdp_attributes import Direction
 from call.trunk_sdp import TrunkMedia
 from gateway import relays
@@ -184,6 +184,8 @@ class TrunkLeg:
                 self._post(messages.Accept(self.id, self._local_sdp))
             case Press(digits):
                 self._press(digits)
+            case Warn(sentence, _):
+                self._report.note("warning", sentence)  # a phone has no way to show it
             case Release(ending):
                 self._begin_release(ending)
             case _:
@@ -193,7 +195,9 @@ class TrunkLeg:
         try:
             self.media.dtmf(digits)
         except ValueError:
+            sentence = f"{self.number or 'The far end'} takes no keypad tones on this call."
             self._report.note("digits not sent", "the trunk did not negotiate telephone-event")
+            self._report.emit(Failed(sentence, f"Trunk {self.trunk} did not negotiate telephone-event (RFC 4733)."))
 
     def _begin_release(self, ending: Ending) -> None:
         """The media stops at once; the dialog ends when the worker says so."""

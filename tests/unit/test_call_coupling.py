@@ -1,9 +1,9 @@
 import pytest
 
 from call.causes import cancelled, hung_up, trunk_ending
-from call.coupling import Accept, Addressed, Call, Press, Progress, Release, Side, step
+from call.coupling import Accept, Addressed, Call, Press, Progress, Release, Side, Warn, step
 from call.errors import ImpossibleTransition
-from call.leg import Answered, DialogState, Ended, LegEvent, Pressed, Ringing
+from call.leg import Answered, DialogState, Ended, Failed, LegEvent, Pressed, Ringing
 
 CALLER, CALLEE = Side.CALLER, Side.CALLEE
 BUSY = trunk_ending(trunk="demo", number="busy", status=486)
@@ -102,7 +102,14 @@ def test_digits_for_nobody_are_dropped(history: History) -> None:
     assert run(*history, (CALLER, Pressed("1")))[1] == []
 
 
-@pytest.mark.parametrize("event", [Ringing(), Answered(), Pressed("1"), Ended(BUSY)], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("side", Side, ids=lambda side: side.value)
+def test_what_a_leg_could_not_do_is_told_to_the_other_one(side: Side) -> None:
+    assert run(*ANSWERED, (side, Failed("No tones.", "Why.")))[1] == [(side.other, Warn("No tones.", "Why."))]
+
+
+@pytest.mark.parametrize(
+    "event", [Ringing(), Answered(), Pressed("1"), Failed("no"), Ended(BUSY)], ids=lambda e: type(e).__name__
+)
 def test_whatever_an_ended_leg_still_says_is_absorbed(event: LegEvent) -> None:
     before, _ = run((CALLEE, Ringing()), (CALLEE, Ended(BUSY)))
     after, commands = step(before, CALLEE, event)
