@@ -18,7 +18,7 @@ const RESTART_AFTER_MS = 1000;
  * @typedef {import('./signalling.js').CallMessage} CallMessage
  * @typedef {{ cause: string, sipStatus: number, sentence: string, hint: string, here: boolean }} Ending
  *   `here`: this page ended it.
- * @typedef {{ sentence: string, hint: string }} Problem
+ * @typedef {{ sentence: string, hint: string, about?: 'sound' }} Problem `about` sound: over as soon as it flows again.
  * @typedef {{
  *   state: CallState,
  *   stream: MediaStream,
@@ -284,6 +284,7 @@ export class Call extends Emitter {
 
   #reportFailure() {
     this.emit('problem', {
+      about: 'sound',
       sentence: 'No sound gets through to the gateway; trying again.',
       hint: 'If this stays, a firewall or VPN may block UDP between this computer and the gateway.',
     });

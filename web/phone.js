@@ -150,7 +150,7 @@ export class Phone extends Emitter {
   #put(call) {
     this.call = call;
     call.on('state', () => this.#follow(call));
-    call.on('audio', () => this.emit('change', null));
+    call.on('audio', (audio) => this.#hear(audio));
     call.on('dtmf', (digits) => this.#hearDigits(digits));
     call.on('problem', (problem) => this.say(problem));
     call.on('stream', (stream) => this.emit('stream', stream));
@@ -183,6 +183,12 @@ export class Phone extends Emitter {
     history.add(summary(call));
     const next = this.waiting.shift();
     if (next) this.#put(next);
+  }
+
+  /** @param {Call['audio']} audio */
+  #hear(audio) {
+    if (audio === 'open' && this.message?.about === 'sound') this.message = null;
+    this.emit('change', null);
   }
 
   /** @param {string} digits */

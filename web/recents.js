@@ -50,12 +50,12 @@ export class Recents {
     const button = make('button', 'recent-call');
     button.type = 'button';
     button.disabled = call.remote === '';
-    button.setAttribute('aria-label', spoken(call, now));
     const direction = make('span', `direction ${call.direction}`);
     direction.append(icon(call.direction === 'incoming' ? 'in' : 'out'));
     const middle = make('span', 'recent-middle');
     middle.append(make('span', 'recent-who', who(call)), make('span', 'recent-how', how(call)));
-    button.append(direction, middle, make('time', 'recent-when', moment(new Date(call.at), now)));
+    const spoken = make('span', 'unseen', call.direction === 'incoming' ? 'Call from' : 'Call to');
+    button.append(direction, spoken, middle, make('time', 'recent-when', moment(new Date(call.at), now)));
     button.addEventListener('click', () => this.#redial(call.remote));
     item.append(button);
     return item;
@@ -67,10 +67,4 @@ export function how(call) {
   if (call.seconds > 0) return duration(call.seconds);
   if (call.outcome === 'missed') return 'Missed';
   return call.sentence;
-}
-
-/** @param {RecentCall} call @param {Date} now */
-function spoken(call, now) {
-  const direction = call.direction === 'incoming' ? 'Call from' : 'Call to';
-  return `${direction} ${who(call)}, ${moment(new Date(call.at), now)}, ${how(call)}. Call again.`;
 }

@@ -223,3 +223,13 @@ test('the title of the window says who calls', async () => {
   await call.receive(answered);
   assert.equal(titleFor(call, '0:12', 'webtrunk'), '0:12 bob – webtrunk');
 });
+
+test('a complaint about missing sound is taken back when sound flows again', async () => {
+  await phone.dial('echo');
+  const { pc } = phone.call;
+  pc.become('failed');
+  await settled();
+  assert.match(phone.message.sentence, /No sound/);
+  phone.call.pc.become('connected');
+  assert.equal(phone.message, null);
+});
