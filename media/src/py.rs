@@ -1,5 +1,7 @@
 //! The Python classes `Relay` and `Leg`: conversions only, no logic. The typed contract is `_mediacore.pyi`.
 
+#![allow(clippy::unreadable_literal, reason = "defaults are shown to Python as they are written here")]
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -150,7 +152,7 @@ struct Relay(Arc<Engine>);
 impl Relay {
     #[new]
     #[pyo3(signature = (
-        *, threads, networks, browser_port, rtp_ports, receive_buffer=4 << 20, opus_complexity=5, stall_ms=3000,
+        *, threads, networks, browser_port, rtp_ports, receive_buffer=4194304, opus_complexity=5, stall_ms=3000,
         dead_ms=30000
     ))]
     #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value, reason = "keyword arguments of Python")]

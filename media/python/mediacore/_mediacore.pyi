@@ -1,24 +1,10 @@
 """The typed face of the Rust media core: what Python may ask of it. Nothing here is called per packet."""
 
-from typing import Literal, final
+from typing import Self, final
 
-Address = tuple[str, int]
-"""IP address and UDP port."""
+from .types import Address, CodecName, Event, SrtpProfile
 
-CodecName = Literal["opus", "PCMU", "PCMA"]
-SrtpProfile = Literal["AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES_CM_128_HMAC_SHA1_80"]
-
-Event = (
-    tuple[int, Literal["dtls"], bytes]  # one DTLS datagram that came over the validated path
-    | tuple[int, Literal["nominated"], str]  # ICE chose this path: "ip:port" of the browser
-    | tuple[int, Literal["media-started"], None]  # first valid RTP packet since creation or set_remote(reopen)
-    | tuple[int, Literal["media-stalled"], None]  # no RTP for `stall_ms`; media-started follows when it resumes
-    | tuple[int, Literal["dtmf"], str]  # one digit, once, when its end (or a lost end) is certain
-    | tuple[int, Literal["dead"], str]  # no valid STUN, SRTP or RTP for `dead_ms`; the string says which
-    | tuple[int, Literal["rtcp-bye"], None]
-    | tuple[int, Literal["overflow"], None]  # DTLS records were dropped: the bounded queue of this leg is full
-)
-"""(leg id, kind, payload). State events coalesce per leg and are never lost."""
+__all__ = ["Leg", "Relay"]
 
 @final
 class Leg:
@@ -62,18 +48,18 @@ class Leg:
 class Relay:
     """The engine: its threads own every RTP socket from birth to close."""
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         threads: int,
         networks: list[str],
         browser_port: int,
         rtp_ports: tuple[int, int],
-        receive_buffer: int = 4 << 20,
+        receive_buffer: int = 4194304,
         opus_complexity: int = 5,
         stall_ms: int = 3000,
         dead_ms: int = 30000,
-    ) -> None:
+    ) -> Self:
         """Bind `browser_port` on each bind address of `networks` (0: any port, the same on all). OSError on failure."""
     @property
     def browser_port(self) -> int: ...
@@ -82,7 +68,7 @@ class Relay:
     def rtp_leg(self, network: int = 0) -> Leg:
         """An endpoint with an own random even port and the odd one above it for RTCP. OSError when none is free."""
     def route(self, source: Leg, destination: Leg) -> None:
-        """Send what `source` receives to the peer of `destination`, replacing its earlier source. Two routes make a call."""
+        """Send what `source` receives to the peer of `destination`, instead of its earlier source; two make a call."""
     def unroute(self, destination: Leg) -> None:
         """Send nothing more to the peer of `destination`."""
     def fileno(self) -> int:
