@@ -1,102 +1,127 @@
-"""Caps on calls and minutes: who may still call, and what the refusal says."""
-
 import pytest
 
 from call.errors import LimitReached
-from call.limits import DAY_S, MAX_REMEMBERED, Caps, Ledger, Party, Usage
+from call.limits import DAY_S, MAX_REMEMBERED, MINUTE_S, Caps, Ledger, Party, Usage
 
-ALICE = Party("user", "alice")
-ACME = Party("trunk", "acme")
-SETTINGS = {"user.concurrent": "limits.user_calls", "trunk.minutes_per_day": "trunk.NAME.max_minutes_per_day"}
-
-
-def test_no_caps_allow_everything() -> None:
-    usage = Usage()
-    for number in range(1000):
-        usage.begin(0, str(number))
-    assert usage.exceeded(0, Caps()) == ""
+ALICE, DEMO, ALL = Party("user", "alice"), Party("trunk", "demo"), Party("gateway", "")
+SETTINGS = {"user.concurrent": "limits.user_calls", "trunk.per_minute": "trunk.NAME.max_calls_per_minute"}
 
 
-def test_concurrent_calls_are_capped_until_one_ends() -> None:
-    usage = Usage()
-    usage.begin(0, "a")
-    usage.begin(1, "b")
-    assert usage.exceeded(2, Caps(concurrent=2)) == "concurrent"
-    usage.end(3, "a")
-    assert usage.exceeded(3, Caps(concurrent=2)) == ""
+def test_calls_at_once_are_counted_until_they_end() -> None:
+    usage, caps = Usage(), Caps(concurrent=2)
+    usage.begin(0.0, "a")
+    assert usage.exceeded(0.0, caps) == ""
+    usage.begin(0.0, "b")
+    assert usage.exceeded(0.0, caps) == "concurrent"
+    usage.end(1.0, "a")
+    assert usage.exceeded(1.0, caps) == ""
 
 
-def test_calls_a_minute_count_attempts_that_failed() -> None:
-    usage = Usage()
-    for at in (0, 10, 20):
-        usage.begin(at, str(at))
-        usage.end(at, str(at))
-    assert usage.exceeded(30, Caps(per_minute=3)) == "per_minute"
-    assert usage.exceeded(60, Caps(per_minute=3)) == ""
+def test_calls_a_minute_are_forgotten_after_a_minute() -> None:
+    usage, caps = Usage(), Caps(per_minute=1)
+    usage.begin(0.0, "a")
+    usage.end(1.0, "a")
+    assert usage.exceeded(MINUTE_S - 0.1, caps) == "per_minute"
+    assert usage.exceeded(MINUTE_S, caps) == ""
 
 
-def test_minutes_count_from_the_answer_and_include_running_calls() -> None:
-    usage = Usage()
-    usage.begin(0, "a")
-    usage.answer(60, "a")
-    assert usage.talked_s(90) == 30
-    usage.end(120, "a")
-    assert usage.talked_s(500) == 60
-    assert usage.exceeded(500, Caps(minutes_per_day=1)) == "minutes_per_day"
-    assert usage.exceeded(120 + DAY_S, Caps(minutes_per_day=1)) == ""
+def test_minutes_count_from_the_answer_and_running_ones_too() -> None:
+    usage, caps = Usage(), Caps(minutes_per_day=2.0)
+    usage.begin(0.0, "a")
+    assert usage.talked_s(500.0) == 0.0
+    usage.answer(500.0, "a")
+    assert usage.talked_s(560.0) == 60.0
+    usage.end(560.0, "a")
+    usage.begin(600.0, "b")
+    usage.answer(600.0, "b")
+    assert usage.exceeded(659.0, caps) == ""
+    assert usage.exceeded(660.0, caps) == "minutes_per_day"
+
+
+def test_minutes_are_forgotten_after_a_day() -> None:
+    usage, caps = Usage(), Caps(minutes_per_day=1.0)
+    usage.begin(0.0, "a")
+    usage.answer(0.0, "a")
+    usage.end(60.0, "a")
+    assert usage.exceeded(60.0 + DAY_S - 1, caps) == "minutes_per_day"
+    assert usage.exceeded(60.0 + DAY_S, caps) == ""
     assert usage.is_idle
 
 
-def test_an_answer_of_an_unknown_call_is_ignored() -> None:
+def test_call_that_was_not_answered_costs_no_minutes() -> None:
     usage = Usage()
-    usage.answer(0, "nobody")
-    usage.end(1, "nobody")
-    assert usage.is_idle
+    usage.begin(0.0, "a")
+    usage.end(100.0, "a")
+    usage.answer(101.0, "a")
+    assert usage.talked_s(200.0) == 0.0
 
 
-def test_memory_of_ended_calls_is_bounded_and_loses_no_seconds() -> None:
+def test_memory_of_many_calls_is_bounded_and_loses_no_minutes() -> None:
     usage = Usage()
-    for number in range(MAX_REMEMBERED + 5):
-        usage.begin(number, "x")
-        usage.answer(number, "x")
-        usage.end(number + 1, "x")
+    for number in range(MAX_REMEMBERED + 500):
+        usage.begin(float(number), "a")
+        usage.answer(float(number), "a")
+        usage.end(number + 1.0, "a")
     assert len(usage._talked) == MAX_REMEMBERED
-    assert usage.talked_s(MAX_REMEMBERED + 5) == MAX_REMEMBERED + 5
+    assert usage.talked_s(MAX_REMEMBERED + 500.0) == MAX_REMEMBERED + 500
 
 
-def test_a_refused_call_is_counted_for_nobody() -> None:
+def test_zero_switches_a_cap_off() -> None:
+    usage = Usage()
+    for number in range(100):
+        usage.begin(0.0, str(number))
+    assert usage.exceeded(0.0, Caps()) == ""
+
+
+def test_refused_call_is_counted_for_nobody() -> None:
     ledger = Ledger(SETTINGS)
-    parties = {ALICE: Caps(concurrent=5), ACME: Caps(concurrent=1)}
-    ledger.begin(0, "one", parties)
-    with pytest.raises(LimitReached, match="Trunk acme has 1 calls at once already"):
-        ledger.begin(1, "two", parties)
-    ledger.end(2, "one")
-    ledger.begin(3, "three", parties)
+    parties = {ALL: Caps(), ALICE: Caps(concurrent=1), DEMO: Caps(concurrent=5)}
+    ledger.begin(0.0, "a", parties)
+    with pytest.raises(LimitReached):
+        ledger.begin(0.0, "b", parties)
+    ledger.end(1.0, "a")
+    ledger.begin(1.0, "c", parties)
+    assert ledger._usage[DEMO].exceeded(1.0, Caps(concurrent=2)) == ""
 
 
-def test_the_refusal_names_the_setting_that_raises_the_cap() -> None:
+@pytest.mark.parametrize(
+    ("party", "caps", "sentence", "hint"),
+    [
+        (ALICE, Caps(concurrent=1), "User alice has 1 calls at once already, which is the limit.", "limits.user_calls"),
+        (
+            DEMO,
+            Caps(per_minute=1),
+            "Trunk demo has made 1 calls within a minute, which is the limit.",
+            "trunk.demo.max_calls_per_minute",
+        ),
+        (ALL, Caps(concurrent=1), "The gateway has 1 calls at once already, which is the limit.", ""),
+    ],
+)
+def test_refusal_says_who_what_and_which_setting(party: Party, caps: Caps, sentence: str, hint: str) -> None:
     ledger = Ledger(SETTINGS)
-    ledger.begin(0, "one", {ALICE: Caps(concurrent=1)})
-    with pytest.raises(LimitReached, match="User alice has 1 calls at once") as refusal:
-        ledger.begin(0, "two", {ALICE: Caps(concurrent=1)})
-    assert refusal.value.hint == "Whoever runs the gateway can raise `limits.user_calls`."
+    ledger.begin(0.0, "a", {party: caps})
+    with pytest.raises(LimitReached) as caught:
+        ledger.begin(0.0, "b", {party: caps})
+    assert str(caught.value) == sentence
+    assert hint in caught.value.hint
+    assert bool(caught.value.hint) == bool(hint)
 
 
-def test_the_refusal_names_the_trunk_in_the_setting() -> None:
+def test_call_may_last_as_long_as_the_scarcest_minutes() -> None:
     ledger = Ledger(SETTINGS)
-    caps = {ACME: Caps(minutes_per_day=1)}
-    ledger.begin(0, "one", caps)
-    ledger.answer(0, "one")
-    with pytest.raises(LimitReached) as refusal:
-        ledger.begin(61, "two", caps)
-    assert "trunk.acme.max_minutes_per_day" in refusal.value.hint
+    parties = {ALICE: Caps(minutes_per_day=2.0), DEMO: Caps(minutes_per_day=10.0), ALL: Caps()}
+    ledger.begin(0.0, "a", parties)
+    ledger.answer(0.0, "a")
+    assert ledger.remaining_s(30.0, parties) == 90.0
+    assert ledger.remaining_s(500.0, parties) == 0.0
+    assert ledger.remaining_s(0.0, {ALL: Caps()}) is None
 
 
-def test_remaining_time_is_that_of_the_party_with_least() -> None:
+def test_end_of_an_unknown_call_is_harmless() -> None:
     ledger = Ledger(SETTINGS)
-    parties = {ALICE: Caps(minutes_per_day=2), ACME: Caps(minutes_per_day=1)}
-    ledger.begin(0, "one", parties)
-    ledger.answer(0, "one")
-    assert ledger.remaining_s(45, parties) == 15
-    assert ledger.remaining_s(500, parties) == 0
-    assert ledger.remaining_s(0, {ALICE: Caps()}) is None
+    ledger.end(0.0, "nobody")
+    ledger.answer(0.0, "nobody")
+    ledger.begin(0.0, "a", {ALICE: Caps(concurrent=1)})
+    ledger.end(1.0, "a")
+    ledger.end(2.0, "a")
+    ledger.begin(3.0, "b", {ALICE: Caps(concurrent=1)})

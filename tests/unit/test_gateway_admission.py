@@ -1,5 +1,3 @@
-"""Whether one more call may begin, and how long it may last."""
-
 import pytest
 
 from call.causes import Cause
@@ -7,14 +5,14 @@ from call.errors import LimitReached, Overloaded
 from gateway.admission import Admission
 from gateway.config import LimitSettings, TrunkSettings
 
-ACME = TrunkSettings(host="sip.example", allow=("*",), max_calls=2, max_minutes_per_day=10)
+TRUNKS = {"demo": TrunkSettings(host="h", allow=("*",), max_calls=2, max_minutes_per_day=0)}
 
 
-def admission(*checks: object, **limits: float) -> Admission:
-    return Admission(LimitSettings.model_validate(limits), {"acme": ACME}, checks)  # type: ignore[arg-type]
+def admission(**limits: int) -> Admission:
+    return Admission(LimitSettings(**({"user_minutes_per_day": 0} | limits)), TRUNKS)
 
 
-def test_a_stopping_gateway_takes_nothing() -> None:
+def test_stopping_gateway_takes_no_calls() -> None:
     door = admission()
     door.check()
     door.stop()
@@ -22,41 +20,41 @@ def test_a_stopping_gateway_takes_nothing() -> None:
         door.check()
 
 
-def test_a_part_that_is_overloaded_speaks_for_the_whole() -> None:
+def test_check_of_the_load_is_asked() -> None:
     def full() -> None:
         raise Overloaded("The gateway is full.")
 
     with pytest.raises(Overloaded, match="is full"):
-        admission(full).check()
+        Admission(LimitSettings(), TRUNKS, (full,)).check()
 
 
-def test_user_trunk_and_gateway_each_have_their_cap() -> None:
-    door = admission(calls=3, user_calls=1)
-    door.begin("1", "alice", "acme")
-    with pytest.raises(LimitReached, match="User alice"):
-        door.begin("2", "alice", "acme")
-    door.begin("2", "bob", "acme")
-    with pytest.raises(LimitReached, match="Trunk acme"):
-        door.begin("3", "carol", "acme")
-    door.end("1")
-    door.end("1")
-    door.begin("3", "carol", "acme")
+def test_user_and_trunk_have_caps_of_their_own() -> None:
+    door = admission(user_calls=1)
+    door.begin("a", "alice", "demo")
+    with pytest.raises(LimitReached, match="User alice has 1 calls") as caught:
+        door.begin("b", "alice", "demo")
+    assert "limits.user_calls" in caught.value.hint
+    door.begin("c", "bob", "demo")
+    with pytest.raises(LimitReached, match="Trunk demo has 2 calls") as caught:
+        door.begin("d", "carol", "demo")
+    assert "trunk.demo.max_calls" in caught.value.hint
+    door.end("a")
+    door.begin("e", "alice", "demo")
 
 
-def test_the_shortest_allowance_ends_the_call() -> None:
-    door = admission(user_minutes_per_day=5)
-    door.begin("1", "alice", "acme")
-    by_token = door.answer("1", 60)
-    assert by_token is not None
-    assert by_token[0] == 60
-    assert by_token[1].cause is Cause.LIMIT
-    by_user = door.answer("1")
-    assert by_user is not None
-    assert by_user[0] == pytest.approx(300, abs=1)
+def test_call_without_a_limit_has_no_end() -> None:
+    door = admission()
+    door.begin("a", "alice", "demo")
+    assert door.answer("a") is None
 
 
-def test_without_caps_a_call_may_last_for_ever() -> None:
-    free = TrunkSettings(host="sip.example", allow=("*",), max_minutes_per_day=0)
-    door = Admission(LimitSettings(user_minutes_per_day=0), {"acme": free})
-    door.begin("1", "alice", "acme")
-    assert door.answer("1") is None
+@pytest.mark.parametrize(("token_s", "seconds", "words"), [(30.0, 30.0, "your login allows"), (1e6, 60.0, "used up")])
+def test_shorter_of_token_and_minutes_ends_the_call(token_s: float, seconds: float, words: str) -> None:
+    door = admission(user_minutes_per_day=1)
+    door.begin("a", "alice", "demo")
+    limit = door.answer("a", token_s)
+    assert limit is not None
+    assert limit[0] == pytest.approx(seconds, abs=1.0)
+    assert limit[1].cause is Cause.LIMIT
+    assert words in limit[1].sentence
+    assert limit[1].hint

@@ -1,0 +1,85 @@
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import cast
+
+import pytest
+from starlette.types import ASGIApp
+
+from gateway.admin import make_admin
+from gateway.livecall import LiveCall
+from gateway.records import CallRecord, Records
+from tests.unit.asgi import get
+
+PAST = CallRecord("aa11", "outgoing", "alice", "echo", "demo", 1_000.0, ended_at=1_001.0, cause="busy")
+LIVE = CallRecord("bb22", "incoming", "bob", "+49", "demo", 2_000.0)
+
+
+class Live:
+    """A call that is up."""
+
+    def record(self) -> CallRecord:
+        return LIVE
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Iterator[Records]:
+    opened = Records(f"sqlite:///{tmp_path}/records.sqlite")
+    for record in (PAST, replace(PAST, id="aa12"), replace(LIVE, sentence="as it began")):
+        opened.save(record)
+    opened.close()
+    yield opened
+
+
+@pytest.fixture
+def admin(records: Records) -> ASGIApp:
+    return make_admin(lambda: {LIVE.id: cast(LiveCall, Live())}, records, lambda: {"calls": 1})
+
+
+async def test_live_calls_come_before_past_ones_and_once(admin: ASGIApp) -> None:
+    calls = (await get(admin, "/api/calls")).json["calls"]
+    assert calls[0]["id"] == "bb22"
+    assert sorted(call["id"] for call in calls) == ["aa11", "aa12", "bb22"]
+    assert calls[0]["sentence"] == LIVE.sentence
+    assert "journal" not in calls[0]
+    assert len((await get(admin, "/api/calls?limit=1")).json["calls"]) == 1
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "1001", "many", "", "1e3", "\u0663"])
+async def test_limit_that_is_none_is_a_problem_in_words(admin: ASGIApp, limit: str) -> None:
+    answer = await get(admin, f"/api/calls?limit={limit}")
+    assert answer.status == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "number from 1" in answer.json["detail"]
+
+
+async def test_one_call_is_shown_in_full_live_or_past(admin: ASGIApp) -> None:
+    past, live = await get(admin, "/api/calls/aa11"), await get(admin, "/api/calls/bb")
+    assert past.json == json.loads(json.dumps(asdict(PAST)))
+    assert live.json["sentence"] == LIVE.sentence
+
+
+@pytest.mark.parametrize("call_id", ["zz", "aa1"])
+async def test_unknown_or_ambiguous_call_is_a_problem_in_words(admin: ASGIApp, call_id: str) -> None:
+    answer = await get(admin, f"/api/calls/{call_id}")
+    assert answer.status == 404
+    assert call_id in answer.json["detail"]
+
+
+async def test_status_is_what_the_gateway_says(admin: ASGIApp) -> None:
+    assert (await get(admin, "/api/status")).json == {"calls": 1}
+
+
+@pytest.mark.parametrize("host", ["localhost:8081", "127.0.0.1", "[::1]:8081"])
+async def test_this_machine_may_ask(admin: ASGIApp, host: str) -> None:
+    assert (await get(admin, "/api/status", host)).status == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example.com", "127.0.0.1.evil.example", ""])
+async def test_name_that_was_rebound_to_this_machine_may_not(admin: ASGIApp, host: str) -> None:
+    assert (await get(admin, "/api/status", host)).status == 400
+
+
+async def test_nothing_can_be_changed(admin: ASGIApp) -> None:
+    assert (await get(admin, "/api/calls", method="POST")).status == 405
