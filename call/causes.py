@@ -171,7 +171,7 @@ def trunk_ending(
 
 
 def _auth_ending(trunk: str, status: int, detail: str) -> Ending:
-    if "no credentials" in detail:
+    if "none is configured" in detail:
         sentence = f"Trunk {trunk} asks for a password ({status}), and none is configured."
         return Ending(Cause.TRUNK_AUTH, status, sentence, f"Set `trunk.{trunk}.user` and `trunk.{trunk}.password`.")
     sentence = f"Trunk {trunk} refused the password ({status} twice)."

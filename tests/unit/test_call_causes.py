@@ -85,7 +85,7 @@ def test_refused_password_is_told_as_such(status: int) -> None:
 
 
 def test_missing_password_is_told_apart_from_a_wrong_one() -> None:
-    ending = of_status(401, fault="auth", detail="no credentials for realm asterisk")
+    ending = of_status(401, fault="auth", detail="The trunk asks for a user name and password, and none is configured.")
     assert ending.sentence == "Trunk carrier asks for a password (401), and none is configured."
 
 
