@@ -31,7 +31,11 @@ def step(name: str, doing: str) -> Iterator[None]:
     """Announce a step, then say how long it took."""
     say(f"  … {name}: {doing}")
     began = time.monotonic()
-    yield
+    try:
+        yield
+    except BaseException:
+        say(f"  ✗ {name:<18} {time.monotonic() - began:6.1f} s")
+        raise
     say(f"  ✓ {name:<18} {time.monotonic() - began:6.1f} s")
 
 

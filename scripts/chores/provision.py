@@ -70,6 +70,7 @@ class Provision:
         """Do what is not current; whether anything was done."""
         self._clear_logs()
         self._check_disk()
+        self._check_tools()
         changed = packages.provide(self._profile, self._log("packages"))
         changed |= self._environment()
         changed |= self._side_by_side(self._pjsua2, self._media_core)
@@ -92,18 +93,31 @@ class Provision:
                 f"Too little disk: {free / 1e9:.1f} GB free here, set-up needs {NEEDED_DISK_BYTES / 1e9:.0f} GB."
             )
 
+    def _check_tools(self) -> None:
+        """Miss what set-up cannot install at once, not after minutes of building."""
+        if not self._is_current("media core", self._media_inputs(), MEDIA_CORE):
+            _check_rust(self._root / "media" / "Cargo.toml", with_cargo())
+        if self._profile != "run" and shutil.which("npm") is None:
+            raise ChoreFailed(
+                "npm is missing. Node.js 20 or newer with npm is needed for checks and tests only:\n"
+                "install it from nodejs.org or your distribution, then run the same command again."
+            )
+
     def _side_by_side(self, *steps: Callable[[], bool]) -> bool:
         with ThreadPoolExecutor() as pool:
             return any(list(pool.map(_call, steps)))
 
     def _bring(self, name: str, inputs: str, doing: str, work: Callable[[], None], artefact: str = ".venv") -> bool:
-        if self._stamps.is_current(name, inputs) and any(self._root.glob(artefact)):
+        if self._is_current(name, inputs, artefact):
             return False
-        with step(name, doing):
+        with step(name.removesuffix("-dev"), doing):
             self._stamps.lift(name)
             work()
             self._stamps.leave(name, inputs)
         return True
+
+    def _is_current(self, name: str, inputs: str, artefact: str) -> bool:
+        return self._stamps.is_current(name, inputs) and any(self._root.glob(artefact))
 
     # --- the Python environment -------------------------------------------------------------------------------------
 
@@ -156,13 +170,15 @@ class Provision:
         self._pip("pjsua2", "install", "--no-deps", "--no-index", "--force-reinstall", _last_wheel(log))
 
     def _media_core(self) -> bool:
-        inputs = fingerprint([Path("media")], ABI)
-        return self._bring("media core", inputs, "compiling the Rust crate", self._build_media_core, MEDIA_CORE)
+        return self._bring(
+            "media core", self._media_inputs(), "compiling the Rust crate", self._build_media_core, MEDIA_CORE
+        )
+
+    def _media_inputs(self) -> str:
+        return fingerprint([Path("media")], ABI)
 
     def _build_media_core(self) -> None:
-        env = with_cargo()
-        _check_rust(self._root / "media" / "Cargo.toml", env)
-        env["VIRTUAL_ENV"] = str(self._venv)
+        env = with_cargo() | {"VIRTUAL_ENV": str(self._venv)}
         maturin: list[str | Path] = [self._venv / "bin" / "maturin", "develop", "--release", "--skip-install"]
         run_logged(maturin, self._log("media"), env=env, cwd=self._root / "media")
         self._link("mediacore", self._root / "media" / "python")
@@ -186,11 +202,6 @@ class Provision:
         return self._bring("type checker", inputs, "npm ci (TypeScript, for checks only)", self._npm_ci, "node_modules")
 
     def _npm_ci(self) -> None:
-        if shutil.which("npm") is None:
-            raise ChoreFailed(
-                "npm is missing. Node.js 20 or newer with npm is needed for checks and tests only:\n"
-                "install it from nodejs.org or your distribution, then run the same command again."
-            )
         run_logged(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], self._log("npm"))
 
 
