@@ -16,6 +16,7 @@ from chores.provision import with_cargo
 
 SOURCES: Final = ("call", "sip", "webrtc", "gateway", "demo", "tests", "bench", "scripts", "stubs", "media/python")
 CLIPPY: Final = ("--all-targets", "--features", "python", "--", "-D", "warnings")
+SHOWN_LINES: Final = 40
 CLOSING_WORDS: Final = re.compile(
     r"^(=+ .*(passed|failed|error|no tests ran).* =+|test result: .*|# (tests|pass|fail) \d+)$"
 )
@@ -42,7 +43,7 @@ def _style(root: Path) -> list[Tool]:
         Tool("script types", (mypy, "--no-error-summary", "scripts/chores"), needs="scripts/chores"),
         Tool("imports", (str(root / ".venv/bin/lint-imports"), "--no-logo"), needs="call"),
         Tool("page types", ("node_modules/.bin/tsc", "-p", "tsconfig.json"), needs="tsconfig.json"),
-        Tool("rust format", ("cargo", "fmt", "--check"), "media", "media/Cargo.toml"),
+        Tool("rust format", ("cargo", "fmt", "--check", "--", "-l"), "media", "media/Cargo.toml"),
         Tool("rust lint", ("cargo", "clippy", "--quiet", *CLIPPY), "media", "media/Cargo.toml"),
     ]
 
@@ -110,9 +111,18 @@ def _run_tool(root: Path, tool: Tool, env: dict[str, str], *, loud: bool) -> tup
             say(lines[-1])
     status = process.wait()
     if status and not loud:
-        say("\n".join(lines))
+        say(_excerpt(lines, root / ".cache" / "logs" / f"{tool.name.replace(' ', '-')}.txt"))
     say(f"  {'✗' if status else '✓'} {tool.name:<14} {time.monotonic() - began:6.1f} s")
     return status, [line for line in lines if CLOSING_WORDS.match(line) and " 0 passed; 0 failed" not in line]
+
+
+def _excerpt(lines: list[str], log: Path) -> str:
+    """What a tool said, cut in the middle when it is long, with the whole in a file."""
+    if len(lines) <= 2 * SHOWN_LINES:
+        return "\n".join(lines)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("\n".join(lines) + "\n")
+    return "\n".join([*lines[:SHOWN_LINES], f"    … all of it is in {log}", *lines[-SHOWN_LINES:]])
 
 
 def _conclude(failed: list[str], closing: list[str], took: float) -> int:
