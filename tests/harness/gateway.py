@@ -15,19 +15,8 @@ from demo.numbers import NUMBERS
 from tests.harness.ports import HOST, free_block, free_port, taken
 from tests.harness.program import Program, is_alive
 
-DEMO_NUMBERS: Final = (
-    "echo",
-    "music",
-    "hello",
-    "early",
-    "busy",
-    "reject",
-    "noanswer",
-    "late",
-    "dtmf",
-    "callback",
-    "nobody",
-)  # the demo phone does not know the last one
+DEMO_NUMBERS: Final = (*NUMBERS, "nobody")
+"""All that the demo phone knows, and one that it does not."""
 USERS: Final[Mapping[str, Any]] = {
     "alice": {"display": "Alice", "numbers": ["100"]},
     "bob": {"display": "Bob", "numbers": ["101"]},

@@ -97,8 +97,9 @@ class Audio:
 
     async def close(self) -> None:
         await self.pc.close()
-        if self._ear is not None:
-            await self._ear
+        if self._ear is not None:  # a track whose audio never began does not end by itself
+            self._ear.cancel()
+            await asyncio.gather(self._ear, return_exceptions=True)
 
     def _listen(self, track: MediaStreamTrack) -> None:
         self._ear = asyncio.create_task(self._read(track))
@@ -160,9 +161,10 @@ class PageCall:
     async def record_id(self) -> str:
         return str((await self.until("call.answer-sdp"))["record"])
 
-    async def hear(self, seconds: float) -> Samples:
+    async def listen(self, seconds: float) -> tuple[Samples, int]:
+        """The next so many seconds of what comes in, and their rate."""
         assert self.audio is not None
-        return await self.audio.hear(seconds)
+        return await self.audio.hear(seconds), self.audio.rate_hz
 
     async def accept(self, speech: Speech | None = None) -> None:
         """Take an incoming call."""
@@ -235,7 +237,7 @@ class PageLike:
         """Sort what the gateway says until the socket is closed."""
         async for text in self.socket:
             message: Message = json.loads(text)
-            name = message.get("call")
+            name = str(message.get("call", ""))
             if message["type"] == "call.incoming":
                 self.calls[name] = PageCall(self, name)
                 self.incoming.put_nowait((message, self.calls[name]))

@@ -110,8 +110,8 @@ class Program:
         return found
 
     def descriptors(self) -> int:
-        """How many file descriptors it holds."""
-        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+        """How many file descriptors it and its children hold."""
+        return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in {self.pid, *self.descendants()})
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -144,6 +144,6 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def last_words(count: int = 60) -> list[tuple[str, str]]:
+def last_words(count: int = 30) -> list[tuple[str, str]]:
     """Name and last lines of every process that runs: what a failed test shows."""
     return [(program.name, "\n".join(program.lines[-count:])) for program in _alive]

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+from xml.sax.saxutils import quoteattr
 
 from tests.harness.ports import HOST, free_port
 from tests.harness.program import ROOT, Program
@@ -23,7 +24,7 @@ _REPLY: Final = """SIP/2.0 {status} {phrase}
 Contact: <sip:sipp@[local_ip]:[local_port];transport=[transport]>
 {headers}"""
 _REQUEST: Final = """{method} {uri} SIP/2.0
-Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=z9hG4bK{branch}-[pid]-[call_number]
 From: {sender}
 To: {receiver}
 Call-ID: [call_id]
@@ -64,12 +65,24 @@ def expect(method: str, *, extra: str = "") -> str:
 
 
 def expect_password(user: str, password: str) -> str:
-    """An INVITE with the right digest must come; another one is answered as it deserves."""
+    """An INVITE with the right digest in Authorization must come; another one gets 403."""
     verify = f'<verifyauth assign_to="good" username="{user}" password="{password}"/>'
     keep = _KEEP_DIALOG.format(theirs="From", ours="To").replace("</action>", f"{verify}</action>")
     jump = '<nop hide="true" test="good" next="good"/>'
     refuse = reply(403, "Forbidden") + expect("ACK") + '<nop><action><exec int_cmd="stop_now"/></action></nop>'
     return f'<recv request="INVITE">{keep}</recv>{jump}{refuse}<label id="good"/>'
+
+
+def expect_proxy_password(user: str) -> str:
+    """An INVITE with credentials for the proxy must come; SIPp cannot compute these."""
+    pattern = f'username="{user}", realm="{REALM}".* response="[0-9a-f]{{32}}"'
+    return expect_header("INVITE", "Proxy-Authorization", pattern)
+
+
+def expect_header(method: str, name: str, pattern: str) -> str:
+    """A request must come that has such a header."""
+    check = f'<ereg regexp={quoteattr(pattern)} search_in="hdr" header="{name}:" check_it="true" assign_to="{name}"/>'
+    return expect(method).replace("</action>", f"{check}</action>") + f'<Reference variables="{name}"/>'
 
 
 def reply(
@@ -115,8 +128,7 @@ def ack(cseq: int = 1, body: str = "") -> str:
 
 def ack_of_refusal() -> str:
     """ACK of a final response from 300 on: same branch as the INVITE (RFC 3261 §17.1.1.3)."""
-    text = _REQUEST.format(method="ACK", uri=_URI, sender=_FROM, receiver="", cseq="1 ACK", headers="")
-    return _send(text.replace("To: ", "[last_To:]").replace("[branch]", "[branch-1]"))
+    return _request("ACK", _URI, _FROM, "", "1 ACK", branch="1-INVITE").replace("To: ", "[last_To:]")
 
 
 def bye_of_caller(cseq: int = 2) -> str:
@@ -126,9 +138,8 @@ def bye_of_caller(cseq: int = 2) -> str:
 
 def cancel() -> str:
     """The caller gives up: 200 to the CANCEL, 487 to the INVITE."""
-    text = _REQUEST.format(method="CANCEL", uri=_URI, sender=_FROM, receiver=f"<{_URI}>", cseq="1 CANCEL", headers="")
-    send = _send(text.replace("[branch]", "[branch-2]"))
-    return send + expect_status(200) + expect_status(487) + ack_of_refusal()
+    request = _request("CANCEL", _URI, _FROM, f"<{_URI}>", "1 CANCEL", branch="1-INVITE")
+    return request + expect_status(200) + expect_status(487) + ack_of_refusal()
 
 
 def expect_status(status: int, *, optional: bool = False, keep: bool = False) -> str:
@@ -153,9 +164,19 @@ _URI: Final = "sip:[service]@[remote_ip]:[remote_port]"
 _FROM: Final = f'"Sipp" <sip:sipp@[local_ip]:[local_port]>{_TAG}'
 
 
-def _request(method: str, uri: str, sender: str, receiver: str, cseq: str, body: str = "", headers: str = "") -> str:
-    text = _REQUEST.format(method=method, uri=uri, sender=sender, receiver=receiver, cseq=cseq, headers=headers)
-    return _send(text, body)
+def _request(
+    method: str,
+    uri: str,
+    sender: str,
+    receiver: str,
+    cseq: str,
+    body: str = "",
+    headers: str = "",
+    branch: str = "",
+) -> str:
+    """`branch`: what tells its transaction from others; CANCEL and the ACK of a refusal have the INVITE's."""
+    words = {"method": method, "uri": uri, "sender": sender, "receiver": receiver, "cseq": cseq, "headers": headers}
+    return _send(_REQUEST.format(**words, branch=branch or cseq.replace(" ", "-")), body)
 
 
 def _send(text: str, body: str = "") -> str:
@@ -200,5 +221,4 @@ class Sipp:
         assert status == 0, f"{self.program.name} failed ({status}):\n{errors}\n{self.program.log[-3000:]}"
 
     def stop(self) -> None:
-        if self.program.returncode is None:
-            self.program.stop()
+        self.program.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import warnings
 import wave
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,7 @@ LEAD_S: Final = 1.0
 """Silence before the words, so that the beginning of a call costs none of them."""
 MIN_PESQ: Final = 2.8
 MIN_STOI: Final = 0.8
+ROUNDS: Final = 3
 """Wrong audio scores about 1.06 and 0.28; G.711 after Opus about 3.5 and 0.95."""
 
 WORDS: Final = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background."
@@ -106,6 +108,22 @@ def measure(speech: Speech, heard: Samples, rate_hz: int) -> Quality:
         return Quality(1.0, 0.0)
     reference = _aligned(resample(speech.samples, RATE_HZ, NARROW_HZ), degraded)
     return Quality(_pesq(reference, degraded), float(stoi(reference, degraded, NARROW_HZ)))
+
+
+async def hears(speech: Speech, listen: Callable[[float], Awaitable[tuple[Samples, int]]]) -> None:
+    """Somebody must hear the speech well; `listen` brings the next so many seconds, and their rate.
+
+    A machine that is busy with something else may spoil a round, so there are some.
+
+    Raises:
+        AssertionError: No round was good.
+    """
+    qualities = []
+    for _ in range(ROUNDS):
+        qualities.append(measure(speech, *await listen(speech.lasts_s)))
+        if qualities[-1].is_good:
+            return
+    raise AssertionError(f"the speech did not arrive well: {qualities}")
 
 
 def _aligned(period: Samples, heard: Samples) -> Samples:

@@ -1,16 +1,127 @@
-"""Fixtures of the interop tests."""
+"""One gateway with a trunk for every kind of peer; tests start the peers that they need."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
-from tests.interop.sip_peer import Peer
+from tests.harness.baresip import Baresip, Credentials, Transport
+from tests.harness.certificates import Authority
+from tests.harness.gateway import GatewayProcess, demo_settings, trunk_to
+from tests.harness.ports import free_block, free_port
+from tests.harness.sipp import Sipp
+from tests.harness.speech import OTHER_WORDS, WORDS, Speech, speak
+
+PASSWORD: Final = "correct horse"
+
+
+@dataclass(frozen=True)
+class PhoneKind:
+    """One way for a desk phone to be a trunk; the trunk and its one number have the same name."""
+
+    name: str
+    transport: Transport
+    codec: str
+
+
+PHONES: Final = (
+    PhoneKind("udp-pcmu", "udp", "PCMU"),
+    PhoneKind("udp-pcma", "udp", "PCMA"),
+    PhoneKind("udp-opus", "udp", "opus"),
+    PhoneKind("tcp-pcmu", "tcp", "PCMU"),
+    PhoneKind("tls-pcmu", "tls", "PCMU"),
+)
+
+
+@dataclass(frozen=True)
+class House:
+    """The gateway, and where its trunks expect their peers."""
+
+    gateway: GatewayProcess
+    authority: Authority
+    phone_ports: dict[str, int]
+    """Where baresip listens for UDP and TCP; TLS is one above."""
+    sipp_port: int
+    digest_port: int
+
+
+@pytest.fixture(scope="session")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Speech:
+    """What the browser says."""
+    return speak(WORDS, tmp_path_factory.mktemp("speech") / "words.wav")
+
+
+@pytest.fixture(scope="session")
+def other_speech(tmp_path_factory: pytest.TempPathFactory) -> Speech:
+    """What the far end says."""
+    return speak(OTHER_WORDS, tmp_path_factory.mktemp("speech") / "other.wav", voice="en-us")
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    directory = tmp_path_factory.mktemp("gateway")
+    authority = Authority(directory / "certificates")
+    phone_ports = {kind.name: free_block(2)[0] for kind in PHONES}
+    sipp_port, digest_port = free_port(), free_port()
+    settings = demo_settings(directory, session={"ring_s": 5, "grace_s": 2}, sip=_sip_settings(authority))
+    settings["trunk"] |= {kind.name: _phone_trunk(kind, phone_ports[kind.name]) for kind in PHONES}
+    settings["trunk"]["sipp"] = trunk_to(sipp_port, ["sipp"])
+    settings["trunk"]["digest"] = trunk_to(digest_port, ["digest"], user="me", password=PASSWORD)
+    gateway = GatewayProcess(directory, settings, demo=True)
+    yield House(gateway, authority, phone_ports, sipp_port, digest_port)
+    gateway.stop()
+
+
+def _sip_settings(authority: Authority) -> dict[str, Any]:
+    certificate, key = authority.issue("gateway")
+    tls = {"tls_port": free_port(), "tls_cert": certificate, "tls_key": key, "tls_ca": authority.certificate}
+    return {"udp_port": free_port(), "tcp_port": free_port(), **tls}
+
+
+def _phone_trunk(kind: PhoneKind, port: int) -> dict[str, Any]:
+    codecs = ["opus", "PCMU"] if kind.codec == "opus" else [kind.codec]
+    return trunk_to(port + (kind.transport == "tls"), [kind.name], transport=kind.transport, codecs=codecs)
 
 
 @pytest.fixture
-async def peer() -> AsyncIterator[Peer]:
-    """A scripted SIP peer on a free port of loopback."""
-    async with Peer.open() as made:
-        yield made
+def desk_phone(house: House, other_speech: Speech, tmp_path: Path) -> Iterator[Callable[[PhoneKind], Baresip]]:
+    """Starts baresip where the trunk of that kind expects it."""
+    running: list[Baresip] = []
+
+    def start(kind: PhoneKind) -> Baresip:
+        tls = Credentials(house.authority.issue_together(kind.name), house.authority.certificate)
+        phone = Baresip(
+            tmp_path / kind.name,
+            other_speech,
+            user=kind.name,
+            port=house.phone_ports[kind.name],
+            transport=kind.transport,
+            codec=kind.codec,
+            tls=tls if kind.transport == "tls" else None,
+        )
+        running.append(phone)
+        return phone
+
+    yield start
+    for phone in running:
+        phone.stop()
+
+
+@pytest.fixture
+def sipp(house: House, tmp_path: Path) -> Iterator[Callable[..., Sipp]]:
+    """Runs a scenario as the trunk "sipp" or "digest": `calls="alice"` calls, without it SIPp waits to be called."""
+    running: list[Sipp] = []
+
+    def run(*steps: str, calls: str = "", trunk: str = "sipp") -> Sipp:
+        remote = house.gateway.sip_port if calls else None
+        port = house.sipp_port if trunk == "sipp" else house.digest_port
+        running.append(Sipp(tmp_path, "scenario", steps, port=port, remote=remote, user=calls or trunk))
+        return running[-1]
+
+    yield run
+    for each in running:
+        each.stop()

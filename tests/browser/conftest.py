@@ -1,0 +1,87 @@
+"""One Chromium, one gateway with the demo phone and a SIPp trunk, for all tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+import pytest_asyncio
+
+from tests.harness.chromium import Chromium, Softphone, chromium
+from tests.harness.gateway import GatewayProcess, demo_settings, trunk_to
+from tests.harness.ports import free_port
+from tests.harness.sipp import Sipp
+from tests.harness.speech import WORDS, Speech, speak
+
+
+class OpenPhone(Protocol):
+    """Opens the page in a new tab and logs in."""
+
+    async def __call__(self, user: str = "alice", *, microphone: bool = True) -> Softphone: ...
+
+
+@dataclass(frozen=True)
+class House:
+    """The gateway and the SIP port on which its trunk "sipp" is expected."""
+
+    gateway: GatewayProcess
+    sipp_port: int
+
+
+@pytest.fixture(scope="session")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Speech:
+    return speak(WORDS, tmp_path_factory.mktemp("speech") / "words.wav")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser(speech: Speech) -> AsyncIterator[Chromium]:
+    async with chromium(speech.path) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    directory, sipp_port = tmp_path_factory.mktemp("gateway"), free_port()
+    settings = demo_settings(directory, session={"ring_s": 5})
+    settings["trunk"]["sipp"] = trunk_to(sipp_port, ["sipp"])
+    gateway = GatewayProcess(directory, settings, demo=True)
+    yield House(gateway, sipp_port)
+    gateway.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_phone(browser: Chromium, house: House) -> AsyncIterator[OpenPhone]:
+    async with AsyncExitStack() as tabs:
+
+        async def open_one(user: str = "alice", *, microphone: bool = True) -> Softphone:
+            url = f"{house.gateway.page_url}?user={user}"
+            phone = await tabs.enter_async_context(browser.phone(url, microphone=microphone))
+            await phone.online()
+            return phone
+
+        yield open_one
+    await house.gateway.is_idle()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def phone(open_phone: OpenPhone) -> Softphone:
+    return await open_phone()
+
+
+@pytest.fixture
+def sipp(house: House, tmp_path: Path) -> Iterator[Callable[..., Sipp]]:
+    """Runs a scenario as the trunk "sipp": `calls="alice"` calls, without it SIPp waits to be called."""
+    running: list[Sipp] = []
+
+    def run(*steps: str, calls: str = "") -> Sipp:
+        remote = house.gateway.sip_port if calls else None
+        running.append(Sipp(tmp_path, "scenario", steps, port=house.sipp_port, remote=remote, user=calls or "sipp"))
+        return running[-1]
+
+    yield run
+    for each in running:
+        each.stop()
