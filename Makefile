@@ -2,7 +2,7 @@
 
 CHORES = PYTHONPATH=scripts .venv/bin/python -B -m chores
 
-.PHONY: help run setup check test lock prompts clean
+.PHONY: help run setup check test lock prompts bench clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -21,6 +21,10 @@ check: ## format, lint, types, import contracts, unit tests (under a minute)
 test: ## everything: check, real SIP peers, a real browser
 	@scripts/setup test
 	@$(CHORES) test
+
+bench: ## what a call costs, beside rtpengine: about 7 minutes; ARGS=--quick for one
+	@scripts/setup test
+	@.venv/bin/python -m bench $(ARGS)
 
 lock: ## pin the newest versions of all dependencies with their hashes
 	@scripts/lock

@@ -46,11 +46,11 @@ def main() -> int:
         _build()
         voice = speech.prepare(CACHE)
         makers = _makers(options.only)
-        rounds = asyncio.run(_all_rounds(options, makers, voice))
+        rounds, primitives = asyncio.run(_all_rounds(options, makers, voice))
     except (FileNotFoundError, subprocess.CalledProcessError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    summed = summary.summarize(rounds)
+    summed = summary.summarize(rounds, primitives)
     print(summary.table(summed, _doubts(rounds)))
     if options.write:
         versions = {name: make().version for name, make in makers.items()}
@@ -91,12 +91,14 @@ def _makers(only: list[str]) -> dict[str, Callable[[], Subject]]:
 
 async def _all_rounds(
     options: argparse.Namespace, makers: dict[str, Callable[[], Subject]], voice: Speech
-) -> list[Figures]:
+) -> tuple[list[Figures], list[dict[str, float]]]:
     """Every subject does every job once per round, one after the other: what the machine does hits all alike."""
     plan = QUICK if options.quick else FULL
     rounds: list[Figures] = []
+    primitives: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory(prefix="webtrunk-bench-") as directory:
         for number in range(options.rounds):
+            primitives.append(_primitives(voice))
             for job, load in plan:
                 if options.jobs and job.name not in options.jobs:
                     continue
@@ -106,7 +108,14 @@ async def _all_rounds(
                     _listen(figures, voice)
                     rounds.append(figures)
                     print(_line(number, figures), flush=True)
-    return rounds
+    return rounds, primitives
+
+
+def _primitives(voice: Speech) -> dict[str, float]:
+    """CPU µs of each step that the media job is made of."""
+    words = [str(BINARY), "primitives", str(voice.opus), str(voice.pcmu)]
+    figures: dict[str, float] = json.loads(subprocess.run(words, check=True, capture_output=True).stdout)
+    return figures
 
 
 def _listen(figures: Figures, voice: Speech) -> None:

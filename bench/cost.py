@@ -54,11 +54,14 @@ def machine() -> tuple[float, float]:
 
 
 def memory_kb(pids: Iterable[int]) -> int:
-    """Proportional set size of these processes in kB: shared pages count once."""
+    """Anonymous memory of these processes in kB, shared pages in proportion (PSS).
+
+    Without pages of files: those belong to no call, and their share changes when others start the same program.
+    """
     total = 0
     for pid in pids:
         for line in (_PROC / str(pid) / "smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
+            if line.startswith("Pss_Anon:"):
                 total += int(line.split()[1])
     return total
 

@@ -12,15 +12,19 @@ JOBS: Final = ("transcode", "relay")
 _WAYS: Final = ("to_phone", "to_browser")
 
 
-def summarize(rounds: Sequence[Figures]) -> dict[str, Any]:
-    """Medians of each subject and job, and what ours are of the others'."""
+def summarize(rounds: Sequence[Figures], primitives: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """Medians of each subject and job, what ours are of the others', and medians of the primitives."""
     medians: dict[str, dict[str, Any]] = {}
     for job in JOBS:
         subjects = dict.fromkeys(figures.subject for figures in rounds if figures.job == job)
         medians[job] = {
             subject: _medians([f for f in rounds if (f.subject, f.job) == (subject, job)]) for subject in subjects
         }
-    return {"medians": medians, "ratios": {job: _ratios(rounds, job) for job in JOBS}}
+    return {
+        "medians": medians,
+        "ratios": {job: _ratios(rounds, job) for job in JOBS},
+        "primitives_us": {name: _round(median(each[name] for each in primitives)) for name in (primitives or [{}])[0]},
+    }
 
 
 def _medians(rounds: Sequence[Figures]) -> dict[str, Any]:
@@ -65,7 +69,10 @@ def table(summary: Mapping[str, Any], faults: Iterable[str]) -> str:
     """The summary for a terminal."""
     blocks = [_block(job, summary) for job in JOBS if summary["medians"][job]]
     doubts = [f"  ! {fault}" for fault in faults]
-    return "\n\n".join(["", *blocks, "\n".join(doubts) or "  no packet was lost"])
+    primitives = [f"  {name:<36}{us:>14.2f}" for name, us in summary["primitives_us"].items()]
+    return "\n\n".join(
+        ["", *blocks, "\n".join(["primitives, µs of CPU each", *primitives]), "\n".join(doubts) or "  no doubts"]
+    )
 
 
 def _block(job: str, summary: Mapping[str, Any]) -> str:
@@ -75,8 +82,8 @@ def _block(job: str, summary: Mapping[str, Any]) -> str:
     lines = [f"{title:<38}" + "".join(f"{name:>14}" for name in subjects)]
     lines += [f"  {label:<36}" + "".join(f"{cell(each):>14}" for each in subjects.values()) for label, cell in _ROWS]
     ours = subjects.get("webtrunk", {})
-    for part, value in ours.get("cpu_parts", {}).items():
-        lines.insert(2, f"    {part:<34}{value:>14.3f}")
+    for row, key in ((3, "set_up_parts"), (2, "cpu_parts")):  # the lower one first, so that both rows stay right
+        lines[row:row] = [f"    {part:<34}{value:>14.3f}" for part, value in ours.get(key, {}).items()]
     ratios = ", ".join(f"{value:.2f} of {name}" for name, value in summary["ratios"][job].items())
     return "\n".join([*lines, f"  our CPU: {ratios}" if ratios else ""]).rstrip()
 

@@ -151,6 +151,14 @@ pub fn now_ns() -> u64 {
     nanoseconds(time)
 }
 
+/// CPU time of this thread in ns.
+pub fn thread_cpu_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` lives during the call, which cannot fail for this clock.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    nanoseconds(time)
+}
+
 /// Wake as exactly as the kernel can: without it, sleeping adds 50 µs.
 pub fn wake_exactly() -> io::Result<()> {
     // SAFETY: PR_SET_TIMERSLACK takes one number.

@@ -1,7 +1,7 @@
 //! The load of the bench: `loadgen peers OPUS PCMU` plays the browsers and phones of many calls at once, `loadgen floor`
-//! is the least program that could do a gateway's media job.
+//! is the least program that could do a gateway's media job, `loadgen primitives OPUS PCMU` times the parts of that job.
 //!
-//! Both are driven by lines on standard input and answer by lines on standard output; signalling, ICE and DTLS are
+//! The first two are driven by lines on standard input and answer by lines on standard output; signalling, ICE and DTLS are
 //! Python's. `peers`: `command` reads the lines, `fleet` loops over the `endpoint`s, `speech` is what they say, `tally`
 //! compares what came out with what went in. Everything of RTP, SRTP and the codecs is the media core's own.
 
@@ -11,6 +11,7 @@ mod fleet;
 mod floor;
 mod kernel;
 mod lines;
+mod primitives;
 mod report;
 mod speech;
 mod tally;
@@ -26,7 +27,8 @@ fn main() -> ExitCode {
     let outcome = match words[..] {
         ["peers", opus, pcmu] => peers(opus, pcmu),
         ["floor"] => floor::run(),
-        _ => Err(io::Error::other("usage: loadgen peers OPUS-FILE PCMU-FILE | loadgen floor")),
+        ["primitives", opus, pcmu] => read(opus, pcmu).and_then(|speech| primitives::run(&speech)),
+        _ => Err(io::Error::other("usage: loadgen peers|primitives OPUS-FILE PCMU-FILE, or loadgen floor")),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -38,6 +40,9 @@ fn main() -> ExitCode {
 }
 
 fn peers(opus: &str, pcmu: &str) -> io::Result<()> {
-    let speech = Speech { opus: speech::read(opus)?, pcmu: speech::read(pcmu)? };
-    fleet::Fleet::new(speech)?.run()
+    fleet::Fleet::new(read(opus, pcmu)?)?.run()
+}
+
+fn read(opus: &str, pcmu: &str) -> io::Result<Speech> {
+    Ok(Speech { opus: speech::read(opus)?, pcmu: speech::read(pcmu)? })
 }

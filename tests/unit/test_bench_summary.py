@@ -1,0 +1,47 @@
+from typing import Any
+
+from bench.measure import Figures, by_part, faults
+from bench.summary import summarize, table
+
+
+def media(lost: int = 0, **changes: Any) -> dict[str, Any]:
+    way = {"sent": 100, "lost": lost, "duplicates": 0, "latency_us": {"p50": 50, "p99": 300}}
+    return {"to_phone": way, "to_browser": way, "unauthentic": 0, "refused": 0, "latest_send_us": 10} | changes
+
+
+def figures(subject: str, cpu: float, job: str = "relay") -> Figures:
+    heard = {"phone": {"pesq_nb": 3.9}, "browser": {"pesq_nb": 4.0}}
+    return Figures(subject, job, 20, cpu={"Rust threads": cpu}, media=media(), quality=heard)
+
+
+def test_a_ratio_compares_within_a_round_so_that_a_slow_machine_does_not_matter() -> None:
+    rounds = [figures("webtrunk", 1), figures("rtpengine", 2), figures("webtrunk", 5), figures("rtpengine", 10)]
+    assert summarize(rounds, [])["ratios"] == {"transcode": {}, "relay": {"rtpengine": 0.5}}
+
+
+def test_the_median_of_each_part_is_given() -> None:
+    summary = summarize([figures("webtrunk", cpu) for cpu in (1, 9, 2)], [{"UDP send": 3.0}, {"UDP send": 5.0}])
+    assert summary["medians"]["relay"]["webtrunk"]["cpu_parts"] == {"Rust threads": 2}
+    assert summary["primitives_us"] == {"UDP send": 4.0}
+
+
+def test_the_table_names_every_doubt() -> None:
+    text = table(summarize([figures("webtrunk", 1), figures("floor", 1)], []), ["floor, relay: 3 packets were lost"])
+    assert "! floor, relay: 3 packets were lost" in text
+    assert "1.00 of floor" in text
+
+
+def test_rust_threads_are_told_from_pythons() -> None:
+    threads = {
+        ("gateway", "media-0"): 2.0,
+        ("gateway", "python"): 1.0,
+        ("gateway", "media-1"): 3.0,
+        ("SIP worker", "x"): 4.0,
+    }
+    assert by_part(threads) == {"Rust threads": 5.0, "gateway Python": 1.0, "SIP worker": 4.0}
+
+
+def test_losses_and_a_late_generator_are_faults() -> None:
+    assert faults(media()) == []
+    assert faults(media(lost=2))[0] == "2 of 100 packets to phone were lost"
+    assert "late" in faults(media(latest_send_us=30_000))[0]
