@@ -46,6 +46,12 @@ impl Latch {
         self.believed.or(self.announced)
     }
 
+    /// Whether the peer is where its SDP says.
+    #[must_use]
+    pub fn is_as_announced(&self) -> bool {
+        self.destination() == self.announced
+    }
+
     /// Whether a remote SDP is known.
     #[must_use]
     pub fn is_announced(&self) -> bool {

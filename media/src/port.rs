@@ -50,7 +50,7 @@ impl Port {
     /// # Errors
     /// Why not.
     pub fn accept_rtcp(&mut self, path: Path) -> Result<(), Dropped> {
-        if !self.latch.accepts_control(path.peer) {
+        if !self.latch.accepts_control(path.peer) && self.announced_rtcp != Some(path.peer) {
             return Err(Dropped::UnknownSource);
         }
         self.learned_rtcp.get_or_insert(path);
@@ -72,9 +72,9 @@ impl Port {
         }
         let rtp = self.latch.destination()?;
         let next = SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1));
-        let announced = self.announced_rtcp.filter(|rtcp| rtcp.ip() == rtp.ip());
+        let announced = self.announced_rtcp.filter(|_| self.latch.is_as_announced());
         let expected = Path { socket: self.rtcp, peer: announced.unwrap_or(next) };
-        Some(self.learned_rtcp.filter(|path| path.peer.ip() == rtp.ip()).unwrap_or(expected))
+        Some(self.learned_rtcp.filter(|path| path.peer.ip() == expected.peer.ip()).unwrap_or(expected))
     }
 }
 
@@ -115,6 +115,14 @@ mod tests {
         let symmetric = Path { socket: RTCP, peer: address(5555) };
         assert_eq!(port.accept_rtcp(symmetric), Ok(()));
         assert_eq!(port.rtcp_path(), Some(symmetric));
+    }
+
+    #[test]
+    fn rtcp_may_be_announced_on_another_host() {
+        let elsewhere = ([198, 51, 100, 1], 9).into();
+        let mut port = port(Some(elsewhere), false);
+        assert_eq!(port.accept_rtcp(Path { socket: RTCP, peer: elsewhere }), Ok(()));
+        assert_eq!(port.rtcp_path(), Some(Path { socket: RTCP, peer: elsewhere }));
     }
 
     #[test]

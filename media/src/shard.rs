@@ -361,3 +361,6 @@ fn home_of(directory: &Directory, path: Path, data: &[u8]) -> Result<Home, Dropp
 pub fn socket_ids(pair: &Pair) -> (SocketId, SocketId) {
     (socket_id(&pair.rtp), socket_id(&pair.rtcp))
 }
+
+#[cfg(test)]
+mod tests;

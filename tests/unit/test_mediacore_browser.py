@@ -231,6 +231,14 @@ def test_two_browsers_share_the_port(relay: Relay) -> None:
             assert listener.peer.hear_secure().payload == speaker.peer.ufrag.encode()
 
 
+def test_ipv6_browsers_are_served_on_the_same_port() -> None:
+    relay = Relay(threads=1, networks=[LOOPBACK, "::1"], browser_port=0, rtp_ports=(43500, 43599))
+    with BrowserPeer(relay, "ufrag1", PWD, "::1") as peer:
+        relay.browser_leg("ufrag1", PWD)
+        assert peer.check().attributes["XOR-MAPPED-ADDRESS"] == peer.address
+    relay.close()
+
+
 def test_a_closed_leg_says_goodbye_and_frees_its_ufrag_and_path(relay: Relay, page: Browser) -> None:
     page.start()
     page.leg.close()

@@ -1,0 +1,94 @@
+//! What the thread adds to the relay: handing over between threads, and surviving a panic.
+
+use super::*;
+use crate::event::Event;
+use crate::leg::{Leg, Settings};
+use crate::liveness::Limits;
+use crate::port::Port;
+use crate::random;
+use crate::rtp::{HEADER_LEN, Header, Pt, SeqNo, Ssrc};
+use crate::stun::tests::check_for;
+use crate::transport::Transport;
+
+const HERE: usize = 0;
+const THERE: usize = 1;
+
+fn shard() -> Shard {
+    let mailboxes = vec![Mailbox::new().unwrap(), Mailbox::new().unwrap()];
+    let (directory, events) = (Directory::default(), Events::new().unwrap());
+    let common = Common { start: Instant::now(), mailboxes, directory, events };
+    Shard::new(HERE, Arc::new(common), &[]).unwrap()
+}
+
+fn adopt(shard: &mut Shard, id: u64) -> LegId {
+    let limits = Limits { stall: Duration::from_secs(3), dead: Duration::from_secs(30) };
+    let settings = Settings { limits, opus_complexity: 0, unix_origin: Duration::ZERO };
+    let transport = Transport::Port(Box::new(Port::new(SocketId(-1), SocketId(-1))));
+    let leg = Leg::new(Duration::ZERO, LegId(id), transport, random::seed(), settings);
+    shard.adopt(Parcel { leg: Box::new(leg), sockets: None });
+    LegId(id)
+}
+
+fn path() -> Path {
+    Path { socket: SocketId(-1), peer: ([192, 0, 2, 1], 5).into() }
+}
+
+fn packet() -> Vec<u8> {
+    let mut bytes = [0; HEADER_LEN];
+    let header = Header { marker: false, payload_type: Pt(0), sequence: SeqNo(1), timestamp: 1, ssrc: Ssrc(1) };
+    rtp::write_header(&header, &mut bytes);
+    bytes.to_vec()
+}
+
+#[test]
+fn a_panic_ends_only_the_leg_at_fault() {
+    let mut shard = shard();
+    let (broken, sound) = (adopt(&mut shard, 1), adopt(&mut shard, 2));
+    let core = &mut shard.core;
+    let result = core.guarded(|core| {
+        core.relay.on_packet(Duration::ZERO, broken, path(), &mut packet(), &mut core.out);
+        assert!(core.relay.is_empty(), "a bug, for this test");
+    });
+    assert_eq!(result, None);
+    core.flush();
+    assert_eq!(core.common.events.take(9), [(broken, Event::Dead(FAILURE.to_owned()))]);
+    assert_eq!((core.relay.len(), core.totals.failures), (1, 1));
+    core.on_packet(Duration::ZERO, sound, path(), &mut packet());
+    assert_eq!(core.relay.len(), 1);
+    let figures = shard.close(broken).unwrap();
+    assert!(figures.iter().any(|(name, _)| *name == "dropped_early"), "its last figures are kept");
+}
+
+#[test]
+fn packets_for_a_leg_of_another_thread_are_handed_over_in_order() {
+    let mut shard = shard();
+    let core = &mut shard.core;
+    let home = Home { shard: THERE, leg: LegId(7) };
+    core.common.directory.name("ufrag", home);
+    let mut check = check_for("ufrag", "a password of 22 chars", true);
+    core.on_shared(Duration::ZERO, path(), &mut check);
+    core.common.directory.change_path(THERE, crate::outbox::PathChange::Added(path(), home.leg));
+    core.on_shared(Duration::ZERO, path(), &mut packet());
+    core.hand_over();
+    let mut messages = core.common.mailboxes[THERE].take();
+    let Some(Message::Packets(mut packets)) = messages.pop() else {
+        panic!("the packets were not handed over");
+    };
+    let mut handed = Vec::new();
+    packets.visit(|leg, _, data| handed.push((leg, data.to_vec())));
+    assert_eq!(handed, [(home.leg, check), (home.leg, packet())]);
+}
+
+#[test]
+fn strangers_on_the_shared_port_are_counted_by_reason() {
+    let mut shard = shard();
+    let core = &mut shard.core;
+    core.on_shared(Duration::ZERO, path(), &mut check_for("nobody", "x", true));
+    core.on_shared(Duration::ZERO, path(), &mut packet());
+    core.on_shared(Duration::ZERO, path(), &mut [22, 254, 253]);
+    core.on_shared(Duration::ZERO, path(), &mut [99]);
+    let drops = &core.totals.drops;
+    let counts = [Dropped::StunRefused, Dropped::UnknownSource, Dropped::Malformed].map(|reason| drops.of(reason));
+    assert_eq!(counts, [1, 2, 1]);
+    assert!(core.out.entries().is_empty(), "nobody is answered");
+}
