@@ -2,8 +2,7 @@
 //! on the same thread, so that no packet waits for a lock of another call.
 
 use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::ops::RangeInclusive;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -18,8 +17,8 @@ use crate::directory::{Directory, Home};
 use crate::error::Error;
 use crate::event::Event;
 use crate::leg::{Leg, Settings};
-use crate::liveness::Limits;
 use crate::mailbox::{Events, Mailbox, Message, Parcel, Totals, lock, socket_id};
+use crate::options::Options;
 use crate::path::{LegId, SocketId};
 use crate::port::Port;
 use crate::ports;
@@ -33,30 +32,8 @@ const MAX_EVENTS: usize = 1024;
 const MIN_PWD: usize = 22;
 const MIN_UFRAG: usize = 4;
 
-/// Sensible limits for silence.
-const LIMITS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(24 * 3600);
-
 /// Ids are never reused in a process, not even by another engine.
 static NEXT_LEG: AtomicU64 = AtomicU64::new(1);
-
-/// What an engine is started with.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// How many media threads.
-    pub threads: usize,
-    /// Addresses to bind.
-    pub networks: Vec<IpAddr>,
-    /// The shared port; 0 for any.
-    pub browser_port: u16,
-    /// First and last port for RTP legs.
-    pub rtp_ports: (u16, u16),
-    /// Bytes that a socket may hold.
-    pub receive_buffer: usize,
-    /// Effort of the Opus encoder.
-    pub opus_complexity: i32,
-    /// How long silence is tolerated.
-    pub limits: Limits,
-}
 
 /// Where a leg lives and what it is connected to.
 struct Record {
@@ -83,22 +60,6 @@ pub struct Engine {
     control: Mutex<Control>,
 }
 
-fn check(options: &Options) -> Result<(), Error> {
-    let complaint = if !(1..=64).contains(&options.threads) {
-        format!("threads must be 1 to 64, not {}", options.threads)
-    } else if options.networks.is_empty() {
-        "networks must hold at least one address to bind".to_owned()
-    } else if !(0..=10).contains(&options.opus_complexity) {
-        format!("opus_complexity must be 0 to 10, not {}", options.opus_complexity)
-    } else if let Some(wrong) = [options.limits.stall, options.limits.dead].iter().find(|limit| !LIMITS.contains(limit))
-    {
-        format!("stall_ms and dead_ms must be 1 ms to one day, not {} ms", wrong.as_millis())
-    } else {
-        return ports::check_range(options.rtp_ports);
-    };
-    Err(Error::Argument(complaint))
-}
-
 fn system(purpose: &'static str) -> impl Fn(std::io::Error) -> Error {
     move |cause| Error::System { purpose, cause }
 }
@@ -109,7 +70,7 @@ impl Engine {
     /// # Errors
     /// An argument makes no sense, a port is taken, or the system refuses.
     pub fn start(options: Options) -> Result<Engine, Error> {
-        check(&options)?;
+        options.check()?;
         let shared = ports::bind_shared(&options.networks, options.browser_port, options.receive_buffer)?;
         let descriptor = system("an event descriptor");
         let mailboxes = (0..options.threads).map(|_| Mailbox::new()).collect::<Result<_, _>>().map_err(&descriptor)?;

@@ -24,6 +24,7 @@ pub mod latch;
 pub mod leg;
 pub mod liveness;
 pub mod mailbox;
+pub mod options;
 mod opus_ffi;
 pub mod outbound;
 pub mod outbox;

@@ -12,11 +12,12 @@ use pyo3::types::{PyBytes, PyDict};
 
 use crate::command::Remote;
 use crate::counters::{Figure, Figures};
-use crate::engine::{Engine, Options};
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::event::Event;
 use crate::handle::Handle;
 use crate::liveness::Limits;
+use crate::options::Options;
 
 impl From<Error> for PyErr {
     fn from(error: Error) -> PyErr {

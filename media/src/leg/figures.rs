@@ -1,0 +1,65 @@
+//! What a leg counts and measures, by name. The names are part of the contract with Python.
+
+use super::Leg;
+use crate::counters::{Figure, Figures};
+use crate::transport::Transport;
+
+impl Leg {
+    /// Everything that is counted and measured.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let mut figures = self.traffic();
+        figures.extend(self.quality());
+        figures.extend(self.state());
+        figures.extend(self.counters.drops.named().map(|(name, count)| (name, Figure::Count(count))));
+        figures
+    }
+
+    fn traffic(&self) -> Figures {
+        let counters = &self.counters;
+        [
+            ("rx_packets", counters.rx_packets),
+            ("rx_bytes", counters.rx_bytes),
+            ("tx_packets", counters.tx_packets),
+            ("tx_bytes", counters.tx_bytes),
+            ("rx_rtcp", counters.rx_rtcp),
+            ("tx_rtcp", counters.tx_rtcp),
+            ("rx_stun", counters.rx_stun),
+            ("rx_digits", counters.rx_digits),
+            ("transcode_errors", self.outbound.errors()),
+            ("transcoding", u64::from(self.outbound.is_transcoding())),
+        ]
+        .map(|(name, count)| (name, Figure::Count(count)))
+        .to_vec()
+    }
+
+    fn quality(&self) -> Figures {
+        let [lost, reordered, duplicates] = self.inbound.totals();
+        let remote = self.reporter.remote();
+        let rate_hz = self.inbound.format().map_or(8000, |format| format.codec.clock_rate_hz());
+        let jitter_ms = remote.jitter.map(|ticks| f64::from(ticks) * 1000.0 / f64::from(rate_hz));
+        vec![
+            ("rx_lost", Figure::Count(lost)),
+            ("rx_reordered", Figure::Count(reordered)),
+            ("rx_duplicates", Figure::Count(duplicates)),
+            ("rx_jitter_ms", Figure::Number(self.inbound.jitter_ms())),
+            ("rtt_ms", remote.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0).into()),
+            ("remote_lost", remote.lost.map(f64::from).into()),
+            ("remote_jitter_ms", jitter_ms.into()),
+        ]
+    }
+
+    fn state(&self) -> Figures {
+        let path = self.transport.rtp_path().map(|path| path.to_string());
+        let nominated = matches!(&self.transport, Transport::Browser(browser) if browser.ice().is_nominated());
+        let format = self.inbound.format();
+        vec![
+            ("codec", format.map(|format| format.codec.name().to_owned()).into()),
+            ("payload_type", format.map(|format| u32::from(format.payload_type.0)).into()),
+            ("rx_ssrc", self.inbound.ssrc().into()),
+            ("tx_ssrc", Figure::Count(self.outbound.ssrc().0.into())),
+            ("path", path.into()),
+            ("nominated", Figure::Count(nominated.into())),
+        ]
+    }
+}
