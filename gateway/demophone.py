@@ -20,6 +20,7 @@ class DemoPhone:
     def __init__(self, trunk: TrunkSettings, settings: Config) -> None:
         network = settings.networks[0]
         self._arguments = (
+            "--attached",
             *("--bind", trunk.host, "--sip-port", str(trunk.sip_port)),
             *("--gateway", f"{network.public}:{settings.sip.udp_port}"),
         )
@@ -38,7 +39,7 @@ class DemoPhone:
             "demo",
             *self._arguments,
             stdout=asyncio.subprocess.PIPE,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE,
         )
         assert self._process.stdout is not None
         try:
