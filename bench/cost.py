@@ -53,17 +53,17 @@ def machine() -> tuple[float, float]:
     return user + nice + system + irq + softirq, steal
 
 
-def memory_kb(pids: Iterable[int]) -> int:
-    """Anonymous memory of these processes in kB, shared pages in proportion (PSS).
+def memory_kb(processes: Mapping[int, str]) -> dict[str, int]:
+    """Anonymous memory in kB of the processes of each name, shared pages in proportion (PSS).
 
     Without pages of files: those belong to no call, and their share changes when others start the same program.
     """
-    total = 0
-    for pid in pids:
+    total: defaultdict[str, int] = defaultdict(int)
+    for pid, name in processes.items():
         for line in (_PROC / str(pid) / "smaps_rollup").read_text().splitlines():
             if line.startswith("Pss_Anon:"):
-                total += int(line.split()[1])
-    return total
+                total[name] += int(line.split()[1])
+    return dict(total)
 
 
 def descendants(pid: int) -> set[int]:

@@ -44,7 +44,8 @@ class Figures:
     cpu: dict[str, float] = field(default_factory=dict)
     set_up: dict[str, float] = field(default_factory=dict)
     set_up_s: float = 0.0
-    memory_kb: float = 0.0
+    memory: dict[str, float] = field(default_factory=dict)
+    """kB of each process per call."""
     srtp: str = ""
     media: dict[str, Any] = field(default_factory=dict)
     shares: dict[str, float] = field(default_factory=dict)
@@ -57,6 +58,11 @@ class Figures:
     def cpu_total(self) -> float:
         """CPU ms per call-second, everything included."""
         return sum(self.cpu.values())
+
+    @property
+    def memory_kb(self) -> float:
+        """kB per call, everything included."""
+        return sum(self.memory.values())
 
     @property
     def set_up_total(self) -> float:
@@ -73,7 +79,8 @@ async def measure(subject: Subject, job: Job, load: Load, generator: Generator, 
         calls = await _connect_all(subject, generator, job, range(10, 10 + load.calls))
         figures.srtp = calls[0].srtp
         await _carry(figures, subject, calls, load, generator, directory, job)
-        figures.memory_kb = (cost.memory_kb(subject.processes()) - empty_kb) / load.calls
+        full_kb = cost.memory_kb(subject.processes())
+        figures.memory = {name: (full_kb[name] - empty_kb[name]) / load.calls for name in full_kb}
         await _end_all(calls)
         if load.churn:
             await _measure_set_up(figures, subject, generator, job, load.churn)

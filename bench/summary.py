@@ -28,21 +28,26 @@ def summarize(rounds: Sequence[Figures], primitives: Sequence[Mapping[str, float
 
 
 def _medians(rounds: Sequence[Figures]) -> dict[str, Any]:
-    parts = dict.fromkeys(part for figures in rounds for part in figures.cpu)
     quality = [figures.quality for figures in rounds if figures.quality]
     return {
         "calls": rounds[0].calls,
         "srtp": rounds[0].srtp,
         "cpu_ms_per_call_second": _round(median(f.cpu_total for f in rounds)),
-        "cpu_parts": {part: _round(median(f.cpu.get(part, 0.0) for f in rounds)) for part in parts},
+        "cpu_parts": _part_medians([f.cpu for f in rounds]),
         "set_up_cpu_ms": _round(median(f.set_up_total for f in rounds)),
-        "set_up_parts": {part: _round(median(f.set_up.get(part, 0.0) for f in rounds)) for part in parts},
+        "set_up_parts": _part_medians([f.set_up for f in rounds]),
         "memory_kb_per_call": round(median(f.memory_kb for f in rounds)),
+        "memory_parts": _part_medians([f.memory for f in rounds]),
         "latency_us": {share: _latency(rounds, share) for share in ("p50", "p99")},
         "pesq": {ear: _round(median(each[ear]["pesq_nb"] for each in quality)) for ear in (quality or [{}])[0]},
         "lost": sum(f.media[way]["lost"] for f in rounds for way in _WAYS),
         "sent": sum(f.media[way]["sent"] for f in rounds for way in _WAYS),
     }
+
+
+def _part_medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    parts = dict.fromkeys(part for each in rounds for part in each)
+    return {part: _round(median(each.get(part, 0.0) for each in rounds)) for part in parts}
 
 
 def _latency(rounds: Sequence[Figures], share: str) -> dict[str, float]:
@@ -82,7 +87,7 @@ def _block(job: str, summary: Mapping[str, Any]) -> str:
     lines = [f"{title:<38}" + "".join(f"{name:>14}" for name in subjects)]
     lines += [f"  {label:<36}" + "".join(f"{cell(each):>14}" for each in subjects.values()) for label, cell in _ROWS]
     ours = subjects.get("webtrunk", {})
-    for row, key in ((3, "set_up_parts"), (2, "cpu_parts")):  # the lower one first, so that both rows stay right
+    for row, key in ((4, "memory_parts"), (3, "set_up_parts"), (2, "cpu_parts")):  # from below, so that rows stay right
         lines[row:row] = [f"    {part:<34}{value:>14.3f}" for part, value in ours.get(key, {}).items()]
     ratios = ", ".join(f"{value:.2f} of {name}" for name, value in summary["ratios"][job].items())
     return "\n".join([*lines, f"  our CPU: {ratios}" if ratios else ""]).rstrip()
