@@ -1,0 +1,252 @@
+//! The relay: forged packets cause nothing; what leaves is well-formed, freshly numbered, sealed, and goes only to a
+//! peer that was announced or proved itself; time always moves on.
+//!
+//! The script plays four peers, two browsers and two phones, their owner in Python, strangers, and the clock.
+
+mod peer;
+
+use std::time::Duration;
+
+use mediacore::codec::Codec;
+use mediacore::command::{Command, Format, Remote};
+use mediacore::event::Event;
+use mediacore::leg::{Leg, Settings};
+use mediacore::liveness::Limits;
+use mediacore::outbox::Outbox;
+use mediacore::path::{LegId, Path};
+use mediacore::relay::Relay;
+use mediacore::rtp::Pt;
+
+use crate::script::Script;
+use peer::Peer;
+
+/// Peers at any time; the first half are browsers.
+const PEERS: usize = 4;
+/// Commands in one run, so that a long script of expensive ones (new codecs) stays fast.
+const MAX_STEPS: usize = 400;
+
+struct Bench {
+    relay: Relay,
+    out: Outbox,
+    peers: Vec<Peer>,
+    now: Duration,
+    legs_made: u64,
+}
+
+/// Do what `data` says.
+pub fn check(data: &[u8]) {
+    let mut script = Script::new(data);
+    let mut bench = Bench {
+        relay: Relay::default(),
+        out: Outbox::default(),
+        peers: Vec::new(),
+        now: Duration::from_secs(3600),
+        legs_made: 0,
+    };
+    for index in 0..PEERS {
+        let peer = bench.new_peer(index);
+        bench.peers.push(peer);
+    }
+    for _ in 0..MAX_STEPS {
+        if script.is_over() {
+            break;
+        }
+        bench.step(&mut script);
+    }
+    for index in 0..PEERS {
+        bench.close(index);
+    }
+    assert!(bench.relay.is_empty());
+}
+
+impl Bench {
+    fn step(&mut self, script: &mut Script) {
+        let kind = script.byte();
+        let index = usize::from(script.byte()) % PEERS;
+        match kind % 16 {
+            0 => self.hostile(index, script),
+            1..=4 => self.media(index, script),
+            5 => self.report(index, script),
+            6 => self.check_path(index, script),
+            7 | 8 => self.pass(script),
+            9 => self.format(index, script),
+            10 => self.connect(index, script),
+            11 => {
+                let source = script.choice([Some(0), Some(1), Some(2), Some(3), None]);
+                let source = source.map(|source: usize| self.peers[source].id);
+                self.command(index, Command::SetSource(source));
+            }
+            12 => self.dial(index, script),
+            13 => {
+                let enabled = script.flag();
+                self.command(
+                    index,
+                    if script.flag() { Command::SetSending(enabled) } else { Command::SetReceiving(enabled) },
+                );
+            }
+            14 => self.dtls(index, script),
+            _ => self.replace(index, script),
+        }
+    }
+
+    fn new_peer(&mut self, index: usize) -> Peer {
+        self.legs_made += 1;
+        let peer = Peer::new(LegId(self.legs_made), index < PEERS / 2);
+        let limits = Limits { stall: Duration::from_secs(3), dead: Duration::from_secs(30) };
+        let settings = Settings { limits, opus_complexity: 0, unix_origin: Duration::from_secs(1_700_000_000) };
+        self.relay.adopt(Box::new(Leg::new(self.now, peer.id, peer.transport(), peer.seed, settings)));
+        peer
+    }
+
+    /// Bytes from anywhere. A browser leg must not be moved by them: only DTLS over a proven path gets through.
+    fn hostile(&mut self, index: usize, script: &mut Script) {
+        let peer = &mut self.peers[index];
+        let path = peer.path(script.byte());
+        if !peer.is_browser {
+            peer.prove(path);
+        }
+        let (is_browser, is_proven) = (peer.is_browser, peer.proven.contains(&path));
+        let mut bytes = script.bytes().to_vec();
+        self.relay.on_packet(self.now, self.peers[index].id, path, &mut bytes, &mut self.out);
+        if is_browser {
+            assert!(self.out.entries().is_empty(), "a forged packet is answered or passed on");
+            let are_harmless = self.out.events.iter().all(|(_, event)| is_proven && matches!(event, Event::Dtls(_)));
+            assert!(are_harmless, "a forged packet is believed: {:?}", self.out.events);
+        }
+        self.observe();
+    }
+
+    fn media(&mut self, index: usize, script: &mut Script) {
+        let path = self.peers[index].path(script.byte() % 2);
+        let packet = self.peers[index].media(script);
+        self.arrive(index, path, packet);
+    }
+
+    fn report(&mut self, index: usize, script: &mut Script) {
+        let path = self.peers[index].control_path(script.byte() % 2);
+        let packet = self.peers[index].report(script);
+        self.arrive(index, path, packet);
+    }
+
+    /// Something that the peer really sends.
+    fn arrive(&mut self, index: usize, path: Path, packet: Option<Vec<u8>>) {
+        if let Some(mut packet) = packet {
+            let peer = &mut self.peers[index];
+            if !peer.is_browser {
+                peer.prove(path);
+            }
+            self.relay.on_packet(self.now, peer.id, path, &mut packet, &mut self.out);
+            self.observe();
+        }
+    }
+
+    /// A connectivity check with the right password.
+    fn check_path(&mut self, index: usize, script: &mut Script) {
+        let peer = &mut self.peers[index];
+        let path = peer.path(script.byte());
+        let mut request = peer.check(script.flag());
+        if peer.is_browser {
+            peer.prove(path);
+        }
+        self.relay.on_packet(self.now, peer.id, path, &mut request, &mut self.out);
+        self.observe();
+    }
+
+    /// Time passes, with timers ringing when they are due or all at the end.
+    fn pass(&mut self, script: &mut Script) {
+        let milliseconds = match script.byte() {
+            255 => u64::from(script.u16()),
+            short => u64::from(short),
+        };
+        let end = self.now + Duration::from_millis(milliseconds);
+        let is_late = script.flag();
+        while let Some(due) = self.relay.next_deadline().filter(|due| !is_late && *due <= end) {
+            self.now = self.now.max(due);
+            self.ring();
+        }
+        self.now = end;
+        self.ring();
+    }
+
+    fn ring(&mut self) {
+        self.relay.on_timer(self.now, &mut self.out);
+        assert!(self.relay.next_deadline().is_none_or(|due| due > self.now), "a timer that was due did not ring");
+        self.observe();
+    }
+
+    fn format(&mut self, index: usize, script: &mut Script) {
+        let codec = script.choice([Codec::Opus, Codec::Pcmu, Codec::Pcma]);
+        let payload_type = Pt(script.choice([codec.default_payload_type(), 96, 127]));
+        let format = Format {
+            codec,
+            payload_type,
+            telephone_event: script.flag().then_some(Pt(101)),
+            telephone_event_rate_hz: script.choice([8000, 48_000]),
+            ptime_ms: script.choice([20, 10, 30, 40, 60]),
+        };
+        self.peers[index].format = Some(format);
+        self.command(index, Command::SetFormat(format));
+    }
+
+    /// Keys or new ICE credentials for a browser, an address for a phone.
+    fn connect(&mut self, index: usize, script: &mut Script) {
+        let peer = &mut self.peers[index];
+        let command = if !peer.is_browser {
+            let (rtp, rtcp) = (peer.path(script.byte()), peer.control_path(script.byte()));
+            peer.prove(rtp);
+            peer.prove(rtcp);
+            let rtcp = script.flag().then_some(rtcp.peer);
+            Command::SetRemote(Remote { rtp: rtp.peer, rtcp, rtcp_mux: script.flag(), reopen: script.flag() })
+        } else if script.flag() {
+            Command::SetSrtp(Box::new(peer.agree_on_keys(script)))
+        } else {
+            peer.restart_ice()
+        };
+        self.command(index, command);
+    }
+
+    fn dial(&mut self, index: usize, script: &mut Script) {
+        let events = script.bytes().iter().take(64).map(|byte| byte % 16).collect();
+        let duration_ms = 40 + u32::from(script.u16()) % 4961;
+        let gap_ms = 20 + u32::from(script.u16()) % 4981;
+        self.command(index, Command::Dtmf { events, duration_ms, gap_ms });
+    }
+
+    fn dtls(&mut self, index: usize, script: &mut Script) {
+        let record = [&[22], script.bytes()].concat();
+        self.command(index, Command::SendDtls(record));
+    }
+
+    fn command(&mut self, index: usize, command: Command) {
+        self.relay.on_command(self.now, self.peers[index].id, command, &mut self.out);
+        self.observe();
+    }
+
+    fn replace(&mut self, index: usize, script: &mut Script) {
+        if script.byte() < 64 {
+            self.close(index);
+            self.peers[index] = self.new_peer(index);
+        }
+    }
+
+    fn close(&mut self, index: usize) {
+        let id = self.peers[index].id;
+        assert!(self.relay.close(self.now, id, &mut self.out).is_some());
+        self.observe();
+        assert!(self.relay.figures(id).is_none());
+    }
+
+    /// Look at everything that the relay wants done, as its peers would.
+    fn observe(&mut self) {
+        for entry in self.out.entries() {
+            let peer = self.peers.iter_mut().find(|peer| peer.id == entry.leg).expect("a leg that lives");
+            peer.hear(entry.path, self.out.bytes(entry));
+        }
+        self.out.clear_packets();
+        for (leg, event) in self.out.events.drain(..) {
+            assert!(self.peers.iter().any(|peer| peer.id == leg), "an event of a leg that is gone");
+            assert!(!matches!(event, Event::Dtmf(digit) if !"0123456789*#ABCD".contains(digit)));
+        }
+        self.out.paths.clear();
+    }
+}
