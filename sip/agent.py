@@ -17,9 +17,10 @@ from sip.messages import Heartbeat, LegEvent, Start, Started
 
 START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 4.0
-HEARTBEAT_LIMIT_S = 1.5
-"""Without a sign of life for so long the worker hangs, and is killed."""
-FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.2, 10.0
+TURN_S, SILENT_TURNS = 0.25, 6
+"""Without a sign of life for 1.5 s the worker hangs, and is killed."""
+FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.1, 10.0
+YOUNG_S = 10.0
 
 
 class Agent:
@@ -42,6 +43,8 @@ class Agent:
         self._channel: Channel | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._stopping = False
+        self._ready = asyncio.Event()
+        self._signs_of_life = 0
         self._pings = 0
         self._waiting: dict[int, asyncio.Future[Heartbeat]] = {}
 
@@ -60,20 +63,31 @@ class Agent:
         Raises:
             Overloaded: It is being replaced.
         """
-        if self._channel is None:
+        if not self._ready.is_set():
             raise Overloaded("The SIP part of the gateway is being restarted.", hint="Try again in a few seconds.")
 
     def post(self, command: messages.Command) -> None:
-        """Hand a command to the worker; while there is none, it is lost like its leg."""
-        if self._channel:
+        """Hand a command to the worker. While it is being replaced there are no legs, and a new one ends at once."""
+        if self._channel and self._ready.is_set():
             self._channel.send(command)
+        elif isinstance(command, messages.Invite):
+            detail = "The SIP worker is being restarted; try again in a moment."
+            ended = messages.Ended(command.leg, by="fault", status=503, fault="worker", detail=detail)
+            asyncio.get_running_loop().call_soon(self._deliver, ended)
+
+    async def ready(self) -> Started:
+        """Wait until a worker runs: at once, or when a lost one has been replaced."""
+        await self._ready.wait()
+        return self.started
 
     async def ping(self) -> Heartbeat:
         """Ask the worker for a sign of life; it has then carried out everything posted before.
 
         Raises:
-            TransportError: The worker was lost meanwhile.
+            TransportError: There is no worker, or it was lost meanwhile.
         """
+        if not self._ready.is_set():
+            raise TransportError("The SIP worker is being restarted.")
         self._pings += 1
         answer: asyncio.Future[Heartbeat] = asyncio.get_running_loop().create_future()
         self._waiting[self._pings] = answer
@@ -128,6 +142,7 @@ class Agent:
             tcp_port=self.started.tcp_port,
             tls_port=self.started.tls_port,
         )
+        self._ready.set()
 
     async def _first_event(self) -> Started:
         async for line in self._lines:
@@ -140,33 +155,49 @@ class Agent:
 
     async def _keep(self) -> None:
         """Read events; when the worker is lost, say so and start another."""
-        while True:
-            reason = await self._read()
+        backoff_s = FIRST_BACKOFF_S
+        while self._process:
+            process, born = self._process, self._now()
+            fate = await self._read(process)
             await self._reap()
             if self._stopping:
                 return
+            reason = f"The SIP worker {fate} ({_exit_in_words(process.returncode)})."
             self._log.error("%s", reason)
             self._on_lost(reason)
-            await self._replace()
+            # One that dies young is likely to die again.
+            backoff_s = min(backoff_s * 2, MAX_BACKOFF_S) if self._now() - born < YOUNG_S else FIRST_BACKOFF_S
+            await self._replace(backoff_s)
 
-    async def _read(self) -> str:
-        """Pass events on until the worker is gone; why it went."""
-        iterator = aiter(self._lines)
+    async def _read(self, process: asyncio.subprocess.Process) -> str:
+        """Pass events on until the worker is gone; what became of it."""
+        watch = asyncio.create_task(self._watch(process), name="sip-worker-watch")
         try:
-            while True:
-                async with asyncio.timeout(HEARTBEAT_LIMIT_S):
-                    line = await anext(iterator)
-                event = messages.decode_event(line)
-                if isinstance(event, LegEvent):
-                    self._deliver(event)
-                elif isinstance(event, Heartbeat) and (waiting := self._waiting.pop(event.sequence, None)):
-                    waiting.set_result(event)
-        except TimeoutError:
-            return f"The SIP worker hung for {HEARTBEAT_LIMIT_S} s and was killed."
-        except StopAsyncIteration:
-            return "The SIP worker died."
+            async for line in self._lines:
+                self._signs_of_life += 1
+                self._take(messages.decode_event(line))
         except PeerError as error:
-            return f"The SIP worker talked nonsense ({error}) and was killed."
+            return f"talked nonsense, {error}, and was killed"
+        finally:
+            has_hung = watch.done()
+            watch.cancel()
+        return "hung and was killed" if has_hung else "died"
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        """Kill a worker that is silent. Turns of our loop are counted: if we are late, the worker is not to blame."""
+        silent_turns = 0
+        while silent_turns < SILENT_TURNS:
+            heard = self._signs_of_life
+            await asyncio.sleep(TURN_S)
+            silent_turns = silent_turns + 1 if self._signs_of_life == heard else 0
+        if process.returncode is None:
+            process.kill()
+
+    def _take(self, event: messages.Event) -> None:
+        if isinstance(event, LegEvent):
+            self._deliver(event)
+        elif isinstance(event, Heartbeat) and (waiting := self._waiting.pop(event.sequence, None)):
+            waiting.set_result(event)
 
     def _deliver(self, event: LegEvent) -> None:
         try:
@@ -174,21 +205,24 @@ class Agent:
         except Exception:
             self._log.exception("an event of the SIP worker was mishandled: %s", event.type)
 
-    async def _replace(self) -> None:
-        backoff_s = FIRST_BACKOFF_S
+    async def _replace(self, backoff_s: float) -> None:
         while not self._stopping:
             try:
+                await asyncio.sleep(backoff_s)
                 await self._launch()
             except TransportError as error:
-                self._log.error("the SIP worker cannot be restarted: %s Next try in %.1f s.", error, backoff_s)
-                await asyncio.sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
+                self._log.error("the SIP worker cannot be restarted: %s Next try in %.1f s.", error, backoff_s)
             else:
                 self._log.info("a new SIP worker runs as process %d", self.started.pid)
                 return
 
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
     async def _reap(self) -> None:
         """Make sure that the process is gone."""
+        self._ready.clear()
         process, channel = self._process, self._channel
         for waiting in self._waiting.values():
             waiting.set_exception(TransportError("The SIP worker was lost."))
@@ -208,6 +242,16 @@ class Agent:
         await self._errors
 
     async def _relay_errors(self, process: asyncio.subprocess.Process) -> None:
+        """The worker logs to its standard error, one "LEVEL words" a line; anything else is a cry for help."""
         assert process.stderr
         async for line in process.stderr:
-            self._log.warning("worker: %s", line.decode(errors="replace").rstrip())
+            text = line.decode(errors="replace").rstrip()
+            name, _, words = text.partition(" ")
+            level = logging.getLevelNamesMapping().get(name)
+            self._log.log(level or logging.WARNING, "worker: %s", words if level else text)
+
+
+def _exit_in_words(returncode: int | None) -> str:
+    if returncode is not None and returncode < 0:
+        return f"signal {-returncode}"
+    return f"exit status {returncode}"

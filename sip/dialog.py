@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec, Protocol
+from typing import Concatenate, Final, ParamSpec, Protocol
 
 import pjsua2 as pj
 
@@ -17,6 +17,9 @@ from sip.messages import Headers, TrunkAccount
 log = logging.getLogger("sip.dialog")
 
 P = ParamSpec("P")
+
+GONE: Final = frozenset((408, 481))
+"""Answers to a re-INVITE that end the dialog (RFC 5057 §5.1)."""
 
 
 class Waiting(Protocol):
@@ -144,6 +147,8 @@ class DialogCall(pj.Call):
 
     def reoffer(self, sdp: str) -> bool:
         """Send a re-INVITE."""
+        if self._sdp_before is not None or self._waiting_token is not None:
+            return False
         self._sdp_before, self._local_sdp = self._local_sdp, sdp
         try:
             self.reinvite(call_options())
@@ -259,9 +264,13 @@ class DialogCall(pj.Call):
         if not self._is_confirmed and message and 180 <= message.status <= 189:
             self.tell(messages.Ringing(self.leg, message.status, message.sdp, message.end_to_end))
         elif self._is_confirmed and self._sdp_before is not None and transaction.statusCode >= 200:
-            self._reoffer_answered(transaction.statusCode)
+            self._reoffer_answered(transaction.statusCode, message)
 
-    def _reoffer_answered(self, status: int) -> None:
+    def _reoffer_answered(self, status: int, message: siptext.SipText | None) -> None:
+        if status in GONE:
+            self.desk.legs.disconnected(self, endings.LastWords(status, "", message))
+            self.desk.later(self.discard, status)
+            return
         if status >= 300:
             self._local_sdp = self._sdp_before or ""
         self._sdp_before = None

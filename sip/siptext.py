@@ -12,14 +12,15 @@ from urllib.parse import unquote
 
 from sip.messages import Headers
 
-DIALOG_HEADERS: Final = frozenset(
-    """
-    via from to call-id cseq max-forwards contact route record-route content-length content-type content-encoding
-    content-disposition allow supported require proxy-require unsupported min-se session-expires rseq rack
-    authorization proxy-authorization www-authenticate proxy-authenticate authentication-info mime-version
-    accept accept-encoding
-    """.split()
-)
+# fmt: off
+DIALOG_HEADERS: Final = frozenset({
+    "via", "from", "to", "call-id", "cseq", "max-forwards", "contact", "route", "record-route", "content-length",
+    "content-type", "content-encoding", "content-disposition", "content-language", "allow", "allow-events",
+    "supported", "require", "proxy-require", "unsupported", "min-se", "session-expires", "rseq", "rack",
+    "authorization", "proxy-authorization", "www-authenticate", "proxy-authenticate", "authentication-info",
+    "mime-version", "accept", "accept-encoding", "accept-language",
+})
+# fmt: on
 """Headers that belong to one hop or one dialog and mean nothing on another leg (RFC 7092 §3.2)."""
 
 COMPACT: Final = {
@@ -147,5 +148,6 @@ def _sdp_part(content_type: str, body: str) -> str | None:
     for part in body.split("--" + boundary.group(1)) if boundary else ():
         head, _, content = part.lstrip("\r\n").partition("\r\n\r\n")
         if re.search(r"^content-type:\s*application/sdp", head, re.I | re.M):
-            return content.removesuffix("\r\n") + "\r\n" if content else None
+            sdp = content.removesuffix("\r\n")  # the line break before a boundary belongs to it (RFC 2046 §5.1.1)
+            return sdp if sdp.endswith("\r\n") or not sdp else sdp + "\r\n"
     return None

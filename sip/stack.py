@@ -20,7 +20,7 @@ from sip.legs import Legs
 from sip.messages import Start, Transport, TrunkAccount
 from sip.names import Names
 from sip.resolver import Resolver
-from sip.stacksettings import account_config, endpoint_config, transport_config, transport_sentence
+from sip.stacksettings import account_config, check_tls, endpoint_config, transport_config, transport_sentence
 
 log = logging.getLogger("sip.stack")
 
@@ -151,6 +151,8 @@ class PjStack:
         self.spawn(self._resolve_trunks())
 
     def _open_transport(self, kind: Transport, port: int) -> None:
+        if kind == "tls":
+            check_tls(self.settings)
         types = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
         family = pj.PJSIP_TRANSPORT_IPV6 if ":" in self.settings.bind else 0
         try:

@@ -8,6 +8,7 @@ from typing import Final
 
 import pjsua2 as pj
 
+from call.errors import TransportError
 from sip import trunk
 from sip.messages import Start, Transport, TrunkAccount
 
@@ -48,6 +49,25 @@ def transport_config(settings: Start, kind: Transport, port: int) -> pj.Transpor
         config.tlsConfig.verifyServer = settings.tls_verify
         config.tlsConfig.proto = pj.PJ_SSL_SOCK_PROTO_TLS1_2 | pj.PJ_SSL_SOCK_PROTO_TLS1_3
     return config
+
+
+def check_tls(settings: Start) -> None:
+    """pjsip reads certificates only when somebody connects: look at them before that.
+
+    Raises:
+        TransportError: A file is missing or is not what it should be; the sentence names it.
+    """
+    if settings.tls_port is not None and not (settings.tls_cert and settings.tls_key):
+        raise TransportError("SIP over TLS needs a certificate and its key (tls_cert, tls_key).")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        if settings.tls_cert:
+            context.load_cert_chain(settings.tls_cert, settings.tls_key)
+        if settings.tls_ca:
+            context.load_verify_locations(settings.tls_ca)
+    except OSError as error:  # ssl.SSLError is one
+        files = ", ".join(filter(None, (settings.tls_cert, settings.tls_key, settings.tls_ca)))
+        raise TransportError(f"SIP over TLS cannot use {files}: {error.strerror or error}.") from error
 
 
 def system_authorities() -> str:

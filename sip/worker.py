@@ -63,7 +63,7 @@ async def serve(end: socket.socket) -> int:
             return 1
         channel.send(stack.started())
         await work(channel, stack, tasks)
-        exit_now(0)  # the tasks that still sleep have nothing to add
+    return 0
 
 
 async def work(channel: Channel, stack: PjStack, tasks: asyncio.TaskGroup) -> None:
@@ -73,6 +73,7 @@ async def work(channel: Channel, stack: PjStack, tasks: asyncio.TaskGroup) -> No
     await stack.close()
     channel.send(messages.Stopped())
     await channel.close()
+    exit_now(0)  # the tasks that still sleep have nothing to add
 
 
 def exit_now(status: int) -> NoReturn:

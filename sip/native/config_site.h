@@ -22,6 +22,8 @@
 #define PJSIP_DONT_SWITCH_TO_TCP 1
 #define PJSIP_TCP_TRANSPORT_BACKLOG 511
 #define PJSIP_TLS_TRANSPORT_BACKLOG 511
+/* A wrong password is tried once more when the server changed its nonce, and no further: some lock accounts. */
+#define PJSIP_MAX_STALE_COUNT 2
 #define PJSIP_TCP_KEEP_ALIVE_INTERVAL 30
 #define PJSIP_TLS_KEEP_ALIVE_INTERVAL 30
 

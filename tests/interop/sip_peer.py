@@ -249,3 +249,9 @@ class Peer(asyncio.DatagramProtocol):
         )
         dialog.send("INVITE", headers, body)
         return dialog
+
+
+async def open_peer() -> AsyncIterator[Peer]:
+    """For `peer = pytest.fixture(open_peer)` in a test module."""
+    async with Peer.open() as peer:
+        yield peer

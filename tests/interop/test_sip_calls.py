@@ -9,7 +9,9 @@ import pytest
 
 from sip.messages import Accept, Answered, Ended, Incoming, Invite, Progress, Release, Ringing
 from tests.interop.sip_line import Line, line_to
-from tests.interop.sip_peer import HOST, Dialog, Message, Peer, sdp
+from tests.interop.sip_peer import HOST, Dialog, Message, Peer, open_peer, sdp
+
+peer = pytest.fixture(open_peer)
 
 OFFER = sdp(40000)
 ANSWER = sdp(50000, codecs=(8, 101))

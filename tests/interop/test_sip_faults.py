@@ -1,0 +1,191 @@
+"""What can go wrong with a trunk, each with its own fault and words: names, ports, passwords, garbage."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import socket
+
+import pytest
+
+from sip.messages import Answered, Ended, Incoming, Invite, Release, Ringing, TrunkAccount
+from tests.interop.sip_line import line, line_to, trunk
+from tests.interop.sip_peer import HOST, Message, Peer, open_peer, sdp
+
+peer = pytest.fixture(open_peer)
+
+OFFER = sdp(40000)
+ANSWER = sdp(50000, codecs=(8, 101))
+CHALLENGE = 'Digest realm="test", nonce="n{}", algorithm={}, qop="auth"'
+CREDENTIALS = {"user": "alice", "password": "secret"}
+
+
+def is_right(request: Message, header: str, password: str) -> bool:
+    """Check a digest response (RFC 8760)."""
+    fields = dict(re.findall(r'(\w+)="?([^",]+)"?', request.header(header)))
+    function = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}[fields["algorithm"]]
+
+    def digest(text: str) -> str:
+        return function(text.encode()).hexdigest()
+
+    assert fields["uri"] == request.start.split(" ")[1]
+    ha1 = digest(f"{fields['username']}:{fields['realm']}:{password}")
+    ha2 = digest(f"INVITE:{fields['uri']}")
+    nonce = ":".join(fields[name] for name in ("nonce", "nc", "cnonce", "qop"))
+    return fields["response"] == digest(f"{ha1}:{nonce}:{ha2}")
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
+@pytest.mark.parametrize(
+    ("status", "challenge", "response"),
+    [(401, "WWW-Authenticate", "Authorization"), (407, "Proxy-Authenticate", "Proxy-Authorization")],
+)
+async def test_a_challenge_is_answered_with_digest(
+    peer: Peer, status: int, challenge: str, response: str, algorithm: str
+) -> None:
+    async with line_to(peer, **CREDENTIALS) as gateway:
+        gateway.agent.post(Invite("a1", "peer", "4711", OFFER, headers=(("X-Order", "42"),)))
+        first = await peer.request("INVITE")
+        peer.reply(first, status, "Who are you", headers=[f"{challenge}: {CHALLENGE.format(1, algorithm)}"])
+        second = await peer.request("INVITE")
+        assert is_right(second, response, "secret")
+        assert second.body == first.body
+        assert second.header("X-Order") == "42"
+        peer.reply(second, 200, "OK", body=ANSWER)
+        await gateway.expect(Answered)
+
+
+@pytest.mark.parametrize(("status", "challenge"), [(401, "WWW-Authenticate"), (407, "Proxy-Authenticate")])
+async def test_refused_credentials_are_named(peer: Peer, status: int, challenge: str) -> None:
+    async with line_to(peer, **CREDENTIALS) as gateway:
+        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
+        for serial in range(3):  # a new nonce each time: one more try, no further
+            invite = await peer.request("INVITE")
+            peer.reply(invite, status, "No", headers=[f"{challenge}: {CHALLENGE.format(serial, 'MD5')}"])
+        ended = await gateway.expect(Ended)
+        assert (ended.by, ended.status, ended.fault) == ("peer", status, "auth")
+        assert "refused the configured user name and password" in ended.detail
+
+
+async def test_a_challenge_without_configured_credentials_is_named(peer: Peer) -> None:
+    async with line_to(peer) as gateway:
+        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
+        invite = await peer.request("INVITE")
+        peer.reply(invite, 401, "No", headers=[f"WWW-Authenticate: {CHALLENGE.format(1, 'MD5')}"])
+        ended = await gateway.expect(Ended)
+        assert (ended.by, ended.status, ended.fault) == ("peer", 401, "auth")
+        assert "none is configured" in ended.detail
+
+
+async def test_a_trunk_that_never_answers_is_given_up(peer: Peer) -> None:
+    async with line_to(peer, no_response_s=0.8) as gateway:
+        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
+        ended = await gateway.expect(Ended)
+        assert (ended.by, ended.status, ended.fault) == ("fault", 408, "timeout")
+        assert f"{HOST}:{peer.port} did not answer the INVITE within 0.8 s" in ended.detail
+        await gateway.calls_left(0)
+
+
+async def test_a_trunk_that_only_tries_is_not_given_up_early(peer: Peer) -> None:
+    async with line_to(peer, no_response_s=0.4) as gateway:
+        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
+        invite = await peer.request("INVITE")
+        peer.reply(invite, 100, "Trying")
+        await asyncio.sleep(0.6)  # past the limit for total silence
+        peer.reply(invite, 180, "Ringing")
+        await gateway.expect(Ringing)
+
+
+async def test_a_refused_port_is_noticed_at_once() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
+        closed.bind((HOST, 0))
+        port = closed.getsockname()[1]
+    async with line(TrunkAccount("dead", HOST, port)) as gateway:
+        gateway.agent.post(Invite("a1", "dead", "4711", OFFER))
+        ended = await gateway.expect(Ended)
+        assert (ended.by, ended.status, ended.fault) == ("fault", 503, "transport")
+        assert f"Nothing listens on UDP {HOST}:{port}" in ended.detail
+        await gateway.calls_left(0)
+
+
+async def test_a_name_that_does_not_resolve_is_named() -> None:
+    async with line(TrunkAccount("lost", "no-such-host.invalid", 5060)) as gateway:
+        gateway.agent.post(Invite("a1", "lost", "4711", OFFER))
+        ended = await gateway.expect(Ended)
+        assert (ended.by, ended.status, ended.fault) == ("fault", 503, "dns")
+        assert "no-such-host.invalid" in ended.detail
+
+
+async def test_a_name_of_the_hosts_file_works_both_ways(peer: Peer) -> None:
+    async with line(trunk(peer, host="localhost")) as gateway:
+        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
+        invite = await peer.request("INVITE")
+        assert invite.start == f"INVITE sip:4711@localhost:{peer.port} SIP/2.0"
+        peer.reply(invite, 200, "OK", body=ANSWER)
+        await gateway.expect(Answered)
+        dialog = peer.dial(gateway.port, body=ANSWER)
+        await dialog.response(100)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"hello, this is not a SIP server at all\r\n\r\n",
+        b"SIP/2.0 200 OK\r\nVia: ???\r\nnonsense\r\n\r\n",
+        b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+        bytes(range(1, 255)),
+    ],
+    ids=["text", "sip-ish", "http", "bytes"],
+)
+async def test_garbage_is_told_apart_from_silence(peer: Peer, garbage: bytes) -> None:
+    async with line_to(peer, no_response_s=0.6) as gateway:
+        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
+        invite = await peer.request("INVITE")
+        peer.send(garbage, invite.source)
+        ended = await gateway.expect(Ended)
+        assert (ended.by, ended.status, ended.fault) == ("fault", 502, "malformed")
+        assert "no SIP message" in ended.detail
+
+
+async def test_garbage_harms_no_other_call(peer: Peer) -> None:
+    async with line_to(peer) as gateway:
+        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
+        invite = await peer.request("INVITE")
+        for garbage in (b"\x00" * 2000, b"INVITE\r\n\r\n", b"SIP/2.0 999 X\r\n\r\n", b"\r\n\r\n", b"A" * 9000):
+            peer.send(garbage, invite.source)
+        peer.reply(invite, 200, "OK", body=ANSWER)
+        await gateway.expect(Answered)
+
+
+async def test_a_broken_sdp_answer_ends_the_call_with_words(peer: Peer) -> None:
+    async with line_to(peer) as gateway:
+        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
+        invite = await peer.request("INVITE")
+        peer.reply(invite, 200, "OK", body="v=0\r\nthis is not SDP\r\n")
+        await peer.request("ACK")
+        peer.reply(await peer.request("BYE"), 200, "OK")
+        ended = await gateway.expect(Ended)
+        assert (ended.by, ended.fault) == ("fault", "media")
+
+
+async def test_an_unknown_trunk_is_refused(peer: Peer) -> None:
+    async with line_to(peer) as gateway:
+        gateway.agent.post(Invite("a1", "nowhere", "4711", OFFER))
+        ended = await gateway.expect(Ended)
+        assert (ended.status, ended.fault) == (404, "worker")
+        assert "nowhere" in ended.detail
+
+
+async def test_a_call_released_while_its_trunk_is_resolved_is_never_placed(peer: Peer) -> None:
+    async with line(trunk(peer, host="localhost")) as gateway:
+        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
+        gateway.agent.post(Release("a1"))
+        assert (await gateway.expect(Ended)).by == "us"
+
+
+async def test_two_trunks_at_one_address_are_told_apart_by_port(peer: Peer) -> None:
+    async with Peer.open() as other, line(trunk(peer), trunk(other, name="other")) as gateway:
+        for caller, name in ((other, "other"), (peer, "peer")):
+            caller.dial(gateway.port, body=ANSWER)
+            assert (await gateway.expect(Incoming)).trunk == name

@@ -1,0 +1,161 @@
+"""The worker as a process: how it starts, hangs, dies and is replaced, and that no call outlives the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from call.errors import TransportError
+from sip import messages
+from sip.channel import Channel
+from sip.messages import Accept, Answered, Ended, Heartbeat, Incoming, Invite, Start, Started
+from tests.interop.sip_line import Line, line, line_to, trunk
+from tests.interop.sip_peer import HOST, Peer, open_peer, sdp
+
+peer = pytest.fixture(open_peer)
+
+OFFER = sdp(40000)
+ANSWER = sdp(50000)
+
+
+async def answered(gateway: Line, peer: Peer) -> None:
+    gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
+    invite = await peer.request("INVITE")
+    peer.reply(invite, 200, "OK", body=ANSWER)
+    await peer.request("ACK")
+    await gateway.expect(Answered)
+
+
+async def works(gateway: Line, peer: Peer) -> None:
+    dialog = peer.dial(gateway.port, body=ANSWER)
+    incoming = await gateway.expect(Incoming)
+    gateway.agent.post(Accept(incoming.leg, OFFER))
+    await dialog.response(200)
+    dialog.ack()
+    await gateway.expect(Answered)
+    await dialog.bye()
+    await gateway.expect(Ended)
+
+
+async def test_a_taken_port_is_said_in_a_sentence() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((HOST, 0))
+        port = other.getsockname()[1]
+        with pytest.raises(TransportError, match=f"SIP port {port} .*is taken") as raised:
+            await Line(Start(HOST, HOST, port)).agent.start()
+        assert "another program" in str(raised.value)
+
+
+async def test_a_missing_certificate_is_said_in_a_sentence(tmp_path: Path) -> None:
+    missing = str(tmp_path / "nowhere.pem")
+    with pytest.raises(TransportError, match=r"SIP over TLS cannot use .*nowhere\.pem"):
+        await Line(Start(HOST, HOST, 0, tls_port=0, tls_cert=missing, tls_key=missing)).agent.start()
+
+
+async def test_an_address_that_is_not_ours_is_said_in_a_sentence() -> None:
+    with pytest.raises(TransportError, match=r"on 192\.0\.2\.1"):
+        await Line(Start("192.0.2.1", "192.0.2.1", 0)).agent.start()
+
+
+async def test_a_killed_worker_is_reported_and_replaced_on_the_same_port(peer: Peer) -> None:
+    async with line_to(peer) as gateway:
+        await answered(gateway, peer)
+        before = gateway.agent.started
+        os.kill(before.pid, signal.SIGKILL)
+        async with asyncio.timeout(5):
+            assert "died" in await gateway.lost.get()
+        gateway.agent.post(Invite("a2", "peer", "4711", OFFER))
+        assert (await gateway.expect(Ended)).detail.startswith("The SIP worker is being restarted")
+        async with asyncio.timeout(10):
+            after = await gateway.agent.ready()
+        assert (after.udp_port, after.pid != before.pid) == (before.udp_port, True)
+        await works(gateway, peer)
+
+
+async def test_a_hanging_worker_is_noticed_and_replaced(peer: Peer) -> None:
+    async with line_to(peer) as gateway:
+        before = gateway.agent.started
+        os.kill(before.pid, signal.SIGSTOP)
+        async with asyncio.timeout(5):
+            assert "hung" in await gateway.lost.get()
+        async with asyncio.timeout(10):
+            assert (await gateway.agent.ready()).pid != before.pid
+        await works(gateway, peer)
+
+
+async def test_stop_ends_every_call(peer: Peer) -> None:
+    peer.be_polite()
+    async with line_to(peer) as gateway:
+        await answered(gateway, peer)
+        gateway.agent.post(Invite("a2", "peer", "1", OFFER))
+        ringing = await peer.request("INVITE")
+        peer.reply(ringing, 180, "Ringing")
+        caller = peer.dial(gateway.port, body=ANSWER)
+        await gateway.next_event()
+        await gateway.next_event()
+        pid = gateway.agent.started.pid
+    await peer.request("BYE")
+    await peer.request("CANCEL")
+    await caller.response(503)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+async def test_a_worker_that_loses_its_gateway_ends_its_calls_and_exits(peer: Peer) -> None:
+    ours, theirs = socket.socketpair()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "sip.worker", "--socket", str(theirs.fileno())),
+        pass_fds=(theirs.fileno(),),
+    )
+    theirs.close()
+    channel = await Channel.open(ours)
+    lines = channel.lines()
+
+    async def event(kind: type) -> object:
+        async for text in lines:
+            if isinstance(found := messages.decode_event(text), kind):
+                return found
+        raise AssertionError(f"no {kind.__name__}")
+
+    channel.send(Start(HOST, HOST, 0, trunks=(trunk(peer),)))
+    await event(Started)
+    channel.send(Invite("a1", "peer", "4711", OFFER))
+    invite = await peer.request("INVITE")
+    peer.reply(invite, 200, "OK", body=ANSWER)
+    await event(Answered)
+    await channel.close()
+    peer.reply(await peer.request("BYE"), 200, "OK")
+    async with asyncio.timeout(5):
+        assert await process.wait() == 0
+
+
+async def test_a_worker_answers_pings_in_order() -> None:
+    async with line() as gateway:
+        assert isinstance(await gateway.agent.ping(), Heartbeat)
+        assert (await gateway.agent.ping()).calls == 0
+
+
+async def test_a_handler_that_fails_loses_no_event(peer: Peer) -> None:
+    gateway = Line(Start(HOST, HOST, 0, trunks=(trunk(peer),)))
+    seen: list[str] = []
+
+    def clumsy(event: messages.LegEvent) -> None:
+        seen.append(event.type)
+        if len(seen) == 1:
+            raise RuntimeError("a bug in the gateway")
+
+    gateway.agent._on_event = clumsy
+    await gateway.agent.start()
+    try:
+        for leg in ("a1", "a2"):
+            gateway.agent.post(Invite(leg, "nowhere", "1", OFFER))
+        await gateway.agent.ping()
+        assert seen == ["ended", "ended"]
+    finally:
+        await gateway.agent.stop()

@@ -1,0 +1,55 @@
+"""`sip.endings`: pjsip's last words become an end with a fault and words."""
+
+from __future__ import annotations
+
+import pytest
+
+from sip import endings, siptext
+from sip.endings import LastWords
+from sip.messages import Ended
+
+
+def words(start_line: str, *headers: str, has_credentials: bool = False) -> LastWords:
+    message = siptext.parse("\r\n".join([start_line, *headers, "", ""]))
+    return LastWords(0, "", message, has_credentials)
+
+
+def test_a_bye_and_a_cancel_are_the_peers_doing() -> None:
+    assert endings.ended("a", words("BYE sip:x SIP/2.0")) == Ended("a", by="peer", status=200)
+    cancelled = endings.ended("a", words("CANCEL sip:x SIP/2.0", "Reason: Q.850;cause=26"))
+    assert (cancelled.by, cancelled.status, cancelled.q850) == ("peer", 487, 26)
+
+
+def test_a_refusal_keeps_the_peers_words_and_headers() -> None:
+    ended = endings.ended("a", words("SIP/2.0 603 Never", "X-Why: mood"))
+    assert ended == Ended("a", by="peer", status=603, phrase="Never", headers=(("X-Why", "mood"),))
+
+
+@pytest.mark.parametrize("status", [401, 407])
+@pytest.mark.parametrize(("has_credentials", "part"), [(True, "refused"), (False, "none is configured")])
+def test_a_challenge_says_whether_there_was_a_password(status: int, has_credentials: bool, part: str) -> None:
+    ended = endings.ended("a", words(f"SIP/2.0 {status} No", has_credentials=has_credentials))
+    assert (ended.by, ended.status, ended.fault) == ("peer", status, "auth")
+    assert part in ended.detail
+
+
+@pytest.mark.parametrize(
+    ("last", "status", "fault"),
+    [
+        (LastWords(408, "Request Timeout", None), 408, "timeout"),
+        (LastWords(503, "Connection refused", None), 503, "transport"),
+        (LastWords(502, "Unreachable", None), 503, "transport"),
+        (LastWords(500, "", None, was_accepted=True), 488, "media"),
+    ],
+)
+def test_what_nobody_said_is_a_fault(last: LastWords, status: int, fault: str) -> None:
+    ended = endings.ended("a", last)
+    assert (ended.by, ended.status, ended.fault) == ("fault", status, fault)
+
+
+def test_the_others_speak_for_themselves() -> None:
+    assert endings.by_us("a", 487) == Ended("a", by="us", status=487)
+    assert endings.by_bug("a", "oops").fault == "worker"
+    malformed = endings.malformed("a", "no Via")
+    assert (malformed.fault, malformed.detail) == ("malformed", "The answer was no SIP message: no Via")
+    assert endings.with_detail(malformed, "x").detail == "x"
