@@ -2,7 +2,7 @@
 
 CHORES = PYTHONPATH=scripts .venv/bin/python -B -m chores
 
-.PHONY: help run setup check test lock prompts bench clean
+.PHONY: help run setup check test lock prompts bench fuzz clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -32,8 +32,12 @@ lock: ## pin the newest versions of all dependencies with their hashes
 prompts: ## make the demo phone's prompts again (espeak-ng, sox)
 	@scripts/make-prompts
 
+fuzz: ## feed the media core hostile packets; FUZZ_SECONDS per target, else 600 (media/fuzz/README.md)
+	@scripts/setup run
+	@$(CHORES) fuzz $(FUZZ_SECONDS)
+
 clean: ## remove everything that set-up made in this tree; the pjsua2 cache stays
-	rm -rf .venv .cache node_modules media/target build *.egg-info
+	rm -rf .venv .cache node_modules media/target media/fuzz/target build *.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	rm -f media/python/mediacore/_mediacore*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,14 +1,14 @@
-"""Command line: `python -m chores setup run|check|test`, `… check`, `… test`."""
+"""Command line: `python -m chores setup run|check|test`, `… check`, `… test`, `… fuzz [SECONDS]`."""
 
 import os
 import sys
 from pathlib import Path
 
-from chores import provision, verify
+from chores import fuzz, provision, verify
 from chores.progress import ChoreFailed
 
 ROOT = Path(__file__).resolve().parents[2]
-USAGE = "usage: python -m chores setup run|check|test  |  check  |  test"
+USAGE = "usage: python -m chores setup run|check|test  |  check  |  test  |  fuzz [SECONDS]"
 
 
 def main(arguments: list[str]) -> int:
@@ -23,6 +23,10 @@ def main(arguments: list[str]) -> int:
                 return verify.check(ROOT)
             case ["test"]:
                 return verify.test(ROOT)
+            case ["fuzz"]:
+                return fuzz.run(ROOT, fuzz.DEFAULT_SECONDS)
+            case ["fuzz", seconds] if seconds.isdecimal():
+                return fuzz.run(ROOT, int(seconds))
             case _:
                 print(USAGE, file=sys.stderr)
                 return 2

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-SKIPPED_DIRECTORIES = frozenset({"target", "__pycache__", "node_modules"})
+SKIPPED_DIRECTORIES = frozenset({"target", "fuzz", "__pycache__", "node_modules"})
 SKIPPED_SUFFIXES = frozenset({".so", ".pyc"})
 
 

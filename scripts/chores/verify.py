@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +18,8 @@ from chores.provision import with_cargo
 SOURCES: Final = ("call", "sip", "webrtc", "gateway", "demo", "tests", "bench", "scripts", "stubs", "media/python")
 CLIPPY: Final = ("--all-targets", "--features", "python", "--", "-D", "warnings")
 SHOWN_LINES: Final = 40
+FUZZ_SECONDS: Final = "60"
+"""Per target, in the whole test run; `make fuzz` takes longer."""
 CLOSING_WORDS: Final = re.compile(
     r"^(=+ .*(passed|failed|error|no tests ran).* =+|test result: .*|# (tests|pass|fail) \d+)$"
 )
@@ -44,6 +47,7 @@ def _style(root: Path) -> list[Tool]:
         Tool("imports", (str(root / ".venv/bin/lint-imports"), "--no-logo"), needs="call"),
         Tool("page types", ("node_modules/.bin/tsc", "-p", "tsconfig.json"), needs="tsconfig.json"),
         Tool("rust format", ("cargo", "fmt", "--check", "--", "-l"), "media", "media/Cargo.toml"),
+        Tool("fuzz format", ("cargo", "fmt", "--check"), "media/fuzz", "media/fuzz/Cargo.toml"),
         Tool("rust lint", ("cargo", "clippy", "--quiet", *CLIPPY), "media", "media/Cargo.toml"),
     ]
 
@@ -67,7 +71,13 @@ def check(root: Path) -> int:
 def test(root: Path) -> int:
     """Everything: `check`, and every test with real peers and a real browser."""
     folders = [str(path.relative_to(root)) for path in sorted((root / "tests").iterdir()) if path.is_dir()]
-    return _run(root, [*_style(root), *_tests(root, *folders)], loud=True)
+    return _run(root, [*_style(root), *_tests(root, *folders), _fuzz(root)], loud=True)
+
+
+def _fuzz(root: Path) -> Tool:
+    seconds = os.environ.get("FUZZ_SECONDS", FUZZ_SECONDS)
+    command = (str(root / ".venv/bin/python"), "-B", "-m", "chores", "fuzz", seconds)
+    return Tool("fuzz tests", command, needs="media/fuzz/Cargo.toml")
 
 
 def _run(root: Path, tools: Sequence[Tool], *, loud: bool) -> int:

@@ -1,0 +1,77 @@
+"""Fuzzing of the media core: build the targets of media/fuzz, run as many at a time as there are processors."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from chores.progress import run_logged, say, step
+from chores.provision import with_cargo
+
+DEFAULT_SECONDS: Final = 600
+INSTRUMENTATION: Final = (
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "-Cdebug-assertions",
+    "-Ccodegen-units=1",
+    "--cfg=fuzzing",
+)
+"""What `cargo fuzz run --sanitizer none` gives the compiler; why no sanitizer: media/fuzz/README.md."""
+LIMITS: Final = ("-max_len=4096", "-timeout=25", "-rss_limit_mb=1024", "-print_final_stats=1")
+LAST_WORDS: Final = 30
+TRIPLE: Final = f"{platform.machine()}-unknown-linux-gnu"
+"""Named, so that build scripts are built without the instrumentation."""
+
+
+def run(root: Path, seconds: int) -> int:
+    """Fuzz every target for so long, beginning with its corpus; 0 when none failed."""
+    home = root / "media" / "fuzz"
+    targets = sorted(path.stem for path in (home / "fuzz_targets").glob("*.rs"))
+    log = root / ".cache" / "logs" / "fuzz.log"
+    log.unlink(missing_ok=True)
+    with step("fuzz targets", "compiling with coverage instrumentation"):
+        _build(home, log)
+    say(f"  … {len(targets)} targets, {seconds} s each: {' '.join(targets)}")
+    with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+        passed = list(pool.map(lambda target: _fuzz(home, target, seconds), targets))
+    say(f"# pass {passed.count(True)}\n# fail {passed.count(False)}")
+    return 0 if all(passed) else 1
+
+
+def _build(home: Path, log: Path) -> None:
+    env = with_cargo() | {"RUSTFLAGS": " ".join(INSTRUMENTATION)}
+    run_logged(["cargo", "build", "--locked", "--release", "--bins", "--target", TRIPLE], log, env=env, cwd=home)
+
+
+def _fuzz(home: Path, target: str, seconds: int) -> bool:
+    """Run one target. What it learns goes to target/, so that a run leaves the tree as it was."""
+    learned, artifacts = home / "target" / "corpus" / target, home / "artifacts" / target
+    for folder in (learned, artifacts):
+        folder.mkdir(parents=True, exist_ok=True)
+    program = home / "target" / TRIPLE / "release" / target
+    corpora = [str(learned), str(home / "corpus" / target)]
+    command = [str(program), *corpora, f"-max_total_time={seconds}", f"-artifact_prefix={artifacts}/", *LIMITS]
+    process = subprocess.run(command, cwd=home, capture_output=True, check=False)
+    output = process.stderr.decode(errors="replace")
+    runs = re.search(r"number_of_executed_units: (\d+)", output)
+    say(f"  {'✗' if process.returncode else '✓'} fuzz {target:<16} {int(runs.group(1)) if runs else 0:>10} inputs")
+    if process.returncode:
+        say(_what_happened(output, program))
+    return process.returncode == 0
+
+
+def _what_happened(output: str, program: Path) -> str:
+    """The panic, and how to see it again."""
+    lines = [line for line in output.splitlines() if not line.startswith("#")]
+    first = next((at for at, line in enumerate(lines) if "panicked at" in line or "ERROR:" in line), 0)
+    found = re.search(r"Test unit written to (\S+)", output)
+    again = f"\nThe input is kept; to see it again: {program} {found.group(1)}" if found else ""
+    return "\n".join(lines[first : first + LAST_WORDS]) + again
