@@ -166,7 +166,7 @@ class Provision:
     def _build_pjsua2(self) -> None:
         python = self._venv / "bin" / "python"
         log = self._log("pjsua2")
-        run_logged(["scripts/build-pjsua2", "--python", python], log, echo="pjproject:")
+        run_logged([python, "scripts/build-pjsua2", "--python", python], log, echo="pjproject:")
         self._pip("pjsua2", "install", "--no-deps", "--no-index", "--force-reinstall", _last_wheel(log))
 
     def _media_core(self) -> bool:
