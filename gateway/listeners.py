@@ -12,62 +12,15 @@ from typing import Any, Final
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from call.errors import TransportError
+from gateway.doorkeeping import PunctualHttp, PunctualWebSocket
 from webrtc.lobby import Lobby
 from webrtc.signalling import MAX_MESSAGE_BYTES
 
 BACKLOG: Final = 512
-HEADERS_S: Final = 10.0
-"""How long a client may take for the headers of its first request."""
-MAX_HEADER_BYTES: Final = 65_536
-
-
-class PunctualHttp(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, for clients that send their headers soon and briefly, and not hundreds at once."""
-
-    def __init__(self, lobby: Lobby, **uvicorns: Any) -> None:
-        """As uvicorn makes it, with the lobby of the listener."""
-        super().__init__(**uvicorns)
-        self._lobby = lobby
-        self._address = ""
-        self._header_bytes = 0
-        self._patience: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Let it wait, or not."""
-        super().connection_made(transport)
-        self._address = self.client[0] if self.client else ""
-        if not self._lobby.enter(self._address):
-            transport.abort()
-            return
-        self._patience = self.loop.call_later(HEADERS_S, transport.abort)
-
-    def data_received(self, data: bytes) -> None:
-        """Count what comes before the end of the headers."""
-        if self._patience is not None:
-            self._header_bytes += len(data)
-            if self._header_bytes > MAX_HEADER_BYTES:
-                self.send_400_response("The request's headers are too long.")
-                return
-        super().data_received(data)
-
-    def on_headers_complete(self) -> None:
-        """The client is punctual."""
-        self._stop_waiting()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """It has gone."""
-        self._stop_waiting()
-        super().connection_lost(exc)
-
-    def _stop_waiting(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
-            self._lobby.leave(self._address)
+UNACKNOWLEDGED_MS: Final = 30_000
+"""How long the kernel keeps sent bytes that a client does not take (RFC 5482), though the connection be closed."""
 
 
 class Server(uvicorn.Server):
@@ -80,7 +33,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 http=punctual,
-                ws="websockets-sansio",
+                ws=PunctualWebSocket,
                 ws_max_size=MAX_MESSAGE_BYTES,
                 ws_per_message_deflate=False,
                 ws_ping_interval=20,
@@ -117,6 +70,9 @@ def listen(host: str, port: int, key: str) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS
+        )  # its connections inherit it
         listener.bind((host, port))
         listener.listen(BACKLOG)
     except OSError as error:

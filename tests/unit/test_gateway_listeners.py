@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from call.errors import TransportError
-from gateway import listeners
+from gateway import doorkeeping
 from gateway.listeners import Server, listen
 
 
@@ -54,7 +54,7 @@ async def test_a_punctual_client_is_served() -> None:
 
 
 async def test_a_client_that_sends_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listeners, "HEADERS_S", 0.05)
+    monkeypatch.setattr(doorkeeping, "HEADERS_S", 0.05)
     async with serving() as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         with contextlib.suppress(ConnectionResetError):
