@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from call.errors import TransportError
+from sip import dns
 from sip.trunk import is_address
 
 LIFETIME_S = 60.0
@@ -15,11 +16,18 @@ TIMEOUT_S = 6.0
 
 
 class Names:
-    """Resolves through the system (hosts file, resolv.conf) and remembers for a while."""
+    """Resolves through the system (hosts file, resolv.conf) or the configured servers, and remembers for a while."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        """`now`: the loop's clock."""
+    def __init__(
+        self,
+        now: Callable[[], float],
+        family: socket.AddressFamily = socket.AF_INET,
+        nameservers: Iterable[tuple[str, int]] = (),
+    ) -> None:
+        """`now`: the loop's clock; `family`: what our sockets speak; `nameservers`: instead of the system's."""
         self._now = now
+        self._family = family
+        self._nameservers = tuple(nameservers)
         self._known: dict[str, tuple[float, tuple[str, ...]]] = {}
 
     def known(self, host: str) -> tuple[str, ...] | None:
@@ -42,13 +50,20 @@ class Names:
         known = self.known(host)
         if known is not None:
             return known
+        addresses = await (self._ask_servers(host) if self._nameservers else self._ask_system(host))
+        self._known[host] = (self._now() + LIFETIME_S, addresses)
+        return addresses
+
+    async def _ask_system(self, host: str) -> tuple[str, ...]:
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                answers = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+                answers = await loop.getaddrinfo(host, None, family=self._family, type=socket.SOCK_DGRAM)
         except TimeoutError:
             raise TransportError(f"The name {host} did not resolve within {TIMEOUT_S:.0f} s.") from None
         except (OSError, UnicodeError) as error:
             raise TransportError(f"The name {host} does not resolve ({error}).") from error
-        addresses = tuple(dict.fromkeys(str(answer[4][0]) for answer in answers))
-        self._known[host] = (self._now() + LIFETIME_S, addresses)
-        return addresses
+        return tuple(dict.fromkeys(str(answer[4][0]) for answer in answers))
+
+    async def _ask_servers(self, host: str) -> tuple[str, ...]:
+        return dns.in_hosts_file(host, self._family) or await dns.lookup(host, self._nameservers, self._family)

@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import logging
 import os
+import socket
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ STOP_GRACE_S: Final = 1.5
 """How long BYE and CANCEL may take on the way out."""
 RESOLVE_TRUNKS_EVERY_S: Final = 60.0
 MAX_EVENTS_PER_WAKEUP: Final = 64
+DNS_PORT: Final = 53
 
 
 class PjLoop:
@@ -106,7 +108,9 @@ class PjStack:
         self.settings = settings
         self._loop = asyncio.get_running_loop()
         self._tasks = tasks
-        self.names = Names(self._loop.time)
+        family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
+        servers = [(server, DNS_PORT) for server in settings.nameservers]
+        self.names = Names(self._loop.time, family, servers)
         self.garbage, self.tls_flaws = Flaws(self._loop.time), Flaws(self._loop.time)
         self.garbage_from, self.flaw_of = self.garbage.of, self.tls_flaws.of
         self.legs = Legs(self, self.names, emit, self.spawn, settings.trunks)

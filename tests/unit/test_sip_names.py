@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from call.errors import TransportError
-from sip import names
+from sip import dns, names
 from sip.names import Names
 
 
@@ -68,3 +68,16 @@ async def test_a_resolver_that_hangs_is_given_up(answers: list[str], monkeypatch
     answers.append("never")
     with pytest.raises(TransportError, match=r"pbx\.example did not resolve within"):
         await Names(Clock()).lookup("pbx.example")
+
+
+async def test_configured_name_servers_are_asked_instead_of_the_system(
+    answers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lookup(host: str, servers: object, family: object) -> tuple[str, ...]:
+        assert (host, servers, family) == ("pbx.example", (("192.0.2.53", 53),), socket.AF_INET)
+        return ("192.0.2.7",)
+
+    monkeypatch.setattr(dns, "lookup", lookup)
+    known = Names(Clock(), socket.AF_INET, [("192.0.2.53", 53)])
+    assert await known.lookup("pbx.example") == ("192.0.2.7",)
+    assert await known.lookup("localhost") == ("127.0.0.1",)
