@@ -6,8 +6,9 @@ use std::time::Duration;
 use crate::path::LegId;
 use crate::rtp::{Header, Pt, SeqNo, Ssrc};
 
-/// A source that falls back this far has restarted its numbering.
-const MAX_BACKWARD: i16 = -500;
+/// A source that falls back further has restarted its numbering: the limit of RFC 3550 A.1, as in `rtcp`, which lets
+/// such a packet pass only once the next one has confirmed it. Following it would use our numbers twice.
+const MAX_BACKWARD: i16 = -100;
 /// A source that leaps this far has restarted its numbering.
 const MAX_FORWARD: i16 = 3000;
 /// A source's clock may differ from ours by this much between two packets before it is taken for a restart.

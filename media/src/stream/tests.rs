@@ -41,6 +41,19 @@ fn a_change_of_source_continues_the_numbers_and_follows_the_time() {
     assert_eq!(relay(&mut stream, 520, B, 40_001, 167), Some((first + 2, start + 4160, false)));
 }
 
+/// Found by fuzzing: a phone that counted back by 150 had its audio sent under numbers that were used already, which
+/// SRTP refuses: silence until it had caught up.
+#[test]
+fn a_source_that_counts_back_gets_fresh_numbers() {
+    let mut stream = stream();
+    let (first, start, _) = relay(&mut stream, 0, A, 1000, 0).unwrap();
+    for n in 1..=200_u16 {
+        relay(&mut stream, u64::from(n) * 20, A, 1000 + n, u32::from(n) * 160).unwrap();
+    }
+    assert_eq!(relay(&mut stream, 4020, A, 1051, 201 * 160), Some((first + 201, start + 201 * 160, true)));
+    assert_eq!(relay(&mut stream, 4040, A, 1052, 202 * 160), Some((first + 202, start + 202 * 160, false)));
+}
+
 #[test]
 fn a_change_of_source_right_behind_a_packet_does_not_overlap_it() {
     let mut stream = stream();
