@@ -235,6 +235,17 @@ mod step {
         let sequence = if step == 1 { 0 } else { 220 + step };
         vec![1, leg, 0, sequence, 1, ticks, len]
     }
+    /// `packets` times 20 ms of audio.
+    pub fn burst(leg: u8, codec: u8, packets: u8) -> Vec<u8> {
+        let (ticks, len) = if codec == OPUS { (100, 60) } else { (0, 160) };
+        vec![4, leg, packets, ticks, len]
+    }
+    /// A packet whose sequence number leaps, with its timestamp in time.
+    pub fn leap(leg: u8, codec: u8, step: i16) -> Vec<u8> {
+        let (ticks, len) = if codec == OPUS { (100, 60) } else { (0, 160) };
+        let [high, low] = step.to_be_bytes();
+        vec![1, leg, 0, 240, high, low, 1, ticks, len]
+    }
     /// One packet of a digit that ends.
     pub fn digit(leg: u8) -> Vec<u8> {
         vec![1, leg, 0, 0, 200, 0, 0, 4, 5, 0x8a, 3, 0x20]
@@ -277,6 +288,11 @@ fn relay() -> Vec<Seed> {
             script(&[call(1), talk(1, 1), vec![step::format(2, 0)], talk(0, 1), vec![step::format(0, 2)], talk(0, 1)]),
         ),
         ("leg-replaced", script(&[call(1), talk(1, 1), vec![vec![15, 0, 0]], call(2), talk(2, 1)])),
+        (
+            "leap-forward",
+            script(&[call(0), vec![step::burst(0, 0, 40), step::leap(0, 0, 2000), step::burst(0, 0, 10)]]),
+        ),
+        ("leap-back", script(&[call(0), vec![step::burst(0, 0, 120), step::leap(0, 0, -70), step::burst(0, 0, 10)]])),
         ("silence", script(&[call(1), talk(1, 1), vec![vec![7, 0, 255, 200, 0, 0]; 3]])),
     ]
 }

@@ -31,6 +31,8 @@ struct Bench {
     peers: Vec<Peer>,
     now: Duration,
     legs_made: u64,
+    /// Packets of bursts still allowed.
+    burst_left: u8,
 }
 
 /// Do what `data` says.
@@ -42,6 +44,7 @@ pub fn check(data: &[u8]) {
         peers: Vec::new(),
         now: Duration::from_secs(3600),
         legs_made: 0,
+        burst_left: u8::MAX,
     };
     for index in 0..PEERS {
         let peer = bench.new_peer(index);
@@ -65,7 +68,8 @@ impl Bench {
         let index = usize::from(script.byte()) % PEERS;
         match kind % 16 {
             0 => self.hostile(index, script),
-            1..=4 => self.media(index, script),
+            1..=3 => self.media(index, script),
+            4 => self.burst(index, script),
             5 => self.report(index, script),
             6 => self.check_path(index, script),
             7 | 8 => self.pass(script),
@@ -120,6 +124,17 @@ impl Bench {
         let path = self.peers[index].path(script.byte() % 2);
         let packet = self.peers[index].media(script);
         self.arrive(index, path, packet);
+    }
+
+    /// A second or two of regular audio: what needs many packets to happen is then one step away.
+    fn burst(&mut self, index: usize, script: &mut Script) {
+        let packets = (script.byte() & 0x7f).min(self.burst_left);
+        self.burst_left -= packets;
+        let packet = script.array::<2>();
+        for _ in 0..packets {
+            self.media(index, &mut Script::new(&[0, 0, 1, packet[0], packet[1]]));
+            self.pass(&mut Script::new(&[20, 0]));
+        }
     }
 
     fn report(&mut self, index: usize, script: &mut Script) {

@@ -27,7 +27,8 @@ fn read(data: &[u8]) {
             Item::Bye { .. } | Item::Other { .. } => {}
         }
     });
-    assert!(items <= data.len() / 4, "more items than words");
+    // The smallest item is a CNAME without text: two bytes.
+    assert!(items <= data.len() / 2, "more items than the packet can hold");
     assert!(result.is_err() || data.len().is_multiple_of(4));
     stats.report(Duration::from_secs(2));
 }
