@@ -1,1 +1,7 @@
-"""The trunk side: pjsua2 in its own process, and nothing else."""
+"""The trunk side: pjsua2 in its own process, and nothing else.
+
+In the gateway's process: `agent` (the face), `channel` and `messages` (what goes between).
+In the worker's process: `worker` (its life), `legs` (what it decides), `stack`, `dialog`, `gate`, `resolver` and
+`stacksettings` (pjsua2), and the pure parts that those lean on: `siptext`, `trunk`, `endings`, `flaws`, `strangers`,
+`names`, `dns`, `probe`. `native` holds what pjproject is built with.
+"""

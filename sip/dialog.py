@@ -90,6 +90,7 @@ class DialogCall(pj.Call):
         self._owes_offer = False
         """The peer asked for our offer in a re-INVITE; its answer comes with the ACK."""
         self._call_id_header = ""
+        self._is_over = False
 
     # --- what sip.legs asks for ---
 
@@ -103,7 +104,8 @@ class DialogCall(pj.Call):
             self.makeCall(uri, prm)
         except pj.Error as error:
             raise TransportError(f"The INVITE could not be sent: {error.reason}.") from None
-        self.desk.dialogs[self.getId()] = self
+        if not self._is_over:  # it may have failed at once
+            self.desk.dialogs[self.getId()] = self
 
     def progress(self, status: int, sdp: str | None, headers: Headers) -> None:
         """Send 18x."""
@@ -129,8 +131,8 @@ class DialogCall(pj.Call):
     def discard(self, status: int, reason: str = "", headers: Headers = ()) -> None:
         """BYE, CANCEL or a final response."""
         prm = pj.CallOpParam()
-        # What was an answer to a caller cannot be below 300; BYE and CANCEL do not carry it.
-        prm.statusCode = max(status, 300) if status != 200 else 480 if self.is_incoming else 200
+        # A caller must get a refusal, whatever the gateway calls it; BYE and CANCEL carry no status.
+        prm.statusCode = status if status >= 300 else 480
         prm.reason = reason
         add_headers(prm.txOption, headers)
         try:
@@ -239,6 +241,9 @@ class DialogCall(pj.Call):
         self.desk.later(self.discard, 488)
 
     def _disconnected(self, info: pj.CallInfo, message: siptext.SipText | None) -> None:
+        self._is_over = True
+        if self._waiting_token is not None:  # pjsip refuses it now
+            self.desk.later(functools.partial(self.desk.gate.answer, self._waiting_token), 481)
         # A CANCEL is seen only as a transaction, just before.
         message = message if message and message.is_ending else self._ended_by
         words = endings.LastWords(

@@ -192,6 +192,9 @@ class Legs:
     # --- outgoing calls ---
 
     def _invite(self, command: Invite) -> None:
+        if command.leg in self._dialogs:
+            log.error("the gateway used the name %s twice; the second INVITE is not sent", command.leg)
+            return
         self._dialogs[command.leg] = None
         try:
             trunk.check(command)

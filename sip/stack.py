@@ -22,6 +22,7 @@ from sip.messages import Start, Transport, TrunkAccount
 from sip.names import Names
 from sip.resolver import Resolver
 from sip.stacksettings import account_config, check_tls, endpoint_config, transport_config, transport_sentence
+from sip.strangers import Strangers
 
 log = logging.getLogger("sip.stack")
 
@@ -111,6 +112,7 @@ class PjStack:
         family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
         servers = [(server, DNS_PORT) for server in settings.nameservers]
         self.names = Names(self._loop.time, family, servers)
+        self._strangers = Strangers(self._loop.time)
         self.garbage, self.tls_flaws = Flaws(self._loop.time), Flaws(self._loop.time)
         self.garbage_from, self.flaw_of = self.garbage.of, self.tls_flaws.of
         self.legs = Legs(self, self.names, emit, self.spawn, settings.trunks)
@@ -224,7 +226,8 @@ class PjStack:
 
     def forget(self, dialog: DialogCall) -> None:
         """Let go of a call, but not inside its own callback: the last reference destroys it."""
-        self.dialogs.pop(dialog.getId(), None)
+        if self.dialogs.get(dialog.getId()) is dialog:
+            del self.dialogs[dialog.getId()]
         self._loop.call_soon(lambda _: None, dialog)
 
     def line_of(self, rdata: pj.SipRxData) -> TrunkLine | None:
@@ -237,7 +240,9 @@ class PjStack:
     def admit(self, method: str, rdata: pj.SipRxData) -> int:
         """0: pjsip handles it; -1: no answer; else the status of a terse one."""
         if self.line_of(rdata) is None:
-            log.warning("%s from %s, which is no trunk: not answered", method, rdata.srcAddress)
+            count = self._strangers.knock(trunk.split_source(rdata.srcAddress)[0])
+            if count:
+                log.warning("%s from %s, no trunk: not answered (%d such lately)", method, rdata.srcAddress, count)
             return -1
         if self.is_stopping:
             return 503

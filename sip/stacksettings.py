@@ -14,6 +14,8 @@ from sip.messages import Start, Transport, TrunkAccount
 
 LOG_LEVEL: Final = 2
 """pjsip logs packets that it cannot read at 1 and 2."""
+MAX_CALLS: Final = 4096
+"""PJSUA_MAX_CALLS of sip/native/config_site.h."""
 DEBIAN_AUTHORITIES: Final = "/etc/ssl/certs/ca-certificates.crt"
 
 
@@ -22,7 +24,7 @@ def endpoint_config(settings: Start, writer: pj.LogWriter) -> pj.EpConfig:
     config = pj.EpConfig()
     config.uaConfig.threadCnt = 0
     config.uaConfig.mainThreadOnly = False
-    config.uaConfig.maxCalls = settings.max_calls
+    config.uaConfig.maxCalls = min(settings.max_calls, MAX_CALLS)
     config.uaConfig.userAgent = settings.user_agent
     config.logConfig.level = LOG_LEVEL
     config.logConfig.consoleLevel = LOG_LEVEL

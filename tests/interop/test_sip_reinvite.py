@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from sip.messages import Accept, Answered, Ended, Incoming, Invite, Reanswer, Reanswered, Reoffer, Reoffered, Ringing
+from sip.messages import (
+    Accept,
+    Answered,
+    Ended,
+    Incoming,
+    Invite,
+    Reanswer,
+    Reanswered,
+    Release,
+    Reoffer,
+    Reoffered,
+    Ringing,
+)
 from tests.interop.sip_line import Line, line_to
 from tests.interop.sip_peer import Dialog, Peer, open_peer, sdp
 
@@ -213,4 +225,15 @@ async def test_an_offer_that_nobody_could_speak_is_refused(peer: Peer) -> None:
         dialog = peer.dial(gateway.port, body=strange)
         await dialog.response(488)
         dialog.ack_refusal()
+        await gateway.calls_left(0)
+
+
+async def test_an_offer_that_still_waits_when_the_call_ends_is_refused(peer: Peer) -> None:
+    async with line_to(peer) as gateway:
+        dialog, leg = await call_in(gateway, peer)
+        dialog.send("UPDATE", body=HOLD)
+        await gateway.expect(Reoffered)
+        gateway.agent.post(Release(leg))
+        await peer.heard(lambda m: m.status >= 400 and "UPDATE" in m.header("CSeq"))
+        peer.reply(await dialog.request("BYE"), 200, "OK")
         await gateway.calls_left(0)
