@@ -154,7 +154,8 @@ def _line(number: int, figures: Figures) -> str:
 
 
 def _doubts(rounds: list[Figures]) -> list[str]:
-    return [f"{figures.subject}, {figures.job}: {fault}" for figures in rounds for fault in figures.faults]
+    faults = [f"{figures.subject}, {figures.job}: {fault}" for figures in rounds for fault in figures.faults]
+    return summary.crowd(rounds) + faults
 
 
 def _write(

@@ -9,6 +9,7 @@ from typing import Any, Final
 from bench.measure import Figures
 
 JOBS: Final = ("transcode", "relay")
+CROWDED_CORES: Final = 0.25
 _WAYS: Final = ("to_phone", "to_browser")
 
 
@@ -50,6 +51,14 @@ def _part_medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {part: _round(median(each.get(part, 0.0) for each in rounds)) for part in parts}
 
 
+def crowd(rounds: Sequence[Figures]) -> list[str]:
+    """A doubt when others kept the machine busy meanwhile."""
+    busy = median(figures.shares.get("others", 0.0) + figures.shares.get("stolen", 0.0) for figures in rounds)
+    if busy < CROWDED_CORES:
+        return []
+    return [f"others kept {busy:.1f} cores of this machine busy: only the ratios count, and they are rough"]
+
+
 def _latency(rounds: Sequence[Figures], share: str) -> dict[str, float]:
     return {way: median(f.media[way]["latency_us"][share] for f in rounds) for way in _WAYS}
 
@@ -74,7 +83,7 @@ def table(summary: Mapping[str, Any], faults: Iterable[str]) -> str:
     """The summary for a terminal."""
     blocks = [_block(job, summary) for job in JOBS if summary["medians"][job]]
     doubts = [f"  ! {fault}" for fault in faults]
-    primitives = [f"  {name:<36}{us:>14.2f}" for name, us in summary["primitives_us"].items()]
+    primitives = [f"  {name:<36}{us:>18.2f}" for name, us in summary["primitives_us"].items()]
     return "\n\n".join(
         ["", *blocks, "\n".join(["primitives, µs of CPU each", *primitives]), "\n".join(doubts) or "  no doubts"]
     )
@@ -84,11 +93,11 @@ def _block(job: str, summary: Mapping[str, Any]) -> str:
     subjects: Mapping[str, Any] = summary["medians"][job]
     first = next(iter(subjects.values()))
     title = f"{job}, {first['calls']} calls"
-    lines = [f"{title:<38}" + "".join(f"{name:>14}" for name in subjects)]
-    lines += [f"  {label:<36}" + "".join(f"{cell(each):>14}" for each in subjects.values()) for label, cell in _ROWS]
+    lines = [f"{title:<38}" + "".join(f"{name:>18}" for name in subjects)]
+    lines += [f"  {label:<36}" + "".join(f"{cell(each):>18}" for each in subjects.values()) for label, cell in _ROWS]
     ours = subjects.get("webtrunk", {})
     for row, key in ((4, "memory_parts"), (3, "set_up_parts"), (2, "cpu_parts")):  # from below, so that rows stay right
-        lines[row:row] = [f"    {part:<34}{value:>14.3f}" for part, value in ours.get(key, {}).items()]
+        lines[row:row] = [f"    {part:<34}{value:>18.3f}" for part, value in ours.get(key, {}).items()]
     ratios = ", ".join(f"{value:.2f} of {name}" for name, value in summary["ratios"][job].items())
     return "\n".join([*lines, f"  our CPU: {ratios}" if ratios else ""]).rstrip()
 

@@ -1,7 +1,7 @@
 from typing import Any
 
 from bench.measure import Figures, by_part, faults
-from bench.summary import summarize, table
+from bench.summary import crowd, summarize, table
 
 
 def media(lost: int = 0, **changes: Any) -> dict[str, Any]:
@@ -45,3 +45,10 @@ def test_losses_and_a_late_generator_are_faults() -> None:
     assert faults(media()) == []
     assert faults(media(lost=2))[0] == "2 of 100 packets to phone were lost"
     assert "late" in faults(media(latest_send_us=30_000))[0]
+
+
+def test_a_crowded_machine_is_a_doubt() -> None:
+    alone, crowded = figures("webtrunk", 1), figures("webtrunk", 1)
+    crowded.shares = {"others": 1.0, "stolen": 0.5}
+    assert crowd([alone]) == []
+    assert "1.5 cores" in crowd([crowded])[0]
