@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from pesq import NoUtterancesError, pesq
-from pystoi import stoi
 
 from bench import speech
 from bench.speech import NARROW_HZ, Samples
@@ -41,6 +39,10 @@ def read_kept(data: bytes) -> list[bytes]:
 
 def judge(kept: Path, codec: str, reference: Samples) -> Verdict:
     """Compare what one endpoint heard with the endless repetition of the reference."""
+    # Here, because they bring all of scipy, which takes seconds and which the rest of this module does not need.
+    from pesq import NoUtterancesError, pesq
+    from pystoi import stoi
+
     heard = speech.decode(codec, read_kept(kept.read_bytes()))
     seconds = len(heard) / NARROW_HZ
     if seconds < 1:
