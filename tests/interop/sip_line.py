@@ -81,4 +81,3 @@ async def line_to(peer: Peer, **extra: object) -> AsyncIterator[Line]:
     """A worker whose one trunk is the peer."""
     async with line(trunk(peer, **extra)) as made:
         yield made
-        peer.be_polite()

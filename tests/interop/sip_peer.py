@@ -1,7 +1,7 @@
 """A scripted SIP peer on UDP: says exactly what a test tells it, and hands over what it hears.
 
 It keeps no state but what the test holds: a `Message` heard, a `Dialog` begun. Retransmissions are
-dropped, so that a test sees every message once.
+dropped, so that a test sees every message once. BYE and CANCEL are confirmed unasked.
 """
 
 from __future__ import annotations
@@ -148,8 +148,6 @@ class Peer(asyncio.DatagramProtocol):
         self._news = asyncio.Event()
         self._seen: set[tuple[str, str, str, str]] = set()
         self.raw: list[bytes] = []
-        self.is_polite = False
-        """Confirm every BYE and CANCEL unasked."""
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -170,17 +168,10 @@ class Peer(asyncio.DatagramProtocol):
         message = Message(data.decode(errors="replace"), addr)
         if message.key not in self._seen:
             self._seen.add(message.key)
-            if self.is_polite and message.method in ("BYE", "CANCEL"):
+            if message.method in ("BYE", "CANCEL"):
                 self.reply(message, 200, "OK")
             self._inbox.append(message)
             self._news.set()
-
-    def be_polite(self) -> None:
-        """Confirm every BYE and CANCEL from now on, and those not yet looked at."""
-        self.is_polite = True
-        for message in self._inbox:
-            if message.method in ("BYE", "CANCEL"):
-                self.reply(message, 200, "OK")
 
     def send(self, text: str | bytes, address: tuple[str, int]) -> None:
         """Put a datagram on the wire as it is."""
