@@ -11,11 +11,13 @@ from typing import Protocol
 import pytest
 import pytest_asyncio
 
+from tests.harness.baresip import Baresip
 from tests.harness.chromium import Chromium, Softphone, chromium
 from tests.harness.gateway import GatewayProcess, demo_settings, trunk_to
-from tests.harness.ports import free_port
+from tests.harness.ports import free_block, free_port
+from tests.harness.program import hurry
 from tests.harness.sipp import Sipp
-from tests.harness.speech import WORDS, Speech, speak
+from tests.harness.speech import OTHER_WORDS, WORDS, Speech, speak
 
 
 class OpenPhone(Protocol):
@@ -26,15 +28,28 @@ class OpenPhone(Protocol):
 
 @dataclass(frozen=True)
 class House:
-    """The gateway and the SIP port on which its trunk "sipp" is expected."""
+    """The gateway and the SIP ports on which its trunks "sipp" and "desk" are expected."""
 
     gateway: GatewayProcess
     sipp_port: int
+    desk_port: int
+
+
+@pytest.fixture(scope="session", autouse=True)
+def priority() -> None:
+    hurry()
 
 
 @pytest.fixture(scope="session")
 def speech(tmp_path_factory: pytest.TempPathFactory) -> Speech:
+    """What every microphone says."""
     return speak(WORDS, tmp_path_factory.mktemp("speech") / "words.wav")
+
+
+@pytest.fixture(scope="session")
+def other_speech(tmp_path_factory: pytest.TempPathFactory) -> Speech:
+    """What the desk phone says."""
+    return speak(OTHER_WORDS, tmp_path_factory.mktemp("speech") / "other.wav", voice="en-us")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -45,11 +60,12 @@ async def browser(speech: Speech) -> AsyncIterator[Chromium]:
 
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    directory, sipp_port = tmp_path_factory.mktemp("gateway"), free_port()
+    directory, sipp_port, desk_port = tmp_path_factory.mktemp("gateway"), free_port(), free_block(2)[0]
     settings = demo_settings(directory, session={"ring_s": 5})
     settings["trunk"]["sipp"] = trunk_to(sipp_port, ["sipp"])
+    settings["trunk"]["desk"] = trunk_to(desk_port, ["desk"])
     gateway = GatewayProcess(directory, settings, demo=True)
-    yield House(gateway, sipp_port)
+    yield House(gateway, sipp_port, desk_port)
     gateway.stop()
 
 
@@ -70,6 +86,14 @@ async def open_phone(browser: Chromium, house: House) -> AsyncIterator[OpenPhone
 @pytest_asyncio.fixture(loop_scope="session")
 async def phone(open_phone: OpenPhone) -> Softphone:
     return await open_phone()
+
+
+@pytest.fixture
+def desk_phone(house: House, other_speech: Speech, tmp_path: Path) -> Iterator[Baresip]:
+    """baresip as the trunk "desk"; it answers at once."""
+    phone = Baresip(tmp_path / "desk", other_speech, user="desk", port=house.desk_port)
+    yield phone
+    phone.stop()
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ import time
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from socket import SOCK_DGRAM
 from typing import Any, Final
 
 from demo.numbers import NUMBERS
-from tests.harness.ports import HOST, free_block, free_port, taken
+from tests.harness.ports import HOST, free_block, free_port, is_free, taken
 from tests.harness.program import Program, is_alive
 
 DEMO_NUMBERS: Final = (*NUMBERS, "nobody")
@@ -74,6 +75,20 @@ class GatewayProcess:
                 if record["cause"] != "live":
                     return record
                 await asyncio.sleep(0.05)
+
+    async def live_entry(self, call_id: str, what: str, *, times: int = 1) -> None:
+        """Wait until the journal of a live call has such an entry."""
+        while await self._entries(call_id, what) < times:  # noqa: ASYNC110 - another process has no events of ours
+            await asyncio.sleep(0.05)
+
+    async def _entries(self, call_id: str, what: str) -> int:
+        record = await asyncio.to_thread(self.ask, f"calls/{call_id}")
+        return [entry["what"] for entry in record["journal"]].count(what)
+
+    async def worker_replaced(self, former: int) -> None:
+        """Wait until another SIP worker holds the SIP port in place of one that died."""
+        while former in self.program.descendants() or is_free(self.sip_port, SOCK_DGRAM):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
     async def is_idle(self, timeout_s: float = 40.0) -> dict[str, Any]:
         """Wait until there is no call; the status then."""

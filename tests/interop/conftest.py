@@ -13,6 +13,7 @@ from tests.harness.baresip import Baresip, Credentials, Transport
 from tests.harness.certificates import Authority
 from tests.harness.gateway import GatewayProcess, demo_settings, trunk_to
 from tests.harness.ports import free_block, free_port
+from tests.harness.program import hurry
 from tests.harness.sipp import Sipp
 from tests.harness.speech import OTHER_WORDS, WORDS, Speech, speak
 
@@ -26,12 +27,19 @@ class PhoneKind:
     name: str
     transport: Transport
     codec: str
+    prefer: str = "quality"
+
+    @property
+    def is_transcoded(self) -> bool:
+        """The browser speaks Opus unless the route prefers to save CPU."""
+        return self.codec != "opus" and self.prefer == "quality"
 
 
 PHONES: Final = (
     PhoneKind("udp-pcmu", "udp", "PCMU"),
     PhoneKind("udp-pcma", "udp", "PCMA"),
     PhoneKind("udp-opus", "udp", "opus"),
+    PhoneKind("udp-cheap", "udp", "PCMA", prefer="cpu"),
     PhoneKind("tcp-pcmu", "tcp", "PCMU"),
     PhoneKind("tls-pcmu", "tls", "PCMU"),
 )
@@ -47,6 +55,11 @@ class House:
     """Where baresip listens for UDP and TCP; TLS is one above."""
     sipp_port: int
     digest_port: int
+
+
+@pytest.fixture(scope="session", autouse=True)
+def priority() -> None:
+    hurry()
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +97,8 @@ def _sip_settings(authority: Authority) -> dict[str, Any]:
 
 def _phone_trunk(kind: PhoneKind, port: int) -> dict[str, Any]:
     codecs = ["opus", "PCMU"] if kind.codec == "opus" else [kind.codec]
-    return trunk_to(port + (kind.transport == "tls"), [kind.name], transport=kind.transport, codecs=codecs)
+    port += kind.transport == "tls"
+    return trunk_to(port, [kind.name], transport=kind.transport, codecs=codecs, prefer=kind.prefer)
 
 
 @pytest.fixture

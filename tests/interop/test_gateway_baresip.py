@@ -38,7 +38,7 @@ async def test_a_page_calls_a_desk_phone_and_each_hears_the_other(
     record = await house.gateway.record(await call.record_id())
     assert record["trunk"] == kind.name
     assert record["media"]["trunk"]["codec"] == kind.codec
-    assert record["media"]["browser"]["transcoding"] == (0 if kind.codec == "opus" else 1)
+    assert record["media"]["browser"]["transcoding"] == kind.is_transcoded
 
 
 async def test_a_desk_phone_calls_a_page_and_hangs_up(
