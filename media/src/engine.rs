@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::balance::{Balance, Gauge};
 use crate::browser::Browser;
 use crate::command::Command;
 use crate::counters::{Drops, Figures};
@@ -48,6 +49,7 @@ struct Control {
     threads: Vec<JoinHandle<()>>,
     /// Shared-port sockets, open until the threads have ended.
     shared: Vec<UdpSocket>,
+    balance: Option<Balance>,
     closed: bool,
 }
 
@@ -77,6 +79,7 @@ impl Engine {
         let common = Arc::new(Common {
             start: Instant::now(),
             mailboxes,
+            gauges: (0..options.threads).map(|_| Gauge::default()).collect(),
             directory: Directory::default(),
             events: Events::new().map_err(&descriptor)?,
         });
@@ -154,7 +157,7 @@ impl Engine {
         let mut control = lock(&self.control);
         control.check_open()?;
         let id = LegId(NEXT_LEG.fetch_add(1, Ordering::Relaxed));
-        let shard = control.next_shard(self.options.threads);
+        let shard = control.next_shard(&self.common.gauges);
         if let Some(ufrag) = ufrag.filter(|ufrag| !self.common.directory.name(ufrag, Home { shard, leg: id })) {
             return Err(Error::Argument(format!("ICE ufrag {ufrag:?} is already in use: draw another one")));
         }
@@ -330,11 +333,11 @@ impl Control {
         if self.closed { Err(Error::Closed) } else { Ok(()) }
     }
 
-    /// The thread with the fewest legs.
-    fn next_shard(&self, threads: usize) -> usize {
-        let mut loads = vec![0_usize; threads];
-        self.records.values().for_each(|record| loads[record.shard] += 1);
-        (0..threads).min_by_key(|shard| loads[*shard]).unwrap_or(0)
+    /// The thread for a new leg.
+    fn next_shard(&mut self, gauges: &[Gauge]) -> usize {
+        let mut legs = vec![0_usize; gauges.len()];
+        self.records.values().for_each(|record| legs[record.shard] += 1);
+        self.balance.get_or_insert_with(|| Balance::new(gauges.len())).choose(gauges, &legs)
     }
 
     /// All legs that share a thread with this one because of routes.

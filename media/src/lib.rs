@@ -8,6 +8,7 @@
 //! Thin parts: `socket` (system calls), `shard` (one thread's loop), `engine` (threads, ports, who is where), `py`
 //! (Python classes, behind the feature `python`).
 
+pub mod balance;
 pub mod browser;
 pub mod codec;
 pub mod command;

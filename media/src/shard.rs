@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::balance::{Gauge, Meter};
 use crate::counters::{Dropped, Figures};
 use crate::directory::{Directory, Home};
 use crate::mailbox::{Events, Mailbox, Message, Packets, Parcel, Totals, socket_id};
@@ -66,6 +67,8 @@ pub struct Common {
     pub start: Instant,
     /// One per thread.
     pub mailboxes: Vec<Mailbox>,
+    /// How busy each thread is.
+    pub gauges: Vec<Gauge>,
     /// Who is where on the shared port.
     pub directory: Directory,
     /// For Python.
@@ -122,13 +125,17 @@ impl Shard {
 
     /// Serve until told to stop.
     pub fn run(mut self) {
+        let mut meter = Meter::default();
+        let mut woke = self.core.now();
         loop {
             let now = self.core.now();
+            meter.worked(woke, now, &self.core.common.gauges[self.core.index]);
             let timeout = self.core.relay.next_deadline().map(|at| at.saturating_sub(now));
             let Ok(tokens) = self.epoll.wait(timeout) else {
                 // Only a closed or foreign descriptor gets here; then nothing is left to serve.
                 return;
             };
+            woke = self.core.now();
             // Mail first, so that what was asked before a packet was sent is done before that packet is handled.
             // Tokens hold leg ids, which are never reused, so one that outlives its leg finds nothing.
             let has_mail = tokens.iter().any(|token| matches!(Token::decode(*token), Token::Mailbox));

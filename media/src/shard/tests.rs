@@ -16,7 +16,8 @@ const THERE: usize = 1;
 fn shard() -> Shard {
     let mailboxes = vec![Mailbox::new().unwrap(), Mailbox::new().unwrap()];
     let (directory, events) = (Directory::default(), Events::new().unwrap());
-    let common = Common { start: Instant::now(), mailboxes, directory, events };
+    let gauges = mailboxes.iter().map(|_| crate::balance::Gauge::default()).collect();
+    let common = Common { start: Instant::now(), mailboxes, gauges, directory, events };
     Shard::new(HERE, Arc::new(common), &[]).unwrap()
 }
 
