@@ -32,7 +32,7 @@ def make_admin(
         limit = _limit(request.query_params.get("limit", "50"))
         if limit is None:
             return _problem(400, "limit", f"limit is a number from 1 to {MAX_CALLS}.")
-        live = [live.record() for live in live_calls().values()]
+        live = [live.record(with_media=False) for live in live_calls().values()]
         known = {record.id for record in live}
         past = [record for record in await asyncio.to_thread(records.recent, limit) if record.id not in known]
         newest = sorted([*live, *past], key=lambda record: record.started_at, reverse=True)

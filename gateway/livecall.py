@@ -139,8 +139,8 @@ class LiveCall:
 
     # -- what is kept ---------------------------------------------------------------------------------
 
-    def record(self) -> CallRecord:
-        """The record as of now."""
+    def record(self, *, with_media: bool = True) -> CallRecord:
+        """The record as of now; without the media core's counters it asks no other thread."""
         ending = self._ending if self._call.is_over else None
         return CallRecord(
             id=self.id,
@@ -156,7 +156,7 @@ class LiveCall:
             sentence=ending.sentence if ending else self._state_sentence(),
             hint=ending.hint if ending else "",
             codecs=self.describe_codecs(),
-            media={"browser": _stats(self.browser), "trunk": _stats(self.trunk)},
+            media={"browser": _stats(self.browser), "trunk": _stats(self.trunk)} if with_media else {},
             journal=tuple(asdict(entry) for entry in self._journal.entries),
         )
 

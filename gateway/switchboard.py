@@ -248,7 +248,7 @@ class Switchboard:
     def _begin(self, live: LiveCall) -> None:
         self._calls[live.id] = live
         self._idle.clear()
-        self._records.save(live.record())
+        self._records.save(live.record(with_media=False))
         self._house.spawn(self._run(live))
 
     async def _run(self, live: LiveCall) -> None:

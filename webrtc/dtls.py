@@ -56,18 +56,36 @@ class Fingerprint:
     value: str
 
 
+class Certificate(RTCCertificate):
+    """A certificate whose TLS context is made once: to make it costs as much as half a handshake."""
+
+    _context: Any = None
+
+    def _create_ssl_context(self, srtp_profiles: list[Any]) -> Any:
+        if self._context is None:
+            self._context = super()._create_ssl_context(srtp_profiles)
+        return self._context
+
+
+class _Handshake(RTCDtlsTransport):
+    """aiortc's DTLS without its SRTP: the media core has its own."""
+
+    def _setup_srtp(self) -> None:
+        """The keys are exported instead."""
+
+
 class Certificates:
     """The certificate that all calls share; a new one is made before the old one expires."""
 
     def __init__(self) -> None:
-        self._current: RTCCertificate | None = None
+        self._current: Certificate | None = None
         self._made = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 
-    def current(self) -> RTCCertificate:
+    def current(self) -> Certificate:
         """The certificate for a new call (ECDSA P-256, valid 30 days)."""
         now = datetime.datetime.now(tz=datetime.UTC)
         if self._current is None or now - self._made > ROTATE_AFTER:
-            self._current, self._made = RTCCertificate.generateCertificate(), now
+            self._current, self._made = Certificate.generateCertificate(), now
         return self._current
 
 
@@ -98,7 +116,7 @@ class DtlsEndpoint:
 
     def __init__(self, certificate: RTCCertificate, role: Role, send: Callable[[bytes], None]) -> None:
         self._path = _Path(send)
-        self._transport = RTCDtlsTransport(cast(Any, self._path), [certificate])
+        self._transport = _Handshake(cast(Any, self._path), [certificate])
         self._transport._srtp_profiles = list(_PROFILES)
         self._transport._set_role(role)
         self._role = role
@@ -142,7 +160,9 @@ class DtlsEndpoint:
     def _export_keys(self) -> SrtpKeys:
         ssl = cast(Any, self._transport._ssl)
         selected: bytes = ssl.get_selected_srtp_profile()
-        profile = next(p for p in _PROFILES if p.openssl_profile == selected)
+        profile = next((p for p in _PROFILES if p.openssl_profile == selected), None)
+        if profile is None:
+            raise PeerError("The browser and the gateway have no SRTP profile in common.")
         material = ssl.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * (profile.key_length + profile.salt_length))
         client, server = profile.get_key_and_salt(material, 0), profile.get_key_and_salt(material, 1)
         receive, send = (client, server) if self._role == "server" else (server, client)

@@ -19,7 +19,7 @@ LIVE = CallRecord("bb22", "incoming", "bob", "+49", "demo", 2_000.0)
 class Live:
     """A call that is up."""
 
-    def record(self) -> CallRecord:
+    def record(self, *, with_media: bool = True) -> CallRecord:
         return LIVE
 
 
