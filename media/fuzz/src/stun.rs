@@ -76,7 +76,7 @@ fn length(length: usize) -> [u8; 2] {
 /// CRC-32 bit by bit: slow, and not the code under test.
 fn crc32(bytes: &[u8]) -> u32 {
     let byte_in =
-        |crc: u32, byte: &u8| (0..8).fold(crc ^ u32::from(*byte), |crc, _| crc >> 1 ^ 0xedb8_8320 * (crc & 1));
+        |crc: u32, byte: &u8| (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 * (crc & 1)));
     !bytes.iter().fold(!0, byte_in)
 }
 
