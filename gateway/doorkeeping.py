@@ -1,8 +1,9 @@
 """uvicorn's two protocols, for clients that are prompt: nobody holds a connection, or memory, by being slow.
 
 An HTTP connection always has a deadline: for the headers of a request, for the exchange, or uvicorn's keep-alive. While
-its headers are awaited it waits in the lobby. A WebSocket's messages are counted where they are understood
-(`webrtc.websocket`); here are counted the frames that never get so far: pings, pongs and fragments.
+its headers are awaited it waits in the lobby, and until it ends or becomes a WebSocket it is in the yard. A WebSocket's
+messages are counted where they are understood (`webrtc.websocket`); here are counted the frames that never get so far:
+pings, pongs and fragments.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ HEADERS_S: Final = 10.0
 EXCHANGE_S: Final = 30.0
 """How long it may take to read the response."""
 MAX_HEADER_BYTES: Final = 65_536
+YARD_PER_ADDRESS: Final = 256
+YARD_IN_ALL: Final = 4096
+"""HTTP connections, idle ones included; a browser opens six at most, and an office of them may share one address."""
 UNREAD_S: Final = 10.0
 """How long a WebSocket may leave a full send buffer unread."""
 CONTROL_FRAMES_PER_S: Final = 20.0
@@ -41,10 +45,11 @@ def _read_little(transport: asyncio.Transport) -> None:
 class PunctualHttp(HttpToolsProtocol):
     """HTTP for clients that send their headers soon and briefly, read soon, and do not come by the hundred."""
 
-    def __init__(self, lobby: Lobby, **uvicorns: Any) -> None:
-        """As uvicorn makes it, with the lobby of the listener."""
+    def __init__(self, lobby: Lobby, yard: Lobby, **uvicorns: Any) -> None:
+        """As uvicorn makes it, with the lobby and the yard of the listener."""
         super().__init__(**uvicorns)
-        self._lobby = lobby
+        self._lobby, self._yard = lobby, yard
+        self._is_in_yard = False
         self._address = ""
         self._header_bytes = 0
         self._is_in_lobby = False
@@ -55,7 +60,11 @@ class PunctualHttp(HttpToolsProtocol):
         super().connection_made(transport)
         _read_little(transport)
         self._address = self.client[0] if self.client else ""
-        self._await_headers()
+        self._is_in_yard = self._yard.enter(self._address)
+        if self._is_in_yard:
+            self._await_headers()
+        else:
+            transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Count what comes before the end of the headers."""
@@ -71,7 +80,10 @@ class PunctualHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The client is punctual; now it must read as promptly."""
         self._leave_lobby()
-        self._set_deadline(None if self.parser.should_upgrade() and self._should_upgrade() else EXCHANGE_S)
+        self._set_deadline(EXCHANGE_S)
+        if self.parser.should_upgrade() and self._should_upgrade():
+            self._set_deadline(None)
+            self._leave_yard()  # the WebSocket's own protocol takes over
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
@@ -85,6 +97,7 @@ class PunctualHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It has gone."""
         self._leave_lobby()
+        self._leave_yard()
         self._set_deadline(None)
         super().connection_lost(exc)
 
@@ -100,6 +113,11 @@ class PunctualHttp(HttpToolsProtocol):
         if self._is_in_lobby:
             self._is_in_lobby = False
             self._lobby.leave(self._address)
+
+    def _leave_yard(self) -> None:
+        if self._is_in_yard:
+            self._is_in_yard = False
+            self._yard.leave(self._address)
 
     def _set_deadline(self, seconds: float | None) -> None:
         if self._deadline is not None:

@@ -14,7 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from call.errors import TransportError
-from gateway.doorkeeping import PunctualHttp, PunctualWebSocket
+from gateway.doorkeeping import YARD_IN_ALL, YARD_PER_ADDRESS, PunctualHttp, PunctualWebSocket
 from webrtc.lobby import Lobby
 from webrtc.signalling import MAX_MESSAGE_BYTES
 
@@ -28,7 +28,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: ASGIApp, cert: str = "", key: str = "") -> None:
         """Serve `app`, over TLS with a certificate and key (PEM files)."""
-        punctual: Any = functools.partial(PunctualHttp, Lobby())
+        punctual: Any = functools.partial(PunctualHttp, Lobby(), Lobby(YARD_PER_ADDRESS, YARD_IN_ALL))
         super().__init__(
             uvicorn.Config(
                 app,

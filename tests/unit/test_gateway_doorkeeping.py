@@ -157,3 +157,20 @@ async def test_some_pings_are_answered(port: int) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(PING * 5)
         assert await reader.readexactly(5 * 127) == (b"\x8a\x7d" + bytes(125)) * 5
+
+
+async def test_idle_connections_of_one_address_are_bounded_and_make_room(port: int) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(doorkeeping.YARD_PER_ADDRESS):
+            reader, writer = await stack.enter_async_context(client(port))
+            writer.write(GET)
+            await reader.readuntil(b"hello")
+        one_too_many, _ = await stack.enter_async_context(client(port))
+        assert await is_cut_off(one_too_many)
+        writer.transport.abort()
+        async with asyncio.timeout(10):
+            while True:
+                reader, writer = await stack.enter_async_context(client(port))
+                writer.write(GET)
+                if b"200" in await reader.readline():
+                    break

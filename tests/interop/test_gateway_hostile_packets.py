@@ -1,0 +1,154 @@
+"""Hostile packets at the browsers' port and at the trunks': dropped, counted by reason, and no call hears them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import pytest
+
+from tests.harness.gateway import GatewayProcess
+from tests.harness.hostilepackets import client_hello, control, media, noise, oversized, truncated
+from tests.harness.memory import MIB, resident
+from tests.harness.packetstorm import STRANGER, Storm
+from tests.harness.pagelike import PageCall, page_at
+from tests.harness.patience import eventually
+from tests.harness.ports import HOST
+from tests.harness.speech import Speech, hears
+from tests.harness.victim import Victim
+from tests.interop.conftest import House
+
+pytestmark = pytest.mark.interop
+
+RATE: Final = 5_000
+"""Packets a second: a hundred calls' worth."""
+MEMORY: Final = 24 * MIB
+"""A process in use breathes by some MiB; what was sent was more than this."""
+ARRIVED: Final = 0.95
+"""Share of the storm that the kernel must have brought to the gateway, or the test shows nothing."""
+MOST_LOST: Final = 0.005
+"""Share of the call's packets that a busy machine may lose on the way."""
+
+
+@asynccontextmanager
+async def unhurt_call(gateway: GatewayProcess, speech: Speech) -> AsyncIterator[PageCall]:
+    """A call to the echo that is attacked within the block: it hears well meanwhile, and ends as it should."""
+    before = resident(gateway.program.pid)
+    async with page_at(gateway.signal_url, user="alice") as page:
+        call = await page.call("echo", speech)
+        await call.answered()
+        listener = asyncio.create_task(hears(speech, call.listen))
+        yield call
+        await listener
+        await call.hang_up()
+        record = await gateway.record(await call.record_id())
+    assert record["cause"] == "hangup"
+    for leg in record["media"].values():
+        assert leg["rx_lost"] <= MOST_LOST * leg["rx_packets"], leg
+    assert resident(gateway.program.pid) - before < MEMORY
+
+
+async def leg_figures(gateway: GatewayProcess, call: PageCall, leg: str) -> dict[str, Any]:
+    """The media figures of one leg of a live call."""
+    record = await asyncio.to_thread(gateway.ask, f"calls/{await call.record_id()}")
+    return dict(record["media"][leg])
+
+
+def dropped(gateway: GatewayProcess) -> dict[str, int]:
+    """What no leg got, by reason."""
+    media = gateway.ask("status")["media"]
+    return {key: value for key, value in media.items() if key.startswith("dropped_")}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "count", "reason"),
+    [
+        (["unknown-check", "half-a-stun"], 30_000, "dropped_stun_refused"),
+        (["client-hello", "media", "control"], 30_000, "dropped_unknown_source"),
+        (["oversized"], 5_000, "dropped_malformed"),
+    ],
+    ids=["stun", "dtls-and-media", "oversized"],
+)
+async def test_a_flood_of_strangers_at_the_browsers_port(
+    house: House, speech: Speech, kinds: list[str], count: int, reason: str
+) -> None:
+    port = house.gateway.settings["media"]["browser_port"]
+    before = dropped(house.gateway)
+    async with unhurt_call(house.gateway, speech):
+        with Storm(kinds, [port], count=count, rate=RATE) as storm:
+            await storm.is_over()
+        await eventually(lambda: dropped(house.gateway)[reason] - before[reason] >= ARRIVED * count)
+
+
+async def test_noise_at_the_browsers_port_is_all_dropped(house: House, speech: Speech) -> None:
+    port = house.gateway.settings["media"]["browser_port"]
+    before = dropped(house.gateway)
+    async with unhurt_call(house.gateway, speech):
+        with Storm(["noise", "truncated"], [port], count=10_000, rate=RATE) as storm:
+            await storm.is_over()
+        sent, known = 10_000, sum(before.values())
+        await eventually(lambda: sum(dropped(house.gateway).values()) - known >= ARRIVED * sent)
+
+
+async def test_checks_with_the_right_name_and_a_wrong_password_move_nothing(house: House, speech: Speech) -> None:
+    port = house.gateway.settings["media"]["browser_port"]
+    async with unhurt_call(house.gateway, speech) as call:
+        answer = await call.until("call.answer-sdp")
+        found = re.search(r"a=ice-ufrag:(\S+)", answer["sdp"])
+        assert found is not None
+        path = (await leg_figures(house.gateway, call, "browser"))["path"]
+        with Storm(["forged-check"], [port], count=20_000, rate=RATE, ufrag=found[1]) as storm:
+            await storm.is_over()
+        figures = await leg_figures(house.gateway, call, "browser")
+        assert figures["dropped_stun_refused"] >= ARRIVED * 20_000
+        assert figures["path"] == path
+
+
+async def test_packets_in_the_browsers_own_name_are_no_use_without_its_keys(house: House, speech: Speech) -> None:
+    chance = random.Random(2)
+    async with unhurt_call(house.gateway, speech) as call:
+        victim = Victim(call)
+        await victim.forge(await victim.captured(100))
+        await victim.forge([media(chance) for _ in range(1000)])
+        await victim.forge([control(chance) + bytes(20) for _ in range(200)])
+        await victim.forge([make(chance) for _ in range(200) for make in (noise, truncated, oversized)])
+        figures = await leg_figures(house.gateway, call, "browser")
+        # The newest of what was captured may have come before the original: then that one is the replay.
+        assert figures["dropped_srtp_replay"] >= 100
+        assert figures["dropped_srtp_auth"] >= 1100
+        assert figures["rx_duplicates"] == 0
+
+
+async def test_handshakes_in_the_browsers_own_name_do_not_end_its_call(house: House, speech: Speech) -> None:
+    chance = random.Random(3)
+    async with unhurt_call(house.gateway, speech) as call:
+        await Victim(call).forge([client_hello(chance) for _ in range(3000)])
+        record = await asyncio.to_thread(house.gateway.ask, f"calls/{await call.record_id()}")
+        assert len(record["journal"]) < 100, "the journal of an attacked call stays readable"
+
+
+@pytest.mark.parametrize("source", [STRANGER, HOST])
+async def test_a_spray_at_the_trunks_ports_is_not_heard(house: House, speech: Speech, source: str) -> None:
+    first, last = house.gateway.settings["media"]["rtp_ports"]
+    kinds = ["run-of-media", "media", "truncated", "oversized"] + ["control"] * (source == STRANGER)
+    async with unhurt_call(house.gateway, speech) as call:
+        path = (await leg_figures(house.gateway, call, "trunk"))["path"]
+        with Storm(kinds, range(first, last + 1), count=30_000, rate=RATE, source=source) as storm:
+            await storm.is_over()
+        figures = await leg_figures(house.gateway, call, "trunk")
+        assert figures["dropped_unknown_source"] > 50, figures
+        assert figures["path"] == path
+        assert figures["rx_duplicates"] == 0
+
+
+async def test_garbage_as_rtcp_from_the_peers_host_is_counted_and_harmless(house: House, speech: Speech) -> None:
+    first, last = house.gateway.settings["media"]["rtp_ports"]
+    async with unhurt_call(house.gateway, speech) as call:
+        with Storm(["control"], range(first, last + 1), count=10_000, rate=RATE) as storm:
+            await storm.is_over()
+        figures = await leg_figures(house.gateway, call, "trunk")
+        assert figures["rx_rtcp"] + figures["dropped_malformed"] > 50, figures

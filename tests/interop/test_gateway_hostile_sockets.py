@@ -1,0 +1,263 @@
+"""Hostile clients at the public listener: each is bounded and refused; a call and a new login notice nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from tests.harness.gateway import GatewayProcess, demo_settings
+from tests.harness.memory import MIB, resident
+from tests.harness.pagelike import CHROMIUM_OFFER, PageLike, page_at
+from tests.harness.patience import eventually
+from tests.harness.ports import HOST
+from tests.harness.speech import Speech, hears
+
+pytestmark = pytest.mark.interop
+
+MEMORY: Final = 32 * MIB
+LOGIN_S: Final = 5.0
+"""A login among attackers takes no longer, on a busy machine; on a quiet one it takes milliseconds."""
+ATTACKER: Final = "127.0.0.66"
+"""Another client, as far as the gateway can tell."""
+HELLO: Final = json.dumps({"type": "hello", "version": 1, "user": "bob"})
+UPGRADE: Final = (
+    b"GET /signal HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+@pytest.fixture(scope="module")
+def besieged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    """A gateway of this file's own, whose memory and descriptors can be watched."""
+    directory = tmp_path_factory.mktemp("besieged")
+    settings = demo_settings(directory, session={"grace_s": 1}, limits={"user_calls": 10})
+    gateway = GatewayProcess(directory, settings, demo=True)
+    yield gateway
+    gateway.stop()
+
+
+@asynccontextmanager
+async def attack(gateway: GatewayProcess, speech: Speech) -> AsyncIterator[None]:
+    """Within the block a call goes on and hears well; afterwards one can log in at once, and nothing is left."""
+    descriptors, memory = gateway.program.descriptors(), resident(gateway.program.pid)
+    async with page_at(gateway.signal_url, user="alice") as page:
+        call = await page.call("echo", speech)
+        await call.answered()
+        listener = asyncio.create_task(hears(speech, call.listen))
+        yield
+        await login(gateway)
+        await listener
+        await call.hang_up()
+        record = await gateway.record(await call.record_id())
+    assert record["cause"] == "hangup"
+    assert record["media"]["browser"]["rx_lost"] == 0
+    await gateway.is_idle()
+    assert resident(gateway.program.pid) - memory < MEMORY
+    # what is cut off is closed within 10 s
+    await eventually(lambda: gateway.program.descriptors() <= descriptors + 8, timeout_s=30)
+
+
+async def login(gateway: GatewayProcess) -> None:
+    """Somebody else logs in; that must be quick."""
+    began = time.monotonic()
+    async with page_at(gateway.signal_url, user="alice"):
+        assert time.monotonic() - began < LOGIN_S
+
+
+def port_of(gateway: GatewayProcess) -> int:
+    return int(gateway.settings["listen"]["port"])
+
+
+async def visit(gateway: GatewayProcess) -> ClientConnection:
+    """The attacker's WebSocket."""
+    return await connect(gateway.signal_url, compression=None, local_addr=(ATTACKER, 0))
+
+
+async def raw(gateway: GatewayProcess, words: bytes, *, receive_buffer: int = 0) -> socket.socket:
+    """A TCP connection of the attacker, on which these bytes were sent."""
+    connection = socket.socket()
+    if receive_buffer:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    connection.setblocking(False)
+    connection.bind((ATTACKER, 0))
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(connection, (HOST, port_of(gateway)))
+    with contextlib.suppress(ConnectionError):  # refused already
+        await loop.sock_sendall(connection, words)
+    return connection
+
+
+def frame(payload: bytes, opcode: int = 1) -> bytes:
+    """One masked frame (RFC 6455 §5.2) with a mask of zeros."""
+    length = bytes([0x80 | len(payload)]) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2)
+    return bytes([0x80 | opcode]) + length + bytes(4) + payload
+
+
+async def is_closed(connection: socket.socket, timeout_s: float = 30.0) -> bool:
+    """Read until the gateway closes."""
+    loop = asyncio.get_running_loop()
+    with connection, contextlib.suppress(ConnectionError):
+        async with asyncio.timeout(timeout_s):
+            while await loop.sock_recv(connection, 65_536):
+                pass
+    return True
+
+
+# --- floods ------------------------------------------------------------------------------------------------------
+
+
+async def flood_once(gateway: GatewayProcess) -> int | None:
+    """Log in, send as fast as possible until cut off; the close code."""
+    connection = await visit(gateway)
+    try:
+        await connection.send(HELLO)
+        for number in range(1000):
+            await connection.send(json.dumps({"type": "ping", "sequence": number}))
+        async with asyncio.timeout(10):
+            while True:
+                await connection.recv()
+    except ConnectionClosed:
+        return connection.close_code
+    finally:
+        await connection.close()
+
+
+async def test_floods_of_messages_that_come_back_again_and_again(besieged: GatewayProcess, speech: Speech) -> None:
+    async with attack(besieged, speech):
+        for _ in range(3):
+            codes = await asyncio.gather(*(flood_once(besieged) for _ in range(10)))
+            assert set(codes) <= {1008, 1006}, codes  # 1006: our own writes failed before we could read the reason
+            await login(besieged)
+
+
+async def test_pings_whose_pongs_nobody_reads(besieged: GatewayProcess, speech: Speech) -> None:
+    loop = asyncio.get_running_loop()
+    pings = frame(bytes(125), opcode=9) * 200
+    async with attack(besieged, speech):
+        for opening in [UPGRADE, UPGRADE + frame(HELLO.encode())] * 5:
+            connection = await raw(besieged, opening, receive_buffer=4096)
+            with contextlib.suppress(ConnectionError):
+                for _ in range(500):  # 13 MB
+                    await loop.sock_sendall(connection, pings)
+            assert await is_closed(connection)
+
+
+async def test_a_message_of_endless_fragments(besieged: GatewayProcess, speech: Speech) -> None:
+    async with attack(besieged, speech):
+        for payload in (b"", b"x" * 125):
+            connection = await raw(besieged, UPGRADE + b"\x01\x80\0\0\0\0")
+            with contextlib.suppress(ConnectionError):
+                for _ in range(100):
+                    continuation = bytes([frame(payload)[0] & 0x70]) + frame(payload)[1:]
+                    await asyncio.get_running_loop().sock_sendall(connection, continuation * 200)
+            assert await is_closed(connection)
+
+
+async def test_clients_that_make_calls_and_never_read(besieged: GatewayProcess, speech: Speech) -> None:
+    loop = asyncio.get_running_loop()
+    offer = {"type": "call.start", "to": "busy", "sdp": CHROMIUM_OFFER}
+    async with attack(besieged, speech):
+        readers = [await raw(besieged, UPGRADE + frame(HELLO.encode()), receive_buffer=2048) for _ in range(5)]
+        for connection in readers:
+            with contextlib.suppress(ConnectionError):
+                for number in range(400):  # far more than may come at once
+                    await loop.sock_sendall(connection, frame(json.dumps(offer | {"call": f"c{number}"}).encode()))
+        assert all([await is_closed(connection) for connection in readers])
+
+
+# --- half open ---------------------------------------------------------------------------------------------------
+
+
+HALVES: Final = {
+    "tcp": b"",
+    "http": b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+    "second-request": b"GET /settings.json HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\n",
+    "body": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n",
+    "websocket": UPGRADE,
+}
+
+
+async def test_thousands_of_half_open_connections(besieged: GatewayProcess, speech: Speech) -> None:
+    async with attack(besieged, speech):
+        before = besieged.program.descriptors()
+        for words in HALVES.values():
+            connections = await asyncio.gather(*(raw(besieged, words) for _ in range(500)))
+            await login(besieged)
+            assert besieged.program.descriptors() - before < 300, "most are refused"
+            for connection in connections:
+                connection.close()
+            await eventually(lambda: besieged.program.descriptors() < before + 8)
+
+
+async def test_half_open_connections_are_cut_off_in_time(besieged: GatewayProcess) -> None:
+    connections = [await raw(besieged, words) for words in HALVES.values()]
+    assert all(await asyncio.gather(*map(is_closed, connections)))
+
+
+# --- out of state ------------------------------------------------------------------------------------------------
+
+
+async def refused(page: PageLike, **message: Any) -> str:
+    """The message must cost an error and nothing else; what it says."""
+    await page.send(message)
+    error = await (page.calls[message["call"]].until("error") if message["call"] in page.calls else page.error())
+    assert error["type"] == "error", error
+    return str(error["message"])
+
+
+async def test_messages_out_of_state_cost_an_error_and_no_call(besieged: GatewayProcess, speech: Speech) -> None:
+    async with attack(besieged, speech), page_at(besieged.signal_url, user="bob") as page:
+        assert await refused(page, type="call.accept", call="none", sdp=CHROMIUM_OFFER) == "There is no call none."
+        assert await refused(page, type="call.offer", call="none", sdp=CHROMIUM_OFFER) == "There is no call none."
+        call = await page.call("noanswer", speech)
+        await call.until("call.progress")
+        assert "does not ring" in await refused(page, type="call.accept", call=call.name, sdp=CHROMIUM_OFFER)
+        call.messages.clear()
+        assert await refused(page, type="call.offer", call=call.name, sdp="v=0\r\n")
+        call.messages.clear()
+        again = {"type": "call.start", "call": call.name, "to": "echo", "sdp": CHROMIUM_OFFER}
+        assert "already" in await refused(page, **again)
+        await page.send({"type": "call.dtmf", "call": call.name, "digits": "1"})
+        for _ in range(20):
+            await page.send({"type": "call.offer", "call": call.name, "sdp": CHROMIUM_OFFER})
+        assert (await call.hang_up())["cause"] == "cancelled"
+        for kind in ("call.hangup", "call.reject", "call.dtmf"):
+            digits = {"digits": "1"} if kind == "call.dtmf" else {}
+            page.calls.pop(call.name, None)
+            assert "no call" in await refused(page, type=kind, call=call.name, **digits)
+    assert (await besieged.is_idle())["media"]["legs"] == 0
+
+
+async def test_a_call_that_is_accepted_twice_is_accepted_once(besieged: GatewayProcess, speech: Speech) -> None:
+    async with page_at(besieged.signal_url, user="bob") as page, page_at(besieged.signal_url, user="bob") as other:
+        outgoing = await page.call_without_audio("callback")
+        await outgoing.answered()
+        (_, first), (_, second) = await page.rings(30), await other.rings(30)
+        accept = {"type": "call.accept", "sdp": CHROMIUM_OFFER}
+        await asyncio.gather(page.send(accept | {"call": first.name}), page.send(accept | {"call": first.name}))
+        await first.until("call.answered")
+        assert "does not ring" in (await first.until("error"))["message"]
+        assert (await second.ended())["cause"] == "answered-elsewhere"
+        assert await refused(other, type="call.dtmf", call="late", digits="1") == "There is no call late."
+        await first.hang_up()
+
+
+async def test_calls_beyond_the_limit_are_refused_to_their_user_alone(besieged: GatewayProcess, speech: Speech) -> None:
+    async with attack(besieged, speech), page_at(besieged.signal_url, user="bob") as page:
+        calls = [await page.call_without_audio("noanswer") for _ in range(40)]
+        over = [await call.ended() for call in calls[10:]]
+        assert {ended["cause"] for ended in over} == {"limit"}
+        assert over[0]["sentence"] == "User bob has 10 calls at once already, which is the limit."
+        assert besieged.ask("status")["calls"] <= 11
+        for call in calls[:10]:
+            await call.hang_up()
