@@ -139,10 +139,15 @@ class Ledger:
 
     def _refusal(self, party: Party, caps: Caps, broken: str) -> LimitReached:
         words = {
-            "concurrent": f"has {caps.concurrent} calls at once already, which is the limit",
-            "per_minute": f"has made {caps.per_minute} calls within a minute, which is the limit",
-            "minutes_per_day": f"has used the {caps.minutes_per_day:.0f} minutes of calls of a day",
+            "concurrent": f"has {_counted(caps.concurrent, 'call')} at once already, which is the limit",
+            "per_minute": f"has made {_counted(caps.per_minute, 'call')} within a minute, which is the limit",
+            "minutes_per_day": f"has used the {_counted(caps.minutes_per_day, 'minute')} of calls of a day",
         }
         setting = self._settings.get(f"{party.kind}.{broken}", "").replace("NAME", party.name)
         hint = f"Whoever runs the gateway can raise `{setting}`." if setting else ""
         return LimitReached(f"{party} {words[broken]}.", hint=hint)
+
+
+def _counted(count: float, thing: str) -> str:
+    """As a sentence says it: "1 call", "0.5 minutes"."""
+    return f"{round(count, 2):g} {thing}{'' if count == 1 else 's'}" if count < 10_000 else f"{count:.0f} {thing}s"

@@ -87,14 +87,14 @@ def test_refused_call_is_counted_for_nobody() -> None:
 @pytest.mark.parametrize(
     ("party", "caps", "sentence", "hint"),
     [
-        (ALICE, Caps(concurrent=1), "User alice has 1 calls at once already, which is the limit.", "limits.user_calls"),
+        (ALICE, Caps(concurrent=1), "User alice has 1 call at once already, which is the limit.", "limits.user_calls"),
         (
             DEMO,
             Caps(per_minute=1),
-            "Trunk demo has made 1 calls within a minute, which is the limit.",
+            "Trunk demo has made 1 call within a minute, which is the limit.",
             "trunk.demo.max_calls_per_minute",
         ),
-        (ALL, Caps(concurrent=1), "The gateway has 1 calls at once already, which is the limit.", ""),
+        (ALL, Caps(concurrent=1), "The gateway has 1 call at once already, which is the limit.", ""),
     ],
 )
 def test_refusal_says_who_what_and_which_setting(party: Party, caps: Caps, sentence: str, hint: str) -> None:

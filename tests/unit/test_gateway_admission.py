@@ -31,7 +31,7 @@ def test_check_of_the_load_is_asked() -> None:
 def test_user_and_trunk_have_caps_of_their_own() -> None:
     door = admission(user_calls=1)
     door.begin("a", "alice", "demo")
-    with pytest.raises(LimitReached, match="User alice has 1 calls") as caught:
+    with pytest.raises(LimitReached, match="User alice has 1 call") as caught:
         door.begin("b", "alice", "demo")
     assert "limits.user_calls" in caught.value.hint
     door.begin("c", "bob", "demo")
