@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -17,9 +16,12 @@ from sqlalchemy import (
     Float,
     Integer,
     MetaData,
+    Select,
     String,
     Table,
     create_engine,
+    delete,
+    event,
     insert,
     select,
     update,
@@ -30,7 +32,8 @@ from call.errors import TransportError
 
 log = logging.getLogger(__name__)
 
-BATCH: Final = 200
+COLLECT_S: Final = 0.25
+"""How long records wait for others to be written with; a commit costs more than a record."""
 LIVE: Final = "live"
 LOST: Final = "gateway-lost"
 
@@ -88,7 +91,7 @@ class Records:
             TransportError: The database cannot be opened.
         """
         try:
-            self._engine: Engine = create_engine(url)
+            self._engine = _open(url)
             _metadata.create_all(self._engine)
             self._close_orphans()
         except (SQLAlchemyError, ImportError) as error:
@@ -96,35 +99,46 @@ class Records:
             raise TransportError(
                 f"The call records cannot be opened: {reason}.", hint="Check `records.url`."
             ) from error
-        self._queue: queue.SimpleQueue[CallRecord | None] = queue.SimpleQueue()
+        self._waiting: dict[str, CallRecord] = {}
+        self._news = threading.Condition()
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._write_all, name="records", daemon=True)
         self._thread.start()
 
     def save(self, record: CallRecord) -> None:
         """Store a call's record, replacing the one that its start left."""
-        self._queue.put(record)
+        with self._news:
+            self._waiting[record.id] = record
+            self._news.notify()
 
     def recent(self, limit: int = 50) -> list[CallRecord]:
         """The newest records, newest first; blocking."""
-        with self._engine.connect() as connection:
-            rows = connection.execute(select(calls).order_by(calls.c.started_at.desc()).limit(limit))
-            return [_record(row._mapping) for row in rows]
+        found = self._read(select(calls).order_by(calls.c.started_at.desc()).limit(limit), lambda _: True)
+        return sorted(found, key=lambda record: record.started_at, reverse=True)[:limit]
 
     def find(self, call_id: str) -> CallRecord | None:
         """One record by its id, or by the beginning of it when that is unique; blocking."""
-        with self._engine.connect() as connection:
-            rows = connection.execute(
-                select(calls).where(calls.c.id.startswith(call_id, autoescape=True)).order_by(calls.c.id).limit(2)
-            )
-            found = [_record(row._mapping) for row in rows]
+        matches = calls.c.id.startswith(call_id, autoescape=True)
+        query = select(calls).where(matches).order_by(calls.c.id).limit(2)
+        found = self._read(query, lambda record: record.id.startswith(call_id))
         exact = [record for record in found if record.id == call_id]
         return exact[0] if exact else found[0] if len(found) == 1 else None
 
     def close(self) -> None:
         """Write what waits and close the database."""
-        self._queue.put(None)
+        self._closing.set()
+        with self._news:
+            self._news.notify()
         self._thread.join(timeout=10)
         self._engine.dispose()
+
+    def _read(self, query: Select[Any], wanted: Callable[[CallRecord], bool]) -> list[CallRecord]:
+        """The records of a query, and those that wait to be written, which are newer."""
+        with self._news:
+            waiting = dict(self._waiting)
+        with self._engine.connect() as connection:
+            stored = {row.id: _record(row._mapping) for row in connection.execute(query)}
+        return list((stored | {key: record for key, record in waiting.items() if wanted(record)}).values())
 
     def _close_orphans(self) -> None:
         """Calls that an earlier gateway left without an end: it was killed."""
@@ -134,28 +148,44 @@ class Records:
             connection.execute(orphans.values(cause=LOST, sentence=words))
 
     def _write_all(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch, is_last = [first], False
-            while not is_last and len(batch) < BATCH and not self._queue.empty():
-                record = self._queue.get()
-                is_last = record is None
-                if record is not None:
-                    batch.append(record)
-            self._write(batch)
-            if is_last:
-                return
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: self._waiting or self._closing.is_set())
+            self._closing.wait(COLLECT_S)
+            with self._news:
+                batch = dict(self._waiting)
+            if batch:
+                self._write(list(batch.values()))
+            with self._news:
+                for key, record in batch.items():
+                    if self._waiting.get(key) is record:  # else a newer one came meanwhile
+                        del self._waiting[key]
+                if self._closing.is_set() and not self._waiting:
+                    return
 
     def _write(self, batch: Sequence[CallRecord]) -> None:
-        newest = {record.id: asdict(record) for record in batch}  # a short call's start and end may share a batch
+        rows = [asdict(record) for record in batch]
         try:
             with self._engine.begin() as connection:
-                for call_id, row in newest.items():
-                    if not connection.execute(update(calls).where(calls.c.id == call_id).values(row)).rowcount:
-                        connection.execute(insert(calls).values(row))
+                connection.execute(delete(calls).where(calls.c.id.in_([row["id"] for row in rows])))
+                connection.execute(insert(calls), rows)
         except SQLAlchemyError as error:
             log.error("call records could not be written: %s", error)
-            for row in newest.values():
+            for row in rows:
                 log.error("lost record: %s", json.dumps(row))
+
+
+def _open(url: str) -> Engine:
+    """SQLite keeps a log beside the file, so that a commit costs little and readers never wait."""
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+
+        @event.listens_for(engine, "connect")
+        def _tune(connection: Any, _: Any) -> None:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+
+    return engine
 
 
 def _record(row: Any) -> CallRecord:
