@@ -31,12 +31,13 @@ Settings = dict[str, Any]
 class GatewayProcess:
     """`webtrunk run` or `webtrunk demo`, ready to be called once it is made."""
 
-    def __init__(self, directory: Path, settings: Settings, *, demo: bool = False) -> None:
+    def __init__(self, directory: Path, settings: Settings, *, demo: bool = False, module: str = "gateway") -> None:
+        """`module`: what to run instead of the gateway's own command line, with the same words."""
         self.settings = settings
         self._file = directory / "webtrunk.toml"
         self._file.write_text(toml(settings))
         verb = "demo" if demo else "run"
-        self.program = Program("gateway", [sys.executable, "-m", "gateway", verb, "-c", self._file])
+        self.program = Program("gateway", [sys.executable, "-m", module, verb, "-c", self._file])
         try:
             self.program.wait_for(r"webtrunk is ready", 30)
         except AssertionError:
