@@ -31,6 +31,10 @@ COMPACT: Final = {
 
 DEFAULT_DTMF_MS: Final = 160
 
+# All patterns must be linear in what they read: a packet of 8 kB must not hold up the worker.
+_CAUSE: Final = re.compile(r"cause[ \t]*=[ \t]*(\d{1,3})", re.I)
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
 
 @dataclass(frozen=True, slots=True)
 class SipText:
@@ -46,6 +50,34 @@ class SipText:
         """Status code of a response, 0 of a request."""
         found = re.match(r"SIP/2\.0 (\d{3})", self.start_line)
         return int(found.group(1)) if found else 0
+
+    @property
+    def method(self) -> str:
+        """Method of a request, "" of a response."""
+        return "" if self.status else self.start_line.partition(" ")[0]
+
+    @property
+    def cseq(self) -> tuple[int, str]:
+        """Number and method of CSeq; (0, "") if it is none."""
+        number, _, method = self.first("cseq").partition(" ")
+        return (int(number), method.strip()) if number.isdecimal() else (0, "")
+
+    @property
+    def contact(self) -> str:
+        """The URI of Contact, "" if there is none."""
+        return name_addr(self.first("contact"))[1]
+
+    @property
+    def record_route(self) -> tuple[str, ...]:
+        """All Record-Route values in wire order."""
+        lines = (value for key, _, value in self.fields if key == "record-route")
+        return tuple(route.strip() for line in lines for route in re.findall(r"[^,<]*<[^>]*>[^,]*", line))
+
+    @property
+    def branch(self) -> str:
+        """Branch of the topmost Via."""
+        found = re.search(r";\s*branch=([^;,\s]+)", self.first("via"), re.I)
+        return found.group(1) if found else ""
 
     @property
     def phrase(self) -> str:
@@ -73,17 +105,19 @@ class SipText:
 
     @property
     def end_to_end(self) -> Headers:
-        """The headers that concern the other leg, in wire order."""
-        return tuple((name, value) for key, name, value in self.fields if key not in DIALOG_HEADERS)
+        """The headers that concern the other leg, in wire order; one with control characters would be two there."""
+        wanted = ((name, value) for key, name, value in self.fields if key not in DIALOG_HEADERS)
+        return tuple((name, value) for name, value in wanted if not _CONTROL.search(name + value))
 
     @property
     def q850(self) -> int | None:
         """Cause of `Reason: Q.850;cause=…` (RFC 3326)."""
         for key, _, value in self.fields:
-            if key == "reason" and (
-                found := re.search(r"\bQ\.850\s*;(?:[^,]*;)?\s*cause\s*=\s*(\d{1,3})", value, re.I)
-            ):
-                return int(found.group(1))
+            for reason in value.split(",") if key == "reason" else ():
+                protocol, *parameters = (part.strip() for part in reason.split(";"))
+                found = next(filter(None, map(_CAUSE.fullmatch, parameters)), None)
+                if protocol.upper() == "Q.850" and found:
+                    return int(found.group(1))
         return None
 
 
@@ -122,9 +156,15 @@ def uri_host_port(value: str) -> tuple[str, int | None]:
     return found.group(1).strip("[]").lower(), int(found.group(2)) if found.group(2) else None
 
 
+def tag(value: str) -> str:
+    """Tag of a From or To value, "" if there is none."""
+    found = re.search(r";\s*tag=([^;\s]+)", value.rpartition(">")[2], re.I)
+    return found.group(1) if found else ""
+
+
 def name_addr(value: str) -> tuple[str, str]:
     """Display name and URI of a From or To header (RFC 3261 §20.10)."""
-    found = re.match(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^<"]*?))\s*<([^>]*)>', value)
+    found = re.match(r'(?:"((?:[^"\\]|\\.)*)"|([^<"]*))[ \t]*<([^>]*)>', value.strip()) if "<" in value else None
     if not found:
         return "", value.partition(";")[0].strip()
     quoted, token, uri = found.groups()
@@ -136,10 +176,10 @@ def info_dtmf(content_type: str, body: str) -> tuple[str, int] | None:
     kind = content_type.lower()
     signal = re.match(r"\s*([0-9A-Da-d*#])", body) if kind == "application/dtmf" else None
     if kind == "application/dtmf-relay":
-        signal = re.search(r"^\s*Signal\s*=\s*([0-9A-Da-d*#])", body, re.I | re.M)
+        signal = re.search(r"^[ \t]*Signal[ \t]*=[ \t]*([0-9A-Da-d*#])", body, re.I | re.M)
     if not signal:
         return None
-    duration = re.search(r"^\s*Duration\s*=\s*(\d{1,5})", body, re.I | re.M)
+    duration = re.search(r"^[ \t]*Duration[ \t]*=[ \t]*(\d{1,5})", body, re.I | re.M)
     return signal.group(1).upper(), int(duration.group(1)) if duration else DEFAULT_DTMF_MS
 
 

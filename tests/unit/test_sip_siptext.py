@@ -146,3 +146,13 @@ def test_any_text_is_taken_apart_without_an_error(text: str) -> None:
     assert isinstance(message.sdp, str | None)
     assert isinstance(message.q850, int | None)
     assert all("\r\n" not in value for _, value in message.end_to_end)
+
+
+def test_a_header_that_hides_another_one_goes_no_further() -> None:
+    message = siptext.parse("BYE sip:x SIP/2.0\r\nX-A: 1\nVia: forged\r\nX-B: two\tthree\r\n\r\n")
+    assert message.end_to_end == (("X-B", "two\tthree"),)
+
+
+def test_the_q850_cause_is_found_among_other_reasons() -> None:
+    message = siptext.parse('BYE sip:x SIP/2.0\r\nReason: SIP;cause=200;text="a", Q.850 ;text="b"; cause = 17\r\n\r\n')
+    assert message.q850 == 17
