@@ -24,8 +24,8 @@ from tests.interop.conftest import House
 
 pytestmark = pytest.mark.interop
 
-RATE: Final = 5_000
-"""Packets a second: a hundred calls' worth."""
+RATE: Final = 10_000
+"""Packets a second: two hundred calls' worth."""
 MEMORY: Final = 24 * MIB
 """A process in use breathes by some MiB; what was sent was more than this."""
 ARRIVED: Final = 0.95
@@ -64,34 +64,33 @@ def dropped(gateway: GatewayProcess) -> dict[str, int]:
     return {key: value for key, value in media.items() if key.startswith("dropped_")}
 
 
-@pytest.mark.parametrize(
-    ("kinds", "count", "reason"),
-    [
+async def counted(gateway: GatewayProcess, reason: str, wanted: float) -> None:
+    """Wait until so many were dropped for this reason."""
+    await eventually(lambda: dropped(gateway)[reason] >= wanted)
+
+
+async def test_floods_of_strangers_at_the_browsers_port(house: House, speech: Speech) -> None:
+    gateway, port = house.gateway, house.gateway.settings["media"]["browser_port"]
+    floods: list[tuple[list[str], int, str]] = [
         (["unknown-check", "half-a-stun"], 30_000, "dropped_stun_refused"),
         (["client-hello", "media", "control"], 30_000, "dropped_unknown_source"),
         (["oversized"], 5_000, "dropped_malformed"),
-    ],
-    ids=["stun", "dtls-and-media", "oversized"],
-)
-async def test_a_flood_of_strangers_at_the_browsers_port(
-    house: House, speech: Speech, kinds: list[str], count: int, reason: str
-) -> None:
-    port = house.gateway.settings["media"]["browser_port"]
-    before = dropped(house.gateway)
-    async with unhurt_call(house.gateway, speech):
-        with Storm(kinds, [port], count=count, rate=RATE) as storm:
-            await storm.is_over()
-        await eventually(lambda: dropped(house.gateway)[reason] - before[reason] >= ARRIVED * count)
+    ]
+    async with unhurt_call(gateway, speech):
+        for kinds, count, reason in floods:
+            wanted = dropped(gateway)[reason] + ARRIVED * count
+            with Storm(kinds, [port], count=count, rate=RATE) as storm:
+                await storm.is_over()
+            await counted(gateway, reason, wanted)
 
 
 async def test_noise_at_the_browsers_port_is_all_dropped(house: House, speech: Speech) -> None:
-    port = house.gateway.settings["media"]["browser_port"]
-    before = dropped(house.gateway)
-    async with unhurt_call(house.gateway, speech):
+    gateway, port = house.gateway, house.gateway.settings["media"]["browser_port"]
+    wanted = sum(dropped(gateway).values()) + ARRIVED * 10_000
+    async with unhurt_call(gateway, speech):
         with Storm(["noise", "truncated"], [port], count=10_000, rate=RATE) as storm:
             await storm.is_over()
-        sent, known = 10_000, sum(before.values())
-        await eventually(lambda: sum(dropped(house.gateway).values()) - known >= ARRIVED * sent)
+        await eventually(lambda: sum(dropped(gateway).values()) >= wanted)
 
 
 async def test_checks_with_the_right_name_and_a_wrong_password_move_nothing(house: House, speech: Speech) -> None:
@@ -134,21 +133,12 @@ async def test_handshakes_in_the_browsers_own_name_do_not_end_its_call(house: Ho
 @pytest.mark.parametrize("source", [STRANGER, HOST])
 async def test_a_spray_at_the_trunks_ports_is_not_heard(house: House, speech: Speech, source: str) -> None:
     first, last = house.gateway.settings["media"]["rtp_ports"]
-    kinds = ["run-of-media", "media", "truncated", "oversized"] + ["control"] * (source == STRANGER)
+    kinds = ["run-of-media", "media", "truncated", "oversized", "control"]
     async with unhurt_call(house.gateway, speech) as call:
         path = (await leg_figures(house.gateway, call, "trunk"))["path"]
-        with Storm(kinds, range(first, last + 1), count=30_000, rate=RATE, source=source) as storm:
+        with Storm(kinds, range(first, last + 1), count=40_000, rate=RATE, source=source) as storm:
             await storm.is_over()
         figures = await leg_figures(house.gateway, call, "trunk")
         assert figures["dropped_unknown_source"] > 50, figures
         assert figures["path"] == path
         assert figures["rx_duplicates"] == 0
-
-
-async def test_garbage_as_rtcp_from_the_peers_host_is_counted_and_harmless(house: House, speech: Speech) -> None:
-    first, last = house.gateway.settings["media"]["rtp_ports"]
-    async with unhurt_call(house.gateway, speech) as call:
-        with Storm(["control"], range(first, last + 1), count=10_000, rate=RATE) as storm:
-            await storm.is_over()
-        figures = await leg_figures(house.gateway, call, "trunk")
-        assert figures["rx_rtcp"] + figures["dropped_malformed"] > 50, figures

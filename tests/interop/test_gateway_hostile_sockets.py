@@ -140,27 +140,31 @@ async def test_floods_of_messages_that_come_back_again_and_again(besieged: Gatew
             await login(besieged)
 
 
-async def test_pings_whose_pongs_nobody_reads(besieged: GatewayProcess, speech: Speech) -> None:
+async def pings_whose_pongs_nobody_reads(gateway: GatewayProcess) -> None:
     loop = asyncio.get_running_loop()
     pings = frame(bytes(125), opcode=9) * 200
-    async with attack(besieged, speech):
-        for opening in [UPGRADE, UPGRADE + frame(HELLO.encode())] * 5:
-            connection = await raw(besieged, opening, receive_buffer=4096)
-            with contextlib.suppress(ConnectionError):
-                for _ in range(500):  # 13 MB
-                    await loop.sock_sendall(connection, pings)
-            assert await is_closed(connection)
+    for opening in [UPGRADE, UPGRADE + frame(HELLO.encode())] * 5:
+        connection = await raw(gateway, opening, receive_buffer=4096)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(500):  # 13 MB
+                await loop.sock_sendall(connection, pings)
+        assert await is_closed(connection)
 
 
-async def test_a_message_of_endless_fragments(besieged: GatewayProcess, speech: Speech) -> None:
+async def endless_fragments(gateway: GatewayProcess) -> None:
+    for payload in (b"", b"x" * 125):
+        connection = await raw(gateway, UPGRADE + b"\x01\x80\0\0\0\0")
+        continuation = b"\0" + frame(payload)[1:]
+        with contextlib.suppress(ConnectionError):
+            for _ in range(100):
+                await asyncio.get_running_loop().sock_sendall(connection, continuation * 200)
+        assert await is_closed(connection)
+
+
+async def test_floods_of_frames_that_are_no_messages(besieged: GatewayProcess, speech: Speech) -> None:
     async with attack(besieged, speech):
-        for payload in (b"", b"x" * 125):
-            connection = await raw(besieged, UPGRADE + b"\x01\x80\0\0\0\0")
-            with contextlib.suppress(ConnectionError):
-                for _ in range(100):
-                    continuation = bytes([frame(payload)[0] & 0x70]) + frame(payload)[1:]
-                    await asyncio.get_running_loop().sock_sendall(connection, continuation * 200)
-            assert await is_closed(connection)
+        await pings_whose_pongs_nobody_reads(besieged)
+        await endless_fragments(besieged)
 
 
 async def test_clients_that_make_calls_and_never_read(besieged: GatewayProcess, speech: Speech) -> None:
