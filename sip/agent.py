@@ -13,6 +13,7 @@ from collections.abc import Callable
 from call.errors import Overloaded, PeerError, TransportError
 from sip import messages
 from sip.channel import Channel
+from sip.ledger import Ledger
 from sip.messages import Heartbeat, LegEvent, Start, Started
 
 START_TIMEOUT_S = 15.0
@@ -47,6 +48,7 @@ class Agent:
         self._signs_of_life = 0
         self._pings = 0
         self._waiting: dict[int, asyncio.Future[Heartbeat]] = {}
+        self._ledger = Ledger()
 
     async def start(self) -> None:
         """Start the worker and wait until its ports are open.
@@ -79,6 +81,11 @@ class Agent:
         """Wait until a worker runs: at once, or when a lost one has been replaced."""
         await self._ready.wait()
         return self.started
+
+    @property
+    def is_settled(self) -> bool:
+        """No call of a lost worker waits for its end."""
+        return self._ledger.is_settled
 
     async def ping(self) -> Heartbeat:
         """Ask the worker for a sign of life; it has then carried out everything posted before.
@@ -164,6 +171,7 @@ class Agent:
                 return
             reason = f"The SIP worker {fate} ({_exit_in_words(process.returncode)})."
             self._log.error("%s", reason)
+            self._ledger.worker_lost()
             self._on_lost(reason)
             # One that dies young is likely to die again.
             backoff_s = min(backoff_s * 2, MAX_BACKOFF_S) if self._now() - born < YOUNG_S else FIRST_BACKOFF_S
@@ -195,7 +203,13 @@ class Agent:
 
     def _take(self, event: messages.Event) -> None:
         if isinstance(event, LegEvent):
+            if isinstance(event, messages.Ended):
+                self._ledger.ended(event.leg)
             self._deliver(event)
+        elif isinstance(event, messages.DialogNote):
+            self._ledger.note(event)
+        elif isinstance(event, messages.Parted):
+            self._ledger.parted(event)
         elif isinstance(event, Heartbeat) and (waiting := self._waiting.pop(event.sequence, None)):
             waiting.set_result(event)
 
@@ -215,7 +229,16 @@ class Agent:
                 self._log.error("the SIP worker cannot be restarted: %s Next try in %.1f s.", error, backoff_s)
             else:
                 self._log.info("a new SIP worker runs as process %d", self.started.pid)
+                self._end_orphans()
                 return
+
+    def _end_orphans(self) -> None:
+        """Nobody shall be billed for the calls that the last worker held."""
+        farewells = self._ledger.farewells()
+        for farewell in farewells:
+            self.post(farewell)
+        if farewells:
+            self._log.warning("%d calls of the lost SIP worker are being ended towards their trunks", len(farewells))
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

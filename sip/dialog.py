@@ -11,6 +11,7 @@ import pjsua2 as pj
 
 from call.errors import TransportError
 from sip import endings, messages, siptext
+from sip.dialogtrace import DialogTrace
 from sip.legs import Legs
 from sip.messages import Headers, TrunkAccount
 
@@ -91,6 +92,8 @@ class DialogCall(pj.Call):
         """The peer asked for our offer in a re-INVITE; its answer comes with the ACK."""
         self._call_id_header = ""
         self._is_over = False
+        self.trace = DialogTrace(settings.name)
+        self._noted: messages.DialogState | None = None
 
     # --- what sip.legs asks for ---
 
@@ -219,6 +222,7 @@ class DialogCall(pj.Call):
         info = self.getInfo()
         self._call_id_header = info.callIdString
         message = received(prm.e)
+        self._follow(prm.e, message)
         if info.state == pj.PJSIP_INV_STATE_CONNECTING and message and message.status:
             self._accepted_by = message
         elif info.state == pj.PJSIP_INV_STATE_CONFIRMED:
@@ -260,6 +264,7 @@ class DialogCall(pj.Call):
     def onCallTsxState(self, prm: pj.OnCallTsxStateParam) -> None:
         message = received(prm.e)
         transaction = prm.e.body.tsxState.tsx
+        self._follow(prm.e, message)
         if message:
             self.has_heard = True
             if message.start_line.startswith(("BYE ", "CANCEL ")):
@@ -270,6 +275,17 @@ class DialogCall(pj.Call):
             self.tell(messages.Ringing(self.leg, message.status, message.sdp, message.end_to_end))
         elif self._is_confirmed and self._sdp_before is not None and transaction.statusCode >= 200:
             self._reoffer_answered(transaction.statusCode, message)
+
+    def _follow(self, event: pj.SipEvent, message: siptext.SipText | None) -> None:
+        """Tell the gateway what it needs if this process dies, before it hears of anything else."""
+        if message:
+            self.trace.received(message)
+        elif event.type == pj.PJSIP_EVENT_TSX_STATE and event.body.tsxState.type == pj.PJSIP_EVENT_TX_MSG:
+            self.trace.sent(siptext.parse(event.body.tsxState.src.tdata.wholeMsg))
+        state = self.trace.state
+        if state and state != self._noted:
+            self._noted = state
+            self.desk.legs.note(self.leg, state)
 
     def _reoffer_answered(self, status: int, message: siptext.SipText | None) -> None:
         if status in GONE:

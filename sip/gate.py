@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 
 import pjsua2 as pj
 
+from sip import siptext
 from sip.dialog import DialogCall
+from sip.farewells import Farewells
 
 log = logging.getLogger("sip.gate")
 
@@ -15,11 +17,14 @@ log = logging.getLogger("sip.gate")
 class Gate(pj.RequestGate):
     """Sees every request outside a dialog first, and offers that must wait for the gateway."""
 
-    def __init__(self, dialogs: Mapping[int, DialogCall], admit: Callable[[str, pj.SipRxData], int]) -> None:
+    def __init__(
+        self, dialogs: Mapping[int, DialogCall], admit: Callable[[str, pj.SipRxData], int], farewells: Farewells
+    ) -> None:
         """`dialogs` by pjsua's call id; `admit` judges what belongs to none of them."""
         pj.RequestGate.__init__(self)
         self._dialogs = dialogs
         self._admit = admit
+        self._farewells = farewells
         self.answering_with = 200
         """Status for the offer that is being resumed."""
 
@@ -45,3 +50,16 @@ class Gate(pj.RequestGate):
     def onInfo(self, call_id: int, content_type: str, body: str) -> int:
         dialog = self._dialogs.get(call_id)
         return dialog.digit(content_type, body) if dialog else 481
+
+    def onStrayResponse(self, rdata: pj.SipRxData) -> bool:
+        try:
+            return self._farewells.stray(siptext.parse(rdata.wholeMsg))
+        except Exception:
+            log.exception("a late response could not be handled")
+            return False
+
+    def onFinal(self, token: int, status: int) -> None:
+        try:
+            self._farewells.final(token, status)
+        except Exception:
+            log.exception("the end of an orphaned call could not be handled")

@@ -75,7 +75,7 @@ class Legs:
         self,
         stack: Stack,
         names: Names,
-        emit: Callable[[messages.LegEvent], None],
+        emit: Callable[[messages.LegEvent | messages.DialogNote], None],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         trunks: Iterable[TrunkAccount],
     ) -> None:
@@ -126,6 +126,11 @@ class Legs:
         if isinstance(event, Ended):
             del self._dialogs[event.leg]
         self._emit(event)
+
+    def note(self, leg: str, dialog: messages.DialogState) -> None:
+        """What the gateway must know in case that we die."""
+        if leg in self._dialogs:
+            self._emit(messages.DialogNote(leg, dialog))
 
     def disconnected(self, dialog: Dialog, words: endings.LastWords) -> None:
         """pjsip says that the dialog is over."""

@@ -35,6 +35,33 @@ class TrunkAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenInvite:
+    """An INVITE of ours without a final response: what a CANCEL must repeat (RFC 3261 §9.1)."""
+
+    uri: str
+    branch: str
+    cseq: int
+
+
+@dataclass(frozen=True, slots=True)
+class DialogState:
+    """What another process must know to end a dialog in our place (RFC 3261 §12)."""
+
+    trunk: str
+    call_id: str
+    local: str
+    """Our From, as it stands in requests that we send."""
+    remote: str
+    """Their To, with its tag as soon as there is one."""
+    target: str
+    routes: tuple[str, ...] = ()
+    cseq: int = 0
+    """The highest number that we used."""
+    invite: OpenInvite | None = None
+    """None: the call is answered."""
+
+
+@dataclass(frozen=True, slots=True)
 class Start:
     """First command: open the transports and get ready. Answered by `Started` or `StartFailed`."""
 
@@ -136,6 +163,15 @@ class Ping:
 
 
 @dataclass(frozen=True, slots=True)
+class Farewell:
+    """End a dialog of a worker that was lost. Answered by `Parted`."""
+
+    number: int
+    dialog: DialogState
+    type: Literal["farewell"] = "farewell"
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Send BYE or CANCEL for all calls, answer with `Stopped`, exit 0."""
 
@@ -143,7 +179,7 @@ class Stop:
 
 
 Command = Annotated[
-    Start | Invite | Progress | Accept | Release | Reoffer | Reanswer | Ping | Stop,
+    Start | Invite | Progress | Accept | Release | Reoffer | Reanswer | Ping | Farewell | Stop,
     Field(discriminator="type"),
 ]
 
@@ -261,6 +297,24 @@ class InfoDtmf:
 
 
 @dataclass(frozen=True, slots=True)
+class DialogNote:
+    """The dialog of a leg is new or has changed; kept by the gateway in case that this worker is lost."""
+
+    leg: str
+    dialog: DialogState
+    type: Literal["dialog-note"] = "dialog-note"
+
+
+@dataclass(frozen=True, slots=True)
+class Parted:
+    """A `Farewell` is done; `status` is the final response of the peer, 408 or 503 if there was none."""
+
+    number: int
+    status: int
+    type: Literal["parted"] = "parted"
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeat:
     """Sent every 0.5 s with sequence 0, and on `Ping` with its sequence."""
 
@@ -286,6 +340,8 @@ Event = Annotated[
     | Reanswered
     | Ended
     | InfoDtmf
+    | DialogNote
+    | Parted
     | Heartbeat
     | Stopped,
     Field(discriminator="type"),
@@ -303,7 +359,7 @@ def encode(message: Command | Event) -> bytes:
     return adapter.dump_json(message) + b"\n"  # type: ignore[arg-type]
 
 
-_COMMAND_TYPES = (Start, Invite, Progress, Accept, Release, Reoffer, Reanswer, Ping, Stop)
+_COMMAND_TYPES = (Start, Invite, Progress, Accept, Release, Reoffer, Reanswer, Ping, Farewell, Stop)
 
 
 def decode_command(line: bytes) -> Command:

@@ -15,6 +15,7 @@ import pjsua2 as pj
 from call.errors import TransportError
 from sip import messages, siptext, trunk
 from sip.dialog import DialogCall
+from sip.farewells import Farewells
 from sip.flaws import Flaws
 from sip.gate import Gate
 from sip.legs import Legs
@@ -116,6 +117,7 @@ class PjStack:
         self.garbage, self.tls_flaws = Flaws(self._loop.time), Flaws(self._loop.time)
         self.garbage_from, self.flaw_of = self.garbage.of, self.tls_flaws.of
         self.legs = Legs(self, self.names, emit, self.spawn, settings.trunks)
+        self.farewells = Farewells(self._send, emit, self._loop.call_later)
         self.dialogs: dict[int, DialogCall] = {}
         """By pjsua's call id."""
         self.lines: dict[str, TrunkLine] = {}
@@ -148,7 +150,7 @@ class PjStack:
             self._open_transport("tls", self.settings.tls_port or 0)
         self.endpoint.libStart()
         self.endpoint.audDevManager().setNoDev()
-        self.gate = Gate(self.dialogs, self.admit)
+        self.gate = Gate(self.dialogs, self.admit, self.farewells)
         self.resolver = Resolver(self.names, self.spawn, self.arm)
         self.gate.attach()
         self.resolver.attach()
@@ -224,6 +226,15 @@ class PjStack:
         dialog.place(trunk.request_uri(line.trunk, command.number), from_header, command.sdp, command.headers)
         return dialog
 
+    def part(self, command: messages.Farewell) -> None:
+        """End a dialog of a worker that was lost."""
+        self.farewells.say(command)
+        self.arm()
+
+    def _send(self, trunk_name: str, request: str) -> int:
+        line = self.lines.get(trunk_name)
+        return self.gate.send(line.getId(), request) if line else 0
+
     def forget(self, dialog: DialogCall) -> None:
         """Let go of a call, but not inside its own callback: the last reference destroys it."""
         if self.dialogs.get(dialog.getId()) is dialog:
@@ -258,6 +269,7 @@ class PjStack:
         message = siptext.parse(prm.rdata.wholeMsg)
         dialog = DialogCall(self, line, line.trunk, self.legs.next_incoming(), prm.callId)
         dialog.has_offer = message.sdp is not None
+        dialog.trace.received(message)
         self.dialogs[prm.callId] = dialog
         self.legs.incoming(dialog, prm.rdata.srcAddress, message)
 

@@ -40,6 +40,8 @@ async def obey(channel: Channel, stack: PjStack) -> None:
                 return
             case messages.Ping(sequence):
                 channel.send(messages.Heartbeat(sequence, stack.live_calls()))
+            case messages.Farewell():
+                stack.part(command)
             case messages.Start():
                 raise PeerError("start comes once")
             case _:

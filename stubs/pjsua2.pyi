@@ -15,6 +15,7 @@ PJSIP_INV_STATE_DISCONNECTED: int
 
 PJSIP_EVENT_TSX_STATE: int
 PJSIP_EVENT_RX_MSG: int
+PJSIP_EVENT_TX_MSG: int
 
 PJSIP_REDIRECT_REJECT: int
 PJSIP_ROLE_UAC: int
@@ -61,8 +62,12 @@ class SipTransaction:
     statusText: str
     state: int
 
+class SipTxData:
+    wholeMsg: str
+
 class TsxStateEventSrc:
     rdata: SipRxData
+    tdata: SipTxData
 
 class TsxStateEvent:
     src: TsxStateEventSrc
@@ -269,6 +274,7 @@ class RequestGate:
     def __init__(self) -> None: ...
     def attach(self) -> None: ...
     def resume(self, token: int) -> None: ...
+    def send(self, accountId: int, message: str) -> int: ...
 
 class NameResolver:
     def __init__(self) -> None: ...

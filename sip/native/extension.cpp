@@ -47,7 +47,31 @@ std::string body(const pjsip_rx_data *rdata)
     return part ? std::string((const char *)part->data, part->len) : std::string();
 }
 
+/* A request that was written elsewhere; NULL if it is none. */
+pjsip_tx_data *requestOf(const std::string &message)
+{
+    pjsip_tx_data *request;
+    if (pjsip_endpt_create_tdata(pjsua_get_pjsip_endpt(), &request) != PJ_SUCCESS)
+        return NULL;
+    pjsip_tx_data_add_ref(request);
+    char *buffer = (char *)pj_pool_zalloc(request->pool, message.size() + 1);
+    pj_memcpy(buffer, message.data(), message.size());
+    pjsip_msg *text = request->msg = pjsip_parse_msg(request->pool, buffer, message.size(), NULL);
+    if (text && text->type == PJSIP_REQUEST_MSG && pjsip_msg_find_hdr(text, PJSIP_H_VIA, NULL)
+        && pjsip_msg_find_hdr(text, PJSIP_H_CSEQ, NULL))
+        return request;
+    pjsip_tx_data_dec_ref(request);
+    return NULL;
+}
+
 }  // namespace
+
+/* A request without a dialog that waits for its final response. */
+struct Errand {
+    int token;
+    int accountId;
+    bool isRetry;
+};
 
 std::string activeRemoteSdp(int callId)
 {
@@ -118,6 +142,7 @@ void RequestGate::attach() PJSUA2_THROW(Error)
     module.id = -1;
     module.priority = PJSIP_MOD_PRIORITY_UA_PROXY_LAYER - 1;
     module.on_rx_request = &RequestGate::on_rx_request;
+    module.on_rx_response = &RequestGate::on_rx_response;
     PJSUA2_CHECK_EXPR(pjsip_endpt_register_module(pjsua_get_pjsip_endpt(), &module));
     attached = this;
 }
@@ -227,6 +252,68 @@ void RequestGate::resume(int token)
     pjsip_endpt_process_rx_data(pjsua_get_pjsip_endpt(), rdata, &param, NULL);
     resuming = NULL;
     pjsip_rx_data_free_cloned(rdata);
+}
+
+int RequestGate::send(int accountId, const std::string &message)
+{
+    pjsip_tx_data *request = pjsua_acc_is_valid(accountId) ? requestOf(message) : NULL;
+    if (!request)
+        return 0;
+    pjsip_tpselector selector;
+    pjsua_init_tpselector(pjsua_var.acc[accountId].cfg.transport_id, &selector);
+    pjsip_tx_data_set_transport(request, &selector);
+    int token = nextToken++;
+    pjsip_endpoint *endpoint = pjsua_get_pjsip_endpt();
+    if (request->msg->line.req.method.id == PJSIP_ACK_METHOD)
+        return pjsip_endpt_send_request_stateless(endpoint, request, NULL, NULL) == PJ_SUCCESS ? token : 0;
+    Errand *errand = new Errand;
+    errand->token = token;
+    errand->accountId = accountId;
+    errand->isRetry = false;
+    return pjsip_endpt_send_request(endpoint, request, -1, errand, &RequestGate::on_final) == PJ_SUCCESS ? token : 0;
+}
+
+void RequestGate::on_final(void *token, pjsip_event *event)
+{
+    Errand *errand = (Errand *)token;
+    if (answerChallenge(errand, event))
+        return;
+    int number = errand->token;
+    delete errand;
+    if (attached)
+        attached->onFinal(number, event->body.tsx_state.tsx->status_code);
+}
+
+/* RFC 3261 §22: the same request with the account's credentials and the next CSeq; only once. */
+bool RequestGate::answerChallenge(Errand *errand, pjsip_event *event)
+{
+    pjsip_transaction *transaction = event->body.tsx_state.tsx;
+    if ((transaction->status_code != 401 && transaction->status_code != 407) || errand->isRetry
+        || event->body.tsx_state.type != PJSIP_EVENT_RX_MSG)
+        return false;
+    errand->isRetry = true;
+    const pjsua_acc &account = pjsua_var.acc[errand->accountId];
+    pjsip_tx_data *request = transaction->last_tx, *again = NULL;
+    pjsip_auth_clt_sess session;
+    pjsip_auth_clt_init(&session, pjsua_get_pjsip_endpt(), request->pool, 0);
+    pjsip_auth_clt_set_credentials(&session, account.cred_cnt, account.cred);
+    pj_status_t status = pjsip_auth_clt_reinit_req(&session, event->body.tsx_state.src.rdata, request, &again);
+    pjsip_auth_clt_deinit(&session);
+    if (status != PJ_SUCCESS)
+        return false;
+    pjsip_cseq_hdr *number = (pjsip_cseq_hdr *)pjsip_msg_find_hdr(again->msg, PJSIP_H_CSEQ, NULL);
+    ++number->cseq;
+    pjsip_endpt_send_request(pjsua_get_pjsip_endpt(), again, -1, errand, &RequestGate::on_final);
+    return true;
+}
+
+pj_bool_t RequestGate::on_rx_response(pjsip_rx_data *rdata)
+{
+    if (!attached || rdata->msg_info.cseq->method.id != PJSIP_INVITE_METHOD)
+        return PJ_FALSE;
+    SipRxData copy;
+    copy.fromPj(*rdata);
+    return attached->onStrayResponse(copy) ? PJ_TRUE : PJ_FALSE;
 }
 
 /* NameResolver */

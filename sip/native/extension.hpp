@@ -13,6 +13,10 @@
 
 namespace pj {
 
+#ifndef SWIG
+struct Errand;
+#endif
+
 /** Decides about requests before pjsip's dialog layer sees them. */
 class RequestGate {
 public:
@@ -37,6 +41,19 @@ public:
     virtual int onInfo(int callId, const std::string &contentType, const std::string &body)
     { PJ_UNUSED_ARG(callId); PJ_UNUSED_ARG(contentType); PJ_UNUSED_ARG(body); return 0; }
 
+    /** A response to an INVITE that no transaction of ours waits for. Return true if it is dealt with. */
+    virtual bool onStrayResponse(SipRxData &rdata)
+    { PJ_UNUSED_ARG(rdata); return false; }
+
+    /** The final response to what `send` sent; 408 or 503 if there was none. */
+    virtual void onFinal(int token, int status)
+    { PJ_UNUSED_ARG(token); PJ_UNUSED_ARG(status); }
+
+    /** Send a request that is written out, for a dialog that pjsip does not know, through an account's
+     *  transport. Host and port of its Via are filled in, and a challenge is answered once. An ACK goes
+     *  without a transaction. Returns the token for `onFinal`, 0 if it cannot be sent. */
+    int send(int accountId, const std::string &message);
+
     /** Hand a waiting request to pjsip, which asks for our SDP in Call::onCallSdpCreated. */
     void resume(int token);
 
@@ -48,7 +65,10 @@ private:
     pj_bool_t receiveInfo(pjsip_rx_data *rdata, int callId);
     pj_bool_t respond(pjsip_rx_data *rdata, int status);
     bool isWaiting(pjsip_rx_data *rdata) const;
+    static bool answerChallenge(Errand *errand, pjsip_event *event);
     static pj_bool_t on_rx_request(pjsip_rx_data *rdata);
+    static pj_bool_t on_rx_response(pjsip_rx_data *rdata);
+    static void on_final(void *token, pjsip_event *event);
 
     static RequestGate *attached;
     pjsip_module module;

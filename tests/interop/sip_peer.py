@@ -148,6 +148,8 @@ class Peer(asyncio.DatagramProtocol):
         self._news = asyncio.Event()
         self._seen: set[tuple[str, str, str, str]] = set()
         self.raw: list[bytes] = []
+        self.confirms = True
+        """Answer BYE and CANCEL unasked."""
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -168,7 +170,7 @@ class Peer(asyncio.DatagramProtocol):
         message = Message(data.decode(errors="replace"), addr)
         if message.key not in self._seen:
             self._seen.add(message.key)
-            if message.method in ("BYE", "CANCEL"):
+            if self.confirms and message.method in ("BYE", "CANCEL"):
                 self.reply(message, 200, "OK")
             self._inbox.append(message)
             self._news.set()
