@@ -260,7 +260,7 @@ int RequestGate::send(int accountId, const std::string &message)
     if (!request)
         return 0;
     pjsip_tpselector selector;
-    pjsua_init_tpselector(pjsua_var.acc[accountId].cfg.transport_id, &selector);
+    pjsua_init_tpselector(accountId, &selector);
     pjsip_tx_data_set_transport(request, &selector);
     int token = nextToken++;
     pjsip_endpoint *endpoint = pjsua_get_pjsip_endpt();

@@ -79,6 +79,7 @@ class Dialog:
     call_id: str
     cseq: int = 0
     branch: str = ""
+    _last: str = ""
     heard: list[Message] = field(default_factory=list)
 
     def send(
@@ -101,7 +102,8 @@ class Dialog:
             contact,
             *headers,
         ]
-        self.peer.send(with_body(lines, body), self.address)
+        self._last = with_body(lines, body)
+        self.peer.send(self._last, self.address)
 
     async def response(self, status: int) -> Message:
         """Wait for this response; learn tag and target from it."""
@@ -114,6 +116,10 @@ class Dialog:
     async def request(self, method: str) -> Message:
         """Wait for a request in this dialog."""
         return await self.peer.heard(lambda m: m.method == method and m.header("Call-ID") == self.call_id)
+
+    def send_again(self) -> None:
+        """Repeat the last request as it was."""
+        self.peer.send(self._last, self.address)
 
     def ack(self, body: str = "", *, cseq: int | None = None) -> None:
         """ACK to a 2xx: a transaction of its own, with the number of the INVITE (RFC 3261 §13.2.2.4)."""
@@ -148,14 +154,15 @@ class Peer(asyncio.DatagramProtocol):
         self._news = asyncio.Event()
         self._seen: set[tuple[str, str, str, str]] = set()
         self.raw: list[bytes] = []
+        self._arrival = asyncio.Event()
         self.confirms = True
         """Answer BYE and CANCEL unasked."""
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls) -> AsyncIterator[Peer]:
-        """A peer on a free port."""
-        transport, peer = await asyncio.get_running_loop().create_datagram_endpoint(cls, local_addr=(HOST, 0))
+    async def open(cls, port: int = 0) -> AsyncIterator[Peer]:
+        """A peer on this port, or on a free one."""
+        transport, peer = await asyncio.get_running_loop().create_datagram_endpoint(cls, local_addr=(HOST, port))
         peer._transport = transport
         peer.port = transport.get_extra_info("sockname")[1]
         try:
@@ -165,6 +172,7 @@ class Peer(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         self.raw.append(data)
+        self._arrival.set()
         if not data.strip():
             return
         message = Message(data.decode(errors="replace"), addr)
@@ -192,6 +200,11 @@ class Peer(asyncio.DatagramProtocol):
                     await self._news.wait()
         except TimeoutError:
             raise AssertionError(f"not heard; the inbox holds {[m.start for m in self._inbox]}") from None
+
+    async def more(self) -> None:
+        """Wait for one more datagram, be it a repeated one."""
+        self._arrival.clear()
+        await self._arrival.wait()
 
     async def request(self, method: str) -> Message:
         """The next request of a method."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import re
 import signal
@@ -190,7 +189,6 @@ async def test_a_worker_lost_while_it_says_goodbye_is_followed_by_another_that_d
 async def test_over_connections(tmp_path: Path, transport: Literal["tcp", "tls"], who: str) -> None:
     async with talking(transport, tmp_path) as lines:
         lost, other = lines if who == "caller" else lines[::-1]
-        logging.getLogger("sip.agent").setLevel(0)
         await lose_worker(lost)
         ended = await other.expect(Ended)
         assert (ended.by, ended.status) == ("peer", 200)

@@ -1,0 +1,403 @@
+"""Messages that cross, come twice, come late or never: RFC 5407 and RFC 3665 through the whole gateway.
+
+After each the call is over on both sides, its record says why, and nothing is left. The table that
+names the test of every flow is in docs/sip-flows.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.harness.gateway import GatewayProcess, settings_for, trunk_to
+from tests.harness.pagelike import CHROMIUM_OFFER, PageCall, PageLike, page_at
+from tests.harness.ports import free_port
+from tests.interop.sip_peer import Dialog, Message, Peer, sdp
+
+pytestmark = pytest.mark.interop
+
+OFFER, ANSWER, OTHER = sdp(40000), sdp(50000), sdp(50002, codecs=(0, 101))
+TIMER_H_S = 32.0
+"""64*T1: how long an ACK is waited for (RFC 3261 §17.2.1, §13.3.1.4)."""
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    directory: Path = tmp_path_factory.mktemp("races")
+    running = GatewayProcess(directory, settings_for(directory, trunk={"peer": trunk_to(free_port(), ["sipp"])}))
+    yield running
+    running.stop()
+
+
+@dataclass
+class Scene:
+    """A page on one side, the scripted peer on the other."""
+
+    gateway: GatewayProcess
+    page: PageLike
+    peer: Peer
+
+    async def called(self) -> tuple[PageCall, Message]:
+        """The page calls; the peer has its INVITE."""
+        call = await self.page.call_without_audio("sipp")
+        return call, await self.peer.request("INVITE")
+
+    async def talking(self) -> tuple[PageCall, Dialog]:
+        """The peer has answered the page."""
+        call, invite = await self.called()
+        self.peer.reply(invite, 200, "OK", body=ANSWER)
+        await self.peer.request("ACK")
+        await call.answered()
+        return call, self.peer.join(invite)
+
+    async def rings(self) -> tuple[PageCall, Dialog]:
+        """The peer calls; the page rings."""
+        dialog = self.peer.dial(self.gateway.sip_port, number="alice", body=OFFER)
+        _, call = await self.page.rings()
+        await dialog.response(180)
+        return call, dialog
+
+    async def accept(self, call: PageCall) -> None:
+        await self.page.send({"type": "call.accept", "call": call.name, "sdp": CHROMIUM_OFFER})
+
+    async def hang_up(self, call: PageCall) -> None:
+        await self.page.send({"type": "call.hangup", "call": call.name})
+
+    async def over(self, call: PageCall, cause: str) -> None:
+        """The page was told, the record says why, and nothing is left."""
+        assert (await call.ended())["cause"] == cause
+        status = await self.gateway.is_idle()
+        assert status["calls"] == 0, status
+        newest = (await asyncio.to_thread(self.gateway.ask, "calls?limit=1"))["calls"][0]
+        assert newest["cause"] == cause
+
+
+@pytest.fixture
+async def scene(gateway: GatewayProcess) -> AsyncIterator[Scene]:
+    async with (
+        Peer.open(gateway.settings["trunk"]["peer"]["port"]) as peer,
+        page_at(gateway.signal_url, user="alice") as page,
+    ):
+        yield Scene(gateway, page, peer)
+
+
+def times(peer: Peer, start: str) -> int:
+    """How often such a datagram came, retransmissions included."""
+    return sum(data.startswith(start.encode()) for data in peer.raw)
+
+
+async def heard_times(peer: Peer, start: str, count: int, within_s: float = 8.0) -> None:
+    async with asyncio.timeout(within_s):
+        while times(peer, start) < count:
+            await peer.more()
+
+
+# --- many answers to one INVITE --------------------------------------------------------------------------------
+
+
+async def test_provisional_responses_of_every_kind(scene: Scene) -> None:
+    """RFC 3665 §3.2 and §3.3: 100, 180 twice, 183 with SDP, a second early dialog, and a 200 with other SDP."""
+    call, invite = await scene.called()
+    for status, body, tag in ((100, "", ""), (180, "", "one"), (180, "", "one"), (183, ANSWER, "one")):
+        scene.peer.reply(invite, status, body=body, tag=tag)
+    await call.until("call.progress", early_media=True)
+    scene.peer.reply(invite, 183, body=OTHER, tag="two")
+    scene.peer.reply(invite, 200, "OK", body=OTHER, tag="two")
+    ack = await scene.peer.request("ACK")
+    assert ack.header("To").endswith("tag=two")
+    await call.answered()
+    await scene.hang_up(call)
+    bye = await scene.peer.request("BYE")
+    assert bye.header("To").endswith("tag=two")
+    await scene.over(call, "hangup")
+
+
+async def test_late_and_duplicate_answers(scene: Scene) -> None:
+    """The 200 comes three times and is acknowledged each time; 180, 183 and 486 after it say nothing."""
+    call, invite = await scene.called()
+    for _ in range(3):
+        scene.peer.reply(invite, 200, "OK", body=ANSWER)
+    await heard_times(scene.peer, "ACK", 3)
+    await call.answered()
+    for status in (180, 183, 486):
+        scene.peer.reply(invite, status, body=OTHER if status == 183 else "")
+    await scene.peer.join(invite).bye()
+    await scene.over(call, "hangup")
+
+
+async def test_a_refusal_that_comes_three_times(scene: Scene) -> None:
+    call, invite = await scene.called()
+    for _ in range(3):
+        scene.peer.reply(invite, 486, "Busy Here")
+    await heard_times(scene.peer, "ACK", 3)
+    await scene.over(call, "busy")
+
+
+# --- hanging up at every step, page ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [None, 100, 180, 183])
+async def test_the_page_hangs_up_while_it_calls(scene: Scene, status: int | None) -> None:
+    """RFC 3665 §3.8; before any answer the CANCEL waits for one (RFC 3261 §9.1)."""
+    call, invite = await scene.called()
+    if status:
+        scene.peer.reply(invite, status, body=ANSWER if status == 183 else "")
+    if status and status > 100:
+        await call.until("call.progress")
+    await scene.hang_up(call)
+    await call.ended()
+    if status is None:
+        scene.peer.reply(invite, 100, "Trying")
+    cancel = await scene.peer.request("CANCEL")
+    assert cancel.start.split(" ")[1] == invite.start.split(" ")[1]
+    scene.peer.reply(invite, 487, "Request Terminated")
+    await scene.peer.request("ACK")
+    await scene.over(call, "cancelled")
+
+
+async def test_a_200_that_crosses_our_cancel(scene: Scene) -> None:
+    """RFC 5407 §3.1.2: the call stands at the far end, so it gets ACK and BYE."""
+    call, invite = await scene.called()
+    scene.peer.reply(invite, 180, "Ringing")
+    await call.until("call.progress")
+    await scene.hang_up(call)
+    await scene.peer.request("CANCEL")
+    scene.peer.reply(invite, 200, "OK", body=ANSWER)
+    await scene.peer.request("ACK")
+    await scene.peer.request("BYE")
+    await scene.over(call, "cancelled")
+
+
+async def test_a_cancel_that_nobody_knows(scene: Scene) -> None:
+    """481 to the CANCEL, and a 200 afterwards: it was answered in between."""
+    scene.peer.confirms = False
+    call, invite = await scene.called()
+    scene.peer.reply(invite, 180, "Ringing")
+    await call.until("call.progress")
+    await scene.hang_up(call)
+    scene.peer.reply(await scene.peer.request("CANCEL"), 481, "Call Does Not Exist")
+    scene.peer.reply(invite, 200, "OK", body=ANSWER)
+    await scene.peer.request("ACK")
+    scene.peer.reply(await scene.peer.request("BYE"), 200, "OK")
+    await scene.over(call, "cancelled")
+
+
+async def test_the_page_hangs_up_between_our_200_and_the_ack(scene: Scene) -> None:
+    """RFC 3261 §15: the callee's BYE waits for the ACK."""
+    call, dialog = await scene.rings()
+    await scene.accept(call)
+    await dialog.response(200)
+    await scene.hang_up(call)
+    await call.ended()
+    dialog.ack()
+    await scene.peer.request("BYE")
+    await scene.over(call, "hangup")
+
+
+async def test_the_page_refuses(scene: Scene) -> None:
+    """RFC 3665 §3.9 the other way round."""
+    call, dialog = await scene.rings()
+    await call.reject()
+    await dialog.response(603)
+    dialog.ack_refusal()
+    await scene.over(call, "rejected")
+
+
+# --- hanging up at every step, peer ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "final", "cause"), [(None, 486, "busy"), (100, 486, "busy"), (180, 603, "rejected"), (183, 486, "busy")]
+)
+async def test_the_peer_refuses(scene: Scene, before: int | None, final: int, cause: str) -> None:
+    """RFC 3665 §3.9."""
+    call, invite = await scene.called()
+    if before:
+        scene.peer.reply(invite, before, body=ANSWER if before == 183 else "")
+    scene.peer.reply(invite, final)
+    await scene.peer.request("ACK")
+    await scene.over(call, cause)
+
+
+async def test_the_peer_answers_and_hangs_up_at_once(scene: Scene) -> None:
+    """BYE on the heels of the 200, before our ACK (RFC 5407 §3.1.3)."""
+    call, invite = await scene.called()
+    scene.peer.reply(invite, 200, "OK", body=ANSWER)
+    await scene.peer.join(invite).bye()
+    await scene.peer.request("ACK")
+    await scene.over(call, "hangup")
+
+
+async def test_the_peer_gives_up_ringing(scene: Scene) -> None:
+    """RFC 3665 §3.8 the other way round; the CANCEL comes twice."""
+    call, dialog = await scene.rings()
+    dialog.cancel()
+    dialog.cancel()
+    await dialog.response(487)
+    dialog.ack_refusal()
+    await scene.over(call, "cancelled")
+
+
+async def test_a_peer_that_ends_an_early_dialog_with_bye(scene: Scene) -> None:
+    """RFC 5407 §3.1.1, RFC 3261 §15.1.2: 200 to the BYE, 487 to the INVITE."""
+    call, dialog = await scene.rings()
+    await dialog.bye()
+    await dialog.response(487)
+    assert (await call.ended())["cause"] in ("cancelled", "hangup")
+    await scene.gateway.is_idle()
+
+
+async def test_a_cancel_that_crosses_our_200(scene: Scene) -> None:
+    """RFC 5407 §3.1.2 from the other side: it has no effect, the caller says ACK and BYE."""
+    call, dialog = await scene.rings()
+    await scene.accept(call)
+    await dialog.response(200)
+    dialog.cancel()
+    await scene.peer.heard(lambda m: m.status in (200, 481) and "CANCEL" in m.header("CSeq"))
+    dialog.ack()
+    await call.answered()
+    await dialog.bye()
+    await scene.over(call, "hangup")
+
+
+# --- crossing, lost, repeated ------------------------------------------------------------------------------------
+
+
+async def test_byes_that_cross(scene: Scene) -> None:
+    """RFC 5407 §3.2.1: each side answers the other's."""
+    scene.peer.confirms = False
+    call, dialog = await scene.talking()
+    await scene.hang_up(call)
+    bye = await scene.peer.request("BYE")
+    dialog.send("BYE")
+    await scene.peer.heard(lambda m: m.status in (200, 481) and "BYE" in m.header("CSeq"))
+    scene.peer.reply(bye, 200, "OK")
+    await scene.over(call, "hangup")
+
+
+async def test_our_requests_are_repeated_until_they_are_answered(scene: Scene) -> None:
+    """Timers A and E (RFC 3261 §17.1)."""
+    scene.peer.confirms = False
+    call, invite = await scene.called()
+    await heard_times(scene.peer, "INVITE", 2)
+    scene.peer.reply(invite, 180, "Ringing")
+    scene.peer.reply(invite, 200, "OK", body=ANSWER)
+    await scene.peer.request("ACK")
+    await call.answered()
+    await scene.hang_up(call)
+    bye = await scene.peer.request("BYE")
+    await heard_times(scene.peer, "BYE", 2)
+    scene.peer.reply(bye, 200, "OK")
+    await scene.over(call, "hangup")
+
+
+async def test_their_requests_may_be_repeated(scene: Scene) -> None:
+    """INVITE, ACK and BYE twice each: one call, one answer, one end."""
+    call, dialog = await scene.rings()
+    dialog.send_again()
+    await scene.accept(call)
+    await dialog.response(200)
+    dialog.ack()
+    dialog.send_again()
+    await call.answered()
+    dialog.send("BYE")
+    dialog.send_again()
+    await heard_times(scene.peer, "SIP/2.0 200", 3)
+    await scene.over(call, "hangup")
+    assert scene.page.incoming.empty()
+
+
+async def test_an_ack_that_is_lost(scene: Scene) -> None:
+    """RFC 3261 §13.3.1.4: the 200 is repeated until the ACK comes."""
+    call, dialog = await scene.rings()
+    await scene.accept(call)
+    await dialog.response(200)
+    await heard_times(scene.peer, "SIP/2.0 200", 3)
+    dialog.ack()
+    await call.answered()
+    await dialog.bye()
+    await scene.over(call, "hangup")
+
+
+async def test_an_ack_that_never_comes(scene: Scene) -> None:
+    """After 64*T1 the call is ended with BYE (RFC 3261 §13.3.1.4)."""
+    call, dialog = await scene.rings()
+    await scene.accept(call)
+    await dialog.response(200)
+    await scene.peer.heard(lambda m: m.method == "BYE", patience_s=TIMER_H_S + 8)
+    assert (await call.ended())["cause"] != "hangup"
+    await scene.gateway.is_idle()
+
+
+# --- offers at the wrong moment ------------------------------------------------------------------------------------
+
+
+async def test_a_re_invite_before_the_answer_is_refused(scene: Scene) -> None:
+    """RFC 5407 §3.1.4, RFC 3261 §14.2: 491 or 500, and the call goes on."""
+    call, invite = await scene.called()
+    scene.peer.reply(invite, 183, body=ANSWER)
+    await call.until("call.progress")
+    dialog = scene.peer.join(invite)
+    dialog.send("INVITE", body=OTHER)
+    refusal = await scene.peer.heard(lambda m: m.status >= 400 and "INVITE" in m.header("CSeq"))
+    assert refusal.status in (491, 500)
+    dialog.ack_refusal()
+    scene.peer.reply(invite, 200, "OK", body=ANSWER)
+    await call.answered()
+    await dialog.bye()
+    await scene.over(call, "hangup")
+
+
+async def test_a_second_invite_of_a_caller_who_waits_is_refused(scene: Scene) -> None:
+    call, dialog = await scene.rings()
+    dialog.send("INVITE", body=OTHER)
+    refusal = await scene.peer.heard(lambda m: m.status >= 400 and m.header("CSeq") == "2 INVITE")
+    assert refusal.status in (491, 500)
+    dialog.ack_refusal()
+    await scene.accept(call)
+    await dialog.response(200)
+    dialog.ack(cseq=1)
+    await call.answered()
+    await dialog.bye()
+    await scene.over(call, "hangup")
+
+
+async def test_an_update_before_the_answer_moves_early_media(scene: Scene) -> None:
+    """RFC 3311 §5.2: answered at once with our SDP."""
+    call, invite = await scene.called()
+    scene.peer.reply(invite, 183, body=ANSWER)
+    await call.until("call.progress")
+    dialog = scene.peer.join(invite)
+    dialog.send("UPDATE", body=sdp(50004, version=2))
+    answer = await scene.peer.heard(lambda m: "UPDATE" in m.header("CSeq"))
+    assert answer.status in (200, 491, 500)
+    scene.peer.reply(invite, 200, "OK", body=ANSWER)
+    await call.answered()
+    await dialog.bye()
+    await scene.over(call, "hangup")
+
+
+async def test_a_bye_that_overtakes_the_answer_to_a_re_invite(scene: Scene) -> None:
+    """RFC 5407 §3.2.4: the peer asks for a hold and hangs up before it hears from us."""
+    call, dialog = await scene.talking()
+    dialog.send("INVITE", body=sdp(50000, direction="sendonly", version=2))
+    await dialog.bye()
+    await scene.over(call, "hangup")
+
+
+async def test_a_re_invite_that_comes_after_our_bye(scene: Scene) -> None:
+    """RFC 5407 §3.2.3: the dialog is over for us."""
+    scene.peer.confirms = False
+    call, dialog = await scene.talking()
+    await scene.hang_up(call)
+    bye = await scene.peer.request("BYE")
+    dialog.send("INVITE", body=sdp(50000, version=2))
+    refusal = await scene.peer.heard(lambda m: m.status >= 400 and "INVITE" in m.header("CSeq"))
+    assert refusal.status in (481, 487, 491, 500)
+    dialog.ack_refusal()
+    scene.peer.reply(bye, 200, "OK")
+    await scene.over(call, "hangup")
