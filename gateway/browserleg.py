@@ -57,7 +57,7 @@ class BrowserLeg:
         self.media: Leg | None = None
         self._pages: dict[str, Session] = {}  # by session key: one, or all that ring
         self._name = ""
-        self._is_callee = False
+        self._incoming: signalling.CallIncoming | None = None  # what pages are told, if we are called
         self._is_answered = False
         self._is_over = False
         self._offer: BrowserOffer | None = None
@@ -77,13 +77,19 @@ class BrowserLeg:
 
     def ring(self, sessions: Iterable[Session], incoming: signalling.CallIncoming, ring_s: float) -> None:
         """Let the pages of the called user ring; the first one that accepts has the call."""
-        self._is_callee = True
+        self._incoming = incoming
         self._name = incoming.call
         for session in sessions:
-            self._add_page(session)
-            session.send(incoming)
+            self.ring_also(session)
         ending = causes.not_answered(self._user)
         self._grace = asyncio.get_running_loop().call_later(ring_s, self._finish, ending)
+
+    def ring_also(self, session: Session) -> None:
+        """Another page of the user rings, unless it does already or the call rings no more."""
+        if self._incoming is None or self._is_answered or self._is_over or session.key in self._pages:
+            return
+        self._add_page(session)
+        session.send(self._incoming)
 
     def accept(self, session: Session, sdp: str, codecs: Sequence[CodecName], prefer: Preference) -> None:
         """A page takes the incoming call.
@@ -91,7 +97,7 @@ class BrowserLeg:
         Raises:
             GatewayError: Its offer cannot be served; the call goes on ringing.
         """
-        if self._is_answered or not self._is_callee:
+        if self._is_answered or self._incoming is None:
             raise PeerError("This call does not ring any more.")
         answer = self.take_offer(sdp, codecs, prefer)
         self._cancel_grace()
@@ -108,7 +114,7 @@ class BrowserLeg:
         if self._is_answered:
             self._finish(causes.hung_up(self._user))
         else:
-            self._finish(causes.refused(self._user) if self._is_callee else causes.cancelled(self._user))
+            self._finish(causes.refused(self._user) if self._incoming else causes.cancelled(self._user))
 
     def press(self, digits: str) -> None:
         """The page sends digits."""
@@ -125,7 +131,7 @@ class BrowserLeg:
 
     def summary(self, name: str) -> signalling.LiveCall:
         """What a page that comes back must know."""
-        direction: Any = "incoming" if self._is_callee else "outgoing"
+        direction: Any = "incoming" if self._incoming else "outgoing"
         return signalling.LiveCall(name, direction, self._remote, "answered" if self._is_answered else "ringing")
 
     # -- offers of the page ---------------------------------------------------------------------------

@@ -78,6 +78,7 @@ class Directory:
         session.identity = identity
         self._attach(session, peer)
         peer.send(self._welcome(session, resumed=resumed))
+        self._ring_with_the_others(session)
         return session
 
     def _identify(self, hello: signalling.Hello, session: Session | None) -> Identity:
@@ -90,6 +91,12 @@ class Directory:
             if session is None:
                 raise
             return session.identity
+
+    def _ring_with_the_others(self, session: Session) -> None:
+        """A call that rings on other pages of the user rings on this one too, though it came later."""
+        others = [each for each in self._sessions.values() if each.user == session.user and each is not session]
+        for leg in dict.fromkeys(leg for each in others for leg in each.legs.values()):
+            leg.ring_also(session)
 
     def sessions_of(self, user: str) -> list[Session]:
         """The user's sessions that have a socket."""

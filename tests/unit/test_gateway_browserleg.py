@@ -147,6 +147,31 @@ async def test_first_page_that_accepts_has_the_call(bench: Bench) -> None:
     assert (list(quick.session.legs), list(slow.session.legs)) == (["c1"], [])
 
 
+async def test_page_that_comes_while_it_rings_rings_too_and_can_take_the_call(bench: Bench) -> None:
+    first, late = page(), page()
+    bench.ring(first)
+    bench.leg.ring_also(late.session)
+    bench.leg.ring_also(late.session)
+    assert late.sent == [RINGING]
+    bench.accept(late)
+    assert first.types == ["call.incoming", "call.ended"]
+    assert late.types[1:] == ["call.answer-sdp", "call.answered"]
+
+
+async def test_page_that_comes_too_late_or_to_a_call_of_its_own_does_not_ring(bench: Bench) -> None:
+    first, late = page(), page()
+    bench.ring(first)
+    bench.accept(first)
+    bench.leg.ring_also(late.session)
+    bench.leg.hang_up()
+    bench.leg.ring_also(late.session)
+    outgoing = Bench()
+    outgoing.call()
+    outgoing.leg.ring_also(late.session)
+    assert (late.sent, late.session.legs) == ([], {})
+    await outgoing.house.tear_down()
+
+
 async def test_call_is_accepted_only_once(bench: Bench) -> None:
     callee = page()
     bench.ring(callee)

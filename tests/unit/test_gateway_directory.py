@@ -37,12 +37,13 @@ class FakePeer:
         return message
 
 
-@dataclass
+@dataclass(eq=False)
 class FakeLeg:
     """A call of a session."""
 
     lost: list[tuple[str, Session | None]] = field(default_factory=list)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
+    rung: list[Session] = field(default_factory=list)
 
     def summary(self, name: str) -> LiveCall:
         return LiveCall(name, "outgoing", "echo", "answered")
@@ -50,6 +51,9 @@ class FakeLeg:
     def page_lost(self, sentence: str, session: Session | None = None) -> None:
         self.lost.append((sentence, session))
         self.gone.set()
+
+    def ring_also(self, session: Session) -> None:
+        self.rung.append(session)
 
 
 def open_directory(grace_s: float = 30.0) -> Directory:
@@ -118,6 +122,19 @@ async def test_key_resumes_the_session_and_its_calls() -> None:
     assert newer.welcome.resumed
     assert newer.welcome.calls == (LiveCall("p-1", "outgoing", "echo", "answered"),)
     assert leg.lost == []
+
+
+async def test_page_that_comes_later_is_told_once_of_each_call_of_its_user_and_of_nobody_elses() -> None:
+    directory = open_directory()
+    first, _ = await enter(directory, user="alice")
+    second, _ = await enter(directory, user="alice")
+    other, _ = await enter(directory, user="bob")
+    leg, foreign = give_call(first, "c-1"), give_call(other, "c-2")
+    second.legs["c-1"] = first.legs["c-1"]
+    third, peer = await enter(directory, user="alice")
+    assert leg.rung == [third]
+    assert foreign.rung == []
+    assert peer.welcome.calls == ()
 
 
 async def test_nothing_is_sent_to_a_page_without_a_socket() -> None:

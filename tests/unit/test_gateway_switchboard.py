@@ -263,6 +263,18 @@ async def test_incoming_call_rings_all_pages_of_its_user(bench: Bench) -> None:
     assert bench.house.relays.coupled
 
 
+async def test_page_opened_while_a_call_rings_rings_and_can_take_it(bench: Bench) -> None:
+    first = await bench.log_in()
+    bench.ring_in()
+    late = page()
+    late.session = await bench.directory.open_door(Hello(user="alice"), cast(Peer, late))
+    assert late.types == ["welcome", "call.incoming"]
+    assert late.sent[1] == first.sent[0]
+    bench.board.handle(late.session, CallAccept(next(iter(late.session.legs)), offer()))
+    assert first.types[-1] == "call.ended"
+    await bench.worker.wait_for("accept")
+
+
 async def test_call_for_nobody_is_refused(bench: Bench) -> None:
     bench.ring_in("999")
     bench.ring_in("101", leg="w2")
