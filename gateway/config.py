@@ -406,7 +406,36 @@ def _across(document: dict[str, Any]) -> list[tuple[Location, str]]:
         found.append((("auth", "mode"), f"open works only while listen.host is a loopback address, and it is {host}"))
     if "auth" in document and auth.get("mode", "jwt") == "jwt" and not is_loopback(host) and not listen.get("origins"):
         found.append((("listen", "origins"), 'expected the origin of the page, e.g. ["https://phone.example.com"]'))
-    return found + _shared_numbers(document)
+    return found + _trunks_out_of_reach(document) + _shared_numbers(document)
+
+
+def _trunks_out_of_reach(document: dict[str, Any]) -> list[tuple[Location, str]]:
+    """SIP is bound to the first network: from a loopback address nothing can be sent to another machine."""
+    networks = document.get("network", [{}])
+    first = networks[0] if isinstance(networks, list) and networks else {}
+    bind = first.get("bind", "127.0.0.1") if isinstance(first, dict) else ""
+    if not isinstance(bind, str) or not is_loopback(bind):
+        return []
+    outside = [
+        (name, trunk["host"])
+        for name, trunk in _table(document, "trunk").items()
+        if isinstance(trunk, dict) and isinstance(trunk.get("host"), str) and _is_elsewhere(trunk["host"])
+    ]
+    if not outside:
+        return []
+    name, host = outside[0]
+    words = f"trunk {name} ({host}) cannot be reached from {bind}, a loopback address"
+    remedy = 'put the network that reaches it first, e.g. one with bind = "auto"'
+    location: Location = ("network", 0, "bind") if "bind" in first else ("trunk", name, "host")
+    return [(location, f"{words}: {remedy}")]
+
+
+def _is_elsewhere(host: str) -> bool:
+    """An address that is not on loopback; names are looked up later, by the SIP worker."""
+    try:
+        return not ipaddress.ip_address(host.strip()).is_loopback
+    except ValueError:
+        return False
 
 
 def _shared_numbers(document: dict[str, Any]) -> list[tuple[Location, str]]:

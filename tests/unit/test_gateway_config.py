@@ -151,6 +151,31 @@ def test_mistake_is_told_where_it_is(text: str, line: int, key: str, words: str)
     assert words in found.expected
 
 
+FAR = '[trunk.far]\nhost = "192.0.2.9"\nallow = ["*"]\n'
+
+
+def test_trunk_elsewhere_needs_a_first_network_that_reaches_it() -> None:
+    found = only_mistake(f'{OPEN}[[network]]\nbind = "127.0.0.1"\n[[network]]\nbind = "auto"\n{FAR}')
+    assert (found.line, found.key) == (4, "network.0.bind")
+    assert "trunk far (192.0.2.9) cannot be reached from 127.0.0.1" in found.expected
+    assert 'bind = "auto"' in found.expected
+
+
+def test_trunk_elsewhere_is_told_though_no_network_is_configured() -> None:
+    found = only_mistake(f"{OPEN}{FAR}")
+    assert (found.line, found.key) == (4, "trunk.far.host")
+
+
+def test_trunk_elsewhere_is_fine_from_an_outside_network() -> None:
+    assert read(f'{OPEN}[[network]]\nbind = "auto"\n[[network]]\nbind = "127.0.0.1"\n{FAR}').trunk["far"].host
+    assert read(f'{OPEN}[[network]]\nbind = "192.0.2.1"\n{FAR}').trunk["far"].host
+
+
+def test_trunk_on_this_machine_or_by_name_is_fine_from_loopback() -> None:
+    trunks = FAR.replace("192.0.2.9", "127.0.0.2") + FAR.replace("192.0.2.9", "pbx.local").replace("far", "named")
+    assert list(read(OPEN + trunks).trunk) == ["far", "named"]
+
+
 def test_mistake_elsewhere_does_not_hide_a_shared_number() -> None:
     found = mistakes(f'{OPEN}[user.a]\nnumbers = ["1"]\n[user.b]\nnumbers = ["1"]\n[sip]\nudp_port = -1\n')
     assert [m.key for m in found] == ["user.b.numbers", "sip.udp_port"]
