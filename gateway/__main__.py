@@ -21,6 +21,8 @@ from gateway.config import Config
 
 DEMO_CONFIG: Final = Path(__file__).parent.parent / "config" / "demo.toml"
 DEMO_TRUNK: Final = "demo"
+_DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""The admin listener is on this machine, whatever http_proxy says."""
 
 _config_option = click.option(
     "--config",
@@ -159,7 +161,7 @@ def _ask(settings: Config, path: str) -> Any:
     host = f"[{settings.admin.host}]" if ":" in settings.admin.host else settings.admin.host
     url = f"http://{host}:{settings.admin.port}/{path}"
     try:
-        with urllib.request.urlopen(url, timeout=10) as response:
+        with _DIRECT.open(url, timeout=10) as response:
             return json.load(response)
     except urllib.error.HTTPError as error:
         _fail(str(json.load(error).get("detail", error)))
@@ -171,9 +173,9 @@ def _ask(settings: Config, path: str) -> Any:
 def _ask_database(settings: Config, path: str) -> Any:
     from dataclasses import asdict
 
-    from gateway.records import Records
+    from gateway.records import Archive
 
-    records = Records(settings.records.resolved_url)
+    records = Archive(settings.records.resolved_url)
     try:
         if path.startswith("api/calls?"):
             limit = int(path.partition("limit=")[2])

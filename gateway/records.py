@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
+import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -23,6 +27,8 @@ from sqlalchemy import (
     delete,
     event,
     insert,
+    inspect,
+    make_url,
     select,
     update,
 )
@@ -81,35 +87,22 @@ class CallRecord:
     journal: tuple[dict[str, Any], ...] = ()
 
 
-class Records:
-    """The call records of this gateway. `save` never blocks; a full disk costs records, not calls."""
+class Archive:
+    """The call records that a gateway kept, to be read and nothing else: it may still be writing them."""
 
     def __init__(self, url: str) -> None:
-        """Open the database and make its table.
+        """Open the database, which need not be there yet.
 
         Raises:
             TransportError: The database cannot be opened.
         """
         try:
-            self._engine = _open(url)
-            _metadata.create_all(self._engine)
-            self._close_orphans()
-        except (SQLAlchemyError, ImportError) as error:
+            self._engine = self._open(url)
+        except (SQLAlchemyError, ImportError, OSError) as error:
             reason = str(getattr(error, "orig", None) or error)
             raise TransportError(
                 f"The call records cannot be opened: {reason}.", hint="Check `records.url`."
             ) from error
-        self._waiting: dict[str, CallRecord] = {}
-        self._news = threading.Condition()
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._write_all, name="records", daemon=True)
-        self._thread.start()
-
-    def save(self, record: CallRecord) -> None:
-        """Store a call's record, replacing the one that its start left."""
-        with self._news:
-            self._waiting[record.id] = record
-            self._news.notify()
 
     def recent(self, limit: int = 50) -> list[CallRecord]:
         """The newest records, newest first; blocking."""
@@ -125,27 +118,99 @@ class Records:
         return exact[0] if exact else found[0] if len(found) == 1 else None
 
     def close(self) -> None:
+        """Close the database."""
+        self._engine.dispose()
+
+    def _open(self, url: str) -> Engine:
+        file = _sqlite_file(url)
+        if file and not Path(file).exists():  # to connect would make it
+            return self._none()
+        engine = _engine(url, "PRAGMA query_only=ON")
+        return engine if inspect(engine).has_table(calls.name) else self._none()
+
+    def _none(self) -> Engine:
+        """No records at all."""
+        engine = create_engine("sqlite://")
+        _metadata.create_all(engine)
+        return engine
+
+    def _read(self, query: Select[Any], _wanted: Callable[[CallRecord], bool]) -> list[CallRecord]:
+        with self._engine.connect() as connection:
+            return [_record(row._mapping) for row in connection.execute(query)]
+
+
+class Records(Archive):
+    """The call records of this gateway. `save` never blocks; a full disk costs records, not calls."""
+
+    def __init__(self, url: str) -> None:
+        """Open the database, make its table, and close what a gateway that was killed left in it.
+
+        Raises:
+            TransportError: The database cannot be opened.
+        """
+        self._presence: int | None = None
+        super().__init__(url)
+        self._waiting: dict[str, CallRecord] = {}
+        self._news = threading.Condition()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._write_all, name="records", daemon=True)
+        self._thread.start()
+
+    def save(self, record: CallRecord) -> None:
+        """Store a call's record, replacing the one that its start left."""
+        with self._news:
+            self._waiting[record.id] = record
+            self._news.notify()
+
+    def close(self) -> None:
         """Write what waits and close the database."""
         self._closing.set()
         with self._news:
             self._news.notify()
         self._thread.join(timeout=10)
-        self._engine.dispose()
+        super().close()
+        self._leave()
+
+    def _open(self, url: str) -> Engine:
+        # A SQLite log beside the file: a commit costs little and readers never wait.
+        engine = _engine(url, "PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL")
+        _metadata.create_all(engine)
+        try:
+            if self._is_alone(_sqlite_file(url)):
+                _close_orphans(engine)
+            if self._presence is not None:
+                fcntl.flock(self._presence, fcntl.LOCK_SH)
+        except Exception:
+            self._leave()
+            raise
+        return engine
+
+    def _is_alone(self, file: str) -> bool:
+        """Whether no other gateway has this database open, as far as can be told.
+
+        Every gateway holds a shared lock on a file beside SQLite's, which the kernel takes back when one is
+        killed. A database on a server is taken to be ours alone.
+        """
+        if not file:
+            return True
+        self._presence = os.open(f"{file}.gateways", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._presence, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _leave(self) -> None:
+        if self._presence is not None:
+            os.close(self._presence)
+            self._presence = None
 
     def _read(self, query: Select[Any], wanted: Callable[[CallRecord], bool]) -> list[CallRecord]:
         """The records of a query, and those that wait to be written, which are newer."""
         with self._news:
-            waiting = dict(self._waiting)
-        with self._engine.connect() as connection:
-            stored = {row.id: _record(row._mapping) for row in connection.execute(query)}
-        return list((stored | {key: record for key, record in waiting.items() if wanted(record)}).values())
-
-    def _close_orphans(self) -> None:
-        """Calls that an earlier gateway left without an end: it was killed."""
-        words = "The gateway stopped while the call was up."
-        with self._engine.begin() as connection:
-            orphans = update(calls).where(calls.c.cause == LIVE)
-            connection.execute(orphans.values(cause=LOST, sentence=words))
+            waiting = {key: record for key, record in self._waiting.items() if wanted(record)}
+        stored = {record.id: record for record in super()._read(query, wanted)}
+        return list((stored | waiting).values())
 
     def _write_all(self) -> None:
         while True:
@@ -175,17 +240,32 @@ class Records:
                 log.error("lost record: %s", json.dumps(row))
 
 
-def _open(url: str) -> Engine:
-    """SQLite keeps a log beside the file, so that a commit costs little and readers never wait."""
+def _close_orphans(engine: Engine) -> None:
+    """Calls that an earlier gateway left without an end: it was killed, nobody knows when."""
+    words = "The gateway stopped while the call was up; the end noted here is when it was started again."
+    with engine.begin() as connection:
+        orphans = update(calls).where(calls.c.cause == LIVE)
+        connection.execute(orphans.values(cause=LOST, sentence=words, ended_at=time.time()))
+
+
+def _engine(url: str, *pragmas: str) -> Engine:
+    """An engine whose connections begin with `pragmas` if they are SQLite's."""
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
 
         @event.listens_for(engine, "connect")
         def _tune(connection: Any, _: Any) -> None:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=NORMAL")
+            for pragma in pragmas:
+                connection.execute(pragma)
 
     return engine
+
+
+def _sqlite_file(url: str) -> str:
+    """The file of a SQLite database; "" for one in memory or on a server."""
+    parsed = make_url(url)
+    is_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
+    return str(parsed.database) if is_file else ""
 
 
 def _record(row: Any) -> CallRecord:

@@ -1,4 +1,8 @@
 import logging
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -8,7 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from call.errors import TransportError
-from gateway.records import LIVE, LOST, CallRecord, Records
+from gateway.records import LIVE, LOST, Archive, CallRecord, Records, calls
 
 FIRST = CallRecord("aa01", "outgoing", "alice", "echo", "demo", 1_000.0)
 ENDED = replace(
@@ -23,6 +27,17 @@ ENDED = replace(
     media={"browser": {"rx_packets": 5, "rtt_ms": 1.5, "codec": None}},
     journal=({"at_ms": 0, "leg": "call", "what": "INVITE", "why": "“quoted”"},),
 )
+
+KILLED = """
+import os, signal, sys, time
+from gateway.records import CallRecord, Records
+
+records = Records(sys.argv[1])
+records.save(CallRecord("aa01", "outgoing", "alice", "echo", "demo", 1_000.0))
+while records._waiting:
+    time.sleep(0.01)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def url(tmp_path: Path) -> str:
@@ -81,8 +96,59 @@ def test_call_that_a_killed_gateway_left_is_closed_at_the_next_start(tmp_path: P
     record = left.find("aa01")
     assert record is not None
     assert (FIRST.cause, record.cause) == (LIVE, LOST)
-    assert record.sentence == "The gateway stopped while the call was up."
+    assert record.sentence.startswith("The gateway stopped while the call was up")
+    assert record.ended_at is not None
+    assert time.time() - 60 < record.ended_at <= time.time()
     left.close()
+
+
+def test_live_call_of_another_gateway_is_left_alone(tmp_path: Path) -> None:
+    kept(tmp_path, ENDED).close()
+    first = Records(url(tmp_path))
+    first.save(FIRST)
+    while first._waiting:  # `kept` writes by closing, which would end the first gateway
+        time.sleep(0.01)
+    second = Records(url(tmp_path))
+    assert second.find("aa01") == FIRST
+    second.close()
+    first.close()
+
+
+def test_call_of_a_killed_gateway_is_closed_once_nobody_else_is_there(tmp_path: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, url(tmp_path)], timeout=60, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    later = Records(url(tmp_path))
+    found = later.find("aa01")
+    assert found is not None
+    assert found.cause == LOST
+    later.close()
+
+
+def test_reader_changes_nothing_while_the_gateway_runs_or_after(tmp_path: Path) -> None:
+    gateway = Records(url(tmp_path))
+    gateway.save(FIRST)
+    gateway.close()
+    archive = Archive(url(tmp_path))
+    assert archive.recent() == [FIRST]
+    assert archive.find("aa") == FIRST
+    with archive._engine.connect() as connection, pytest.raises(OperationalError, match="readonly"):
+        connection.execute(calls.delete())
+    archive.close()
+
+
+def test_reader_makes_no_database(tmp_path: Path) -> None:
+    archive = Archive(url(tmp_path))
+    assert archive.recent() == []
+    assert archive.find("aa") is None
+    archive.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reader_of_a_database_without_calls_finds_none(tmp_path: Path) -> None:
+    (tmp_path / "records.sqlite").touch()
+    archive = Archive(url(tmp_path))
+    assert archive.recent() == []
+    archive.close()
 
 
 def test_database_that_cannot_be_opened_is_told_in_words(tmp_path: Path) -> None:
