@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from call.errors import PeerError
 
@@ -24,6 +25,10 @@ Destination = Annotated[str, StringConstraints(min_length=1, max_length=128, pat
 Digits = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[0-9A-Da-d*#]+$")]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[Xx]-[A-Za-z0-9-]{1,62}$")]
 HeaderValue = Annotated[str, StringConstraints(max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
+ErrorCode = Literal[
+    "unauthorized", "bad-message", "too-many-messages", "refused", "not-allowed", "not-possible", "internal"
+]
+"""What programs look at in an `error`; docs/signalling.md says what each one means."""
 PageHeaders = Annotated[dict[HeaderName, HeaderValue], Field(max_length=16)]
 
 
@@ -211,7 +216,7 @@ class CallEnded:
 class Error:
     """A message was refused; nothing was changed by it. With `call` it concerns that call, which goes on."""
 
-    code: str
+    code: ErrorCode
     message: str
     hint: str = ""
     call: str | None = None
@@ -245,6 +250,14 @@ def decode(text: str | bytes) -> ClientMessage:
         return CLIENT.validate_json(text, strict=True)
     except ValidationError as error:
         raise PeerError(_sentence(error), hint="See docs/signalling.md.") from error
+
+
+def is_json_object(frame: str | bytes) -> bool:
+    """Whether a frame is a message at all, though perhaps a wrong one."""
+    try:
+        return isinstance(from_json(frame), dict)
+    except ValueError:
+        return False
 
 
 def encode(message: ServerMessage) -> str:

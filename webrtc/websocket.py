@@ -169,14 +169,14 @@ async def _let_in(socket: WebSocket, peer: Peer, door: Door) -> Visitor | None:
             raise PeerError(f"Version {message.version} is not spoken here, only {signalling.VERSION}.")
         return await door(message, peer)
     except GatewayError as error:
-        code = "unauthorized" if isinstance(error, PolicyError) else "bad-message"
+        code: signalling.ErrorCode = "unauthorized" if isinstance(error, PolicyError) else "bad-message"
         _refuse(peer, code, error)
     except TimeoutError:
         _refuse(peer, "bad-message", PeerError(f"No hello came within {HELLO_TIMEOUT_S:.0f} s."))
     return None
 
 
-def _refuse(peer: Peer, code: str, error: GatewayError) -> None:
+def _refuse(peer: Peer, code: signalling.ErrorCode, error: GatewayError) -> None:
     peer.send(signalling.Error(code, str(error), error.hint))
     peer.close(POLICY_VIOLATION, code)
 
@@ -196,7 +196,8 @@ async def _converse(socket: WebSocket, peer: Peer, visitor: Visitor) -> None:
         except PeerError as error:
             mistakes += 1
             peer.send(signalling.Error("bad-message", str(error), error.hint))
-            if mistakes >= MAX_MISTAKES or not _is_json_object(frame):
+            # Garbage closes the socket at once; a wrong message of a real client only costs an error.
+            if mistakes >= MAX_MISTAKES or not signalling.is_json_object(frame):
                 peer.close(POLICY_VIOLATION, "bad-message")
                 return
             continue
@@ -210,18 +211,12 @@ def _handle(peer: Peer, visitor: Visitor, message: signalling.ClientMessage) -> 
     try:
         visitor.handle(message)
     except GatewayError as error:
-        code = "not-allowed" if isinstance(error, PolicyError) else "refused"
+        code: signalling.ErrorCode = "not-allowed" if isinstance(error, PolicyError) else "refused"
         peer.send(signalling.Error(code, str(error), error.hint, getattr(message, "call", None)))
     except Exception:
         log.exception("websocket %s: %s failed", peer.address, message.type)
         words, hint = "The gateway made a mistake with this message.", "Its log has the details; please report them."
         peer.send(signalling.Error("internal", words, hint, getattr(message, "call", None)))
-
-
-def _is_json_object(frame: str | bytes) -> bool:
-    """Garbage closes the socket at once; a wrong message of a real client only costs an error."""
-    text = frame.strip()
-    return text[:1] in ("{", b"{")
 
 
 async def _next_frame(socket: WebSocket) -> str | bytes:

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -87,12 +87,13 @@ def test_limits_are_those_of_the_code() -> None:
     assert f"nothing comes for {websocket.SILENCE_S:.0f} seconds" in text
 
 
-def test_every_code_that_the_socket_sends_is_described() -> None:
-    source = (ROOT / "webrtc" / "websocket.py").read_text()
-    sent = {"unauthorized", "bad-message", "too-many-messages", "refused", "not-allowed", "internal"}
-    assert all(f'"{code}"' in source for code in sent)
+def test_every_error_code_is_described_and_used() -> None:
+    """mypy holds the callers to `ErrorCode`, so that no other code can be sent."""
+    codes = set(get_args(signalling.ErrorCode))
+    sources = "".join((ROOT / path).read_text() for path in ("webrtc/websocket.py", "gateway/browserleg.py"))
+    assert all(f'"{code}"' in sources for code in codes)
     table = DOCUMENT.partition("| Code | Meaning | Then |")[2].partition("\n\n")[0]
-    assert set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)) == sent
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)) == codes
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node to read JavaScript")

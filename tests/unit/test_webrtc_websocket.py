@@ -222,7 +222,11 @@ async def test_bug_in_the_door_closes_the_socket_and_is_logged(house: House, cap
 # -- talking ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("frame", ["no json", b"\xff\x00\xfe", ""], ids=["text", "binary", "empty"])
+@pytest.mark.parametrize(
+    "frame",
+    ["no json", b"\xff\x00\xfe", "", "{nope", '{"type": "ping"', b'{"a": "\xff"}', "[{}]", '{"a": ' + "[" * 5000],
+    ids=["text", "binary", "empty", "broken", "cut off", "not UTF-8", "list", "deep"],
+)
 async def test_garbage_is_told_and_closes_the_socket(house: House, frame: str | bytes) -> None:
     async with house.page() as client:
         await client.send(frame)
