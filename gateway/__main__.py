@@ -61,6 +61,7 @@ def demo(path: Path, verbose: bool) -> None:
 def check(path: Path | None) -> None:
     """Check a configuration file and say what it sets up."""
     settings = _load(path)
+    _check_files(settings)
     for name, trunk in settings.trunk.items():
         click.echo(f"trunk {name}: {trunk.transport} {trunk.host}:{trunk.sip_port}, allows {', '.join(trunk.allow)}")
     click.echo(f"users: {', '.join(settings.user) or 'none'}; login: {settings.auth.mode}")
@@ -115,6 +116,18 @@ def _load(path: Path | None) -> Config:
         return config.load(path)
     except GatewayError as error:
         _fail(str(error))
+
+
+def _check_files(settings: Config) -> None:
+    """Load the certificates, as a start would."""
+    from gateway.listeners import check_authorities, check_certificate
+
+    try:
+        check_certificate(settings.listen.tls_cert, settings.listen.tls_key, "listen")
+        check_certificate(settings.sip.tls_cert, settings.sip.tls_key, "sip")
+        check_authorities(settings.sip.tls_ca, "sip.tls_ca")
+    except GatewayError as error:
+        _fail(str(error), error.hint)
 
 
 def _run(settings: Config, *, verbose: bool, demo: bool = False) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import resource
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from gateway.auth import Gatekeeper
 from gateway.browserleg import Surroundings
 from gateway.config import Config
 from gateway.directory import Directory
-from gateway.listeners import Server, listen
+from gateway.listeners import Server, check_certificate, listen
 from gateway.load import LoadWatch
 from gateway.records import Records
 from gateway.relays import Relays
@@ -63,6 +63,7 @@ class Gateway:
             TransportError: Something that is needed cannot be opened; nothing is left running.
         """
         config = self._config
+        check_certificate(config.listen.tls_cert, config.listen.tls_key, "listen")
         _raise_descriptor_limit()
         async with contextlib.AsyncExitStack() as stack:
             public = stack.enter_context(
@@ -82,12 +83,30 @@ class Gateway:
             serving = [house.spawn(site.serve(sockets=[public])), house.spawn(console.serve(sockets=[admin]))]
             house.spawn(house.load.run())
             self._watch_signals(stack)
-            await asyncio.gather(site.is_up.wait(), console.is_up.wait())
-            ready(self._addresses(public.getsockname()[1], admin.getsockname()[1], house))
-            await self._stopping.wait()
+            for server in (site, console):
+                await self._while_serving(server.is_up.wait(), serving)
+            if not self._stopping.is_set():
+                ready(self._addresses(public.getsockname()[1], admin.getsockname()[1], house))
+                await self._while_serving(self._stopping.wait(), serving)
             await house.board.drain()
             site.should_exit = console.should_exit = True
             await asyncio.wait(serving)
+
+    async def _while_serving(self, awaited: Coroutine[Any, Any, Any], serving: Sequence[asyncio.Task[None]]) -> None:
+        """Wait for something or for `stop`.
+
+        Raises:
+            TransportError: A listener's server ended by itself meanwhile.
+        """
+        waits = {asyncio.ensure_future(awaited), asyncio.ensure_future(self._stopping.wait())}
+        try:
+            done, _ = await asyncio.wait({*waits, *serving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if not done & waits:
+            hint = "Its own words are in the log above; start the gateway again."
+            raise TransportError("A web server of the gateway ended by itself.", hint=hint)
 
     def _make_site(self, house: _House, port: int) -> Any:
         config = self._config

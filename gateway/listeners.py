@@ -7,6 +7,7 @@ import contextlib
 import errno
 import functools
 import socket
+import ssl
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -58,6 +59,42 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Signals belong to the gateway."""
         yield
+
+
+def check_certificate(cert: str, key: str, section: str) -> None:
+    """Load a certificate and its key (PEM files; both or neither) from a section of the configuration.
+
+    Raises:
+        TransportError: They cannot be used; the sentence names the files.
+    """
+    if not cert:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=_no_password)
+    except OSError as error:  # ssl.SSLError is one
+        hint = f"`{section}.tls_cert` and `{section}.tls_key` are a certificate and its unencrypted key as PEM files."
+        reason = getattr(error, "reason", "") or error.strerror or "they are not PEM"
+        words = str(reason).lower().replace("_", " ")
+        raise TransportError(f"{cert} and {key} cannot be used for TLS: {words}.", hint=hint) from error
+
+
+def check_authorities(file: str, setting: str) -> None:
+    """Load a file of certificate authorities, if there is one.
+
+    Raises:
+        TransportError: It cannot be used; the sentence names it.
+    """
+    try:
+        if file:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+    except OSError as error:
+        hint = f"`{setting}` is a PEM file of the authorities that sign trunks' certificates."
+        raise TransportError(f"{file} holds no certificates that can be read.", hint=hint) from error
+
+
+def _no_password() -> str:
+    """OpenSSL would ask at the terminal, where nobody may be; one that cannot be right is an error at once."""
+    return "\0"
 
 
 def listen(host: str, port: int, key: str) -> socket.socket:

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -12,7 +14,8 @@ from starlette.routing import Route
 
 from call.errors import TransportError
 from gateway import doorkeeping
-from gateway.listeners import Server, listen
+from gateway.listeners import Server, check_authorities, check_certificate, listen
+from tests.harness.certificates import Authority
 
 
 async def hello(_: Request) -> PlainTextResponse:
@@ -43,6 +46,43 @@ def test_a_taken_port_is_explained() -> None:
 def test_an_address_that_is_not_ours_is_explained() -> None:
     with pytest.raises(TransportError, match="cannot be opened"):
         listen("203.0.113.1", 0, "listen.port")
+
+
+def test_certificates_that_can_be_used_pass(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("page")
+    check_certificate(str(certificate), str(key), "listen")
+    check_certificate("", "", "listen")
+    check_authorities(str(authority.certificate), "sip.tls_ca")
+    check_authorities("", "sip.tls_ca")
+
+
+def test_certificate_that_is_not_pem_is_explained(tmp_path: Path) -> None:
+    nonsense = tmp_path / "nonsense.pem"
+    nonsense.write_text("this is no certificate")
+    with pytest.raises(TransportError, match="cannot be used for TLS") as caught:
+        check_certificate(str(nonsense), str(nonsense), "listen")
+    assert str(nonsense) in str(caught.value)
+    assert "`listen.tls_cert`" in caught.value.hint
+    with pytest.raises(TransportError, match="holds no certificates"):
+        check_authorities(str(nonsense), "sip.tls_ca")
+
+
+def test_certificate_and_key_of_different_pairs_are_explained(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    (certificate, _), (_, other) = authority.issue("page"), authority.issue("other")
+    with pytest.raises(TransportError, match="key values mismatch"):
+        check_certificate(str(certificate), str(other), "sip")
+
+
+def test_encrypted_key_is_refused_and_nobody_is_asked_for_its_password(tmp_path: Path) -> None:
+    certificate, key = Authority(tmp_path).issue("page")
+    private = serialization.load_pem_private_key(key.read_bytes(), None)
+    locked = serialization.BestAvailableEncryption(b"secret")
+    forms = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    key.write_bytes(private.private_bytes(*forms, locked))
+    with pytest.raises(TransportError, match="cannot be used for TLS"):
+        check_certificate(str(certificate), str(key), "listen")
 
 
 async def test_a_punctual_client_is_served() -> None:
