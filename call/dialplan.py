@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote
 
 from call.errors import PolicyError, UnknownDestination
 
+_SCHEME: Final = re.compile(r"(tel|callto|sips?):(?://)?", re.IGNORECASE)  # schemes know no case (RFC 3986 §3.1)
 _SEPARATORS: Final = re.compile(r"[\s().\-/\u00a0\u2010-\u2015]")
 _NUMBER: Final = re.compile(r"\+?[0-9*#]+")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~+-]*")
@@ -29,7 +31,7 @@ def clean(typed: str) -> str:
     Raises:
         UnknownDestination: It is neither.
     """
-    text = typed.strip().removeprefix("tel:").strip()
+    text = _without_uri(typed.strip())
     number = _SEPARATORS.sub("", text.replace("(0)", "")) if text.startswith("+") else _SEPARATORS.sub("", text)
     if _NUMBER.fullmatch(number) and len(number) <= MAX_LENGTH:
         return number
@@ -38,16 +40,33 @@ def clean(typed: str) -> str:
     raise UnknownDestination(f"“{typed[:MAX_LENGTH]}” is neither a number nor a name.", hint="Check what you typed.")
 
 
+def _without_uri(text: str) -> str:
+    """The number of a tel: URI (RFC 3966 §3) or the user of a sip: URI (RFC 3261 §19.1.1).
+
+    Parameters are nobody's number, and which host is asked is decided by our dial plan.
+    """
+    scheme = _SCHEME.match(text)
+    if scheme is None:
+        return text
+    user = re.split("[;?@]", text[scheme.end() :], maxsplit=1)[0]
+    if scheme[1].lower().startswith("sip"):
+        user = user.partition(":")[0]  # of "user:password" or "host:port"
+    return unquote(user).strip()
+
+
 def is_number(destination: str) -> bool:
     """Digits, perhaps with a leading plus: something that prefixes apply to."""
     return _NUMBER.fullmatch(destination) is not None
 
 
 def match_length(destination: str, rule: str) -> int:
-    """How specifically `rule` allows `destination`: length of the match in characters, 0 for "*", -1 for not at all."""
+    """How specifically `rule` allows `destination`: length of the match in characters, 0 for "*", -1 for not at all.
+
+    Names match in any case: nobody means somebody else by “Echo”.
+    """
     if rule == "*":
         return 0
-    if destination == rule:
+    if destination.lower() == rule.lower():
         return len(rule)
     return len(rule) if is_number(destination) and is_number(rule) and destination.startswith(rule) else -1
 
