@@ -139,18 +139,13 @@ def _run(settings: Config, *, verbose: bool, demo: bool = False) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # Heavy imports (aiortc, pydantic models of the worker) only where a gateway really starts.
     from gateway.app import Addresses, Gateway
-    from gateway.demophone import DemoPhone
 
     def ready(addresses: Addresses) -> None:
         click.echo(callview.greeting(addresses, settings, demo=demo))
         sys.stdout.flush()
 
     async def body() -> None:
-        if not demo:
-            await Gateway(settings).run(ready)
-            return
-        async with DemoPhone(settings.trunk[DEMO_TRUNK], settings):
-            await Gateway(settings, demo_trunk=DEMO_TRUNK).run(ready)
+        await Gateway(settings, demo_trunk=DEMO_TRUNK if demo else "").run(ready)
 
     if demo and DEMO_TRUNK not in settings.trunk:
         _fail("The demo phone needs a [trunk.demo] table; see config/demo.toml.")

@@ -17,8 +17,9 @@ from gateway.admission import Admission
 from gateway.auth import Gatekeeper
 from gateway.browserleg import Surroundings
 from gateway.config import Config
+from gateway.demophone import DemoPhone
 from gateway.directory import Directory
-from gateway.listeners import Server, check_certificate, listen
+from gateway.listeners import Server, check_certificate, listen, listen_publicly
 from gateway.load import LoadWatch
 from gateway.records import Records
 from gateway.relays import Relays
@@ -48,8 +49,9 @@ class Gateway:
     """One gateway process: `run` starts it, calls `ready`, and returns after `stop`."""
 
     def __init__(self, config: Config, *, demo_trunk: str = "") -> None:
+        """`demo_trunk`: the trunk at whose other end a demo phone is to be started."""
         self._config = config
-        self._demo_numbers = config.trunk[demo_trunk].allow if demo_trunk else ()
+        self._demo_trunk = demo_trunk
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -66,10 +68,11 @@ class Gateway:
         check_certificate(config.listen.tls_cert, config.listen.tls_key, "listen")
         _raise_descriptor_limit()
         async with contextlib.AsyncExitStack() as stack:
-            public = stack.enter_context(
-                contextlib.closing(listen(config.listen.host, config.listen.port, "listen.port"))
-            )
+            # First, so that a second start stumbles over the first one's page and can say so.
+            public = stack.enter_context(contextlib.closing(listen_publicly(config.listen)))
             admin = stack.enter_context(contextlib.closing(listen(config.admin.host, config.admin.port, "admin.port")))
+            if self._demo_trunk:
+                await stack.enter_async_context(DemoPhone(config.trunk[self._demo_trunk], config))
             house = stack.enter_context(contextlib.closing(_House(config)))
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             house.spawn_in(tasks)
@@ -115,7 +118,7 @@ class Gateway:
             origins=own_origins(config.listen, port),
             auth=config.auth,
             users=config.user,
-            demo_numbers=self._demo_numbers,
+            demo_numbers=config.trunk[self._demo_trunk].allow if self._demo_trunk else (),
         )
 
     def _watch_signals(self, stack: contextlib.AsyncExitStack) -> None:

@@ -14,7 +14,9 @@ from typing import Any, Final
 import uvicorn
 from starlette.types import ASGIApp
 
-from call.errors import TransportError
+from call.errors import PeerError, TransportError
+from gateway import localhttp
+from gateway.config import ListenSettings
 from gateway.doorkeeping import YARD_IN_ALL, YARD_PER_ADDRESS, PunctualHttp, PunctualWebSocket
 from webrtc.lobby import Lobby
 from webrtc.signalling import MAX_MESSAGE_BYTES
@@ -22,6 +24,10 @@ from webrtc.signalling import MAX_MESSAGE_BYTES
 BACKLOG: Final = 512
 UNACKNOWLEDGED_MS: Final = 30_000
 """How long the kernel keeps sent bytes that a client does not take (RFC 5482), though the connection be closed."""
+
+TITLE: Final = "webtrunk"
+"""What `settings.json` of every webtrunk says (gateway.site)."""
+ASK_S: Final = 2.0
 
 
 class Server(uvicorn.Server):
@@ -59,6 +65,41 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Signals belong to the gateway."""
         yield
+
+
+def listen_publicly(settings: ListenSettings) -> socket.socket:
+    """Open the public listener.
+
+    Raises:
+        TransportError: It cannot be opened; when it is another webtrunk that has the port, the sentence says where.
+    """
+    try:
+        return listen(settings.host, settings.port, "listen.port")
+    except TransportError as error:
+        url = _local_url(settings)
+        if _is_taken(error) and _is_webtrunk(url):
+            hint = "Open it in a browser; to start another one, give that one free ports in its configuration."
+            raise TransportError(f"webtrunk is running already: {url}", hint=hint) from error
+        raise
+
+
+def _is_taken(error: TransportError) -> bool:
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EADDRINUSE
+
+
+def _is_webtrunk(url: str) -> bool:
+    try:
+        _, settings = localhttp.ask(f"{url}settings.json", ASK_S)
+    except (PeerError, TransportError):
+        return False
+    return settings.get("title") == TITLE
+
+
+def _local_url(settings: ListenSettings) -> str:
+    """Where the page of such a listener is found from this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    scheme = "https" if settings.tls_cert else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}/"
 
 
 def check_certificate(cert: str, key: str, section: str) -> None:

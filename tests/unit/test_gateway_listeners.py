@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -11,10 +12,13 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from call.errors import TransportError
 from gateway import doorkeeping
-from gateway.listeners import Server, check_authorities, check_certificate, listen
+from gateway.config import AuthSettings, ListenSettings
+from gateway.listeners import Server, check_authorities, check_certificate, listen, listen_publicly
+from gateway.site import make_site
 from tests.harness.certificates import Authority
 
 
@@ -23,9 +27,9 @@ async def hello(_: Request) -> PlainTextResponse:
 
 
 @contextlib.asynccontextmanager
-async def serving() -> AsyncIterator[int]:
-    socket = listen("127.0.0.1", 0, "listen.port")
-    server = Server(Starlette(routes=[Route("/", hello)]))
+async def serving(app: ASGIApp | None = None, host: str = "127.0.0.1") -> AsyncIterator[int]:
+    socket = listen(host, 0, "listen.port")
+    server = Server(app or Starlette(routes=[Route("/", hello), Route("/settings.json", hello)]))
     task = asyncio.create_task(server.serve(sockets=[socket]))
     await server.is_up.wait()
     try:
@@ -41,6 +45,25 @@ def test_a_taken_port_is_explained() -> None:
         with pytest.raises(TransportError, match=f"TCP port {port} on 127.0.0.1 is taken") as taken:
             listen("127.0.0.1", port, "listen.port")
     assert "`listen.port`" in taken.value.hint
+
+
+async def never(*_: object) -> NoReturn:
+    raise AssertionError
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+async def test_a_webtrunk_that_runs_already_is_pointed_to(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    site = make_site(never, origins=frozenset(), auth=AuthSettings(mode="open"), users={})
+    async with serving(site, host) as port:
+        with pytest.raises(TransportError, match=f"webtrunk is running already: http://127.0.0.1:{port}/$"):
+            await asyncio.to_thread(listen_publicly, ListenSettings(host=host, port=port))
+
+
+async def test_another_server_on_the_port_is_not_called_webtrunk() -> None:
+    async with serving() as port:
+        with pytest.raises(TransportError, match="is taken"):
+            await asyncio.to_thread(listen_publicly, ListenSettings(port=port))
 
 
 def test_an_address_that_is_not_ours_is_explained() -> None:

@@ -1,0 +1,50 @@
+"""Ask an HTTP listener on this machine for JSON, past any proxy."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import urllib.error
+import urllib.request
+from typing import Any
+
+from call.errors import PeerError, TransportError
+
+
+def ask(url: str, timeout_s: float) -> tuple[int, dict[str, Any]]:
+    """The status and the JSON object of a GET; blocking. Who serves it is seen from the object, not from a certificate.
+
+    Raises:
+        TransportError: Nobody answers there.
+        PeerError: Somebody does, but not with a JSON object: it is no listener of ours.
+    """
+    direct = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=_any_certificate())
+    )
+    try:
+        with direct.open(url, timeout=timeout_s) as response:
+            return response.status, _object(response.read())
+    except urllib.error.HTTPError as error:
+        return error.code, _object(error.read())
+    except http.client.HTTPException as error:
+        raise PeerError(f"What answers at {url} does not speak HTTP.") from error
+    except OSError as error:  # urllib.error.URLError is one
+        raise TransportError(f"Nothing answers at {url}.") from error
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise PeerError("What answers there is not webtrunk.")
+    return found
+
+
+def _any_certificate() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
