@@ -88,7 +88,7 @@ _BY_FAULT: Final[Mapping[str, tuple[Cause, str, str]]] = MappingProxyType(
     {
         "dns": (
             Cause.TRUNK_UNREACHABLE,
-            "The host name of trunk {trunk} does not resolve: {detail}.",
+            "Trunk {trunk} cannot be reached: {detail}.",
             "Check `trunk.{trunk}.host` and the name servers of this machine.",
         ),
         "timeout": (
@@ -98,12 +98,12 @@ _BY_FAULT: Final[Mapping[str, tuple[Cause, str, str]]] = MappingProxyType(
         ),
         "transport": (
             Cause.TRUNK_UNREACHABLE,
-            "The connection to trunk {trunk} failed: {detail}.",
+            "Trunk {trunk} cannot be reached: {detail}.",
             "Check `trunk.{trunk}.host`, `port` and `transport`.",
         ),
         "malformed": (
             Cause.TRUNK_ERROR,
-            "Trunk {trunk} answered something that is not SIP: {detail}.",
+            "Trunk {trunk} answered, but {detail}.",
             "Check that `trunk.{trunk}.host` and `port` lead to a SIP server.",
         ),
         "media": (Cause.NO_COMMON_MEDIA, "The audio with trunk {trunk} could not be agreed: {detail}.", ""),
@@ -114,6 +114,14 @@ _BY_FAULT: Final[Mapping[str, tuple[Cause, str, str]]] = MappingProxyType(
         ),
     }
 )
+
+_HINT_BY_DETAIL: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "certificate": "Set `sip.tls_ca` to the authority that signed it, or `sip.tls_verify = false` to trust all.",
+        "loopback": "Put the `[[network]]` that reaches trunk {trunk} first.",
+    }
+)
+"""Transport faults whose detail holds one of these words have a better hint than host and port."""
 
 _CLASSES: Final[Mapping[int, tuple[Cause, str, str]]] = MappingProxyType(
     {
@@ -165,9 +173,23 @@ def trunk_ending(
     """
     if fault == "auth" or status in (401, 407):
         return _auth_ending(trunk, status, detail)
-    words = {"trunk": trunk, "number": number or "The far end", "status": status, "phrase": phrase, "detail": detail}
+    words = {
+        "trunk": trunk,
+        "number": number or "The far end",
+        "status": status,
+        "phrase": phrase,
+        "detail": _clause(detail) or "nobody knows why",
+    }
     cause, sentence, hint = _BY_FAULT.get(fault) or _BY_STATUS.get(status) or _CLASSES.get(status // 100, _CLASSES[5])
+    if fault == "transport":
+        hint = next((better for word, better in _HINT_BY_DETAIL.items() if word in detail), hint)
     return Ending(cause, status, sentence.format(**words), hint.format(**words), q850)
+
+
+def _clause(sentence: str) -> str:
+    """A sentence as the second half of another one: without capital and full stop, but not "tLS"."""
+    text = sentence.strip().rstrip(".")
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
 def _auth_ending(trunk: str, status: int, detail: str) -> Ending:

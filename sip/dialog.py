@@ -106,7 +106,7 @@ class DialogCall(pj.Call):
         try:
             self.makeCall(uri, prm)
         except pj.Error as error:
-            raise TransportError(f"The INVITE could not be sent: {error.reason}.") from None
+            raise TransportError(endings.plain(error.reason) or "The INVITE could not be sent.") from None
         if not self._is_over:  # it may have failed at once
             self.desk.dialogs[self.getId()] = self
 

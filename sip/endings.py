@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -9,6 +10,14 @@ from sip.messages import Ended, Fault
 from sip.siptext import SipText
 
 AUTH_STATUSES: Final = frozenset({401, 407})
+_PLAIN: Final = {
+    "End of file": "It closed the connection without an answer.",
+    "Connection refused": "Nothing listens there.",
+    "Connection reset by peer": "It broke the connection.",
+    "Invalid argument": "SIP is bound to a loopback address, which leads to no other machine.",
+}
+"""What the words of pjsip and of the system mean for a trunk; EINVAL is Linux' answer to a packet from
+loopback to elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,13 @@ def _by_fault(leg: str, words: LastWords) -> Ended:
         return Ended(leg=leg, by="fault", status=488, fault="media", detail=detail)
     fault: Fault = "timeout" if words.status in (0, 408) else "transport"
     status = 408 if fault == "timeout" else 503
-    return Ended(leg=leg, by="fault", status=status, fault=fault, detail=words.reason)
+    return Ended(leg=leg, by="fault", status=status, fault=fault, detail=plain(words.reason))
+
+
+def plain(reason: str) -> str:
+    """pjsip's words for people: without its names of errors."""
+    words = re.sub(r"\s*\(PJ\w*\)", "", reason).strip().rstrip(".")
+    return _PLAIN.get(words, f"{words}." if words else "")
 
 
 def by_us(leg: str, status: int) -> Ended:
@@ -71,7 +86,9 @@ def by_bug(leg: str, detail: str, status: int = 500) -> Ended:
 
 def malformed(leg: str, flaw: str) -> Ended:
     """The trunk answered, and nobody could read it."""
-    return Ended(leg=leg, by="fault", status=502, fault="malformed", detail=f"The answer was no SIP message: {flaw}")
+    is_status = "status code" in flaw
+    detail = "with a status code that SIP does not have (it has 100 to 699)" if is_status else f"not in SIP: {flaw}"
+    return Ended(leg=leg, by="fault", status=502, fault="malformed", detail=detail)
 
 
 def with_detail(event: Ended, detail: str) -> Ended:

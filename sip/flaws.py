@@ -17,6 +17,20 @@ PARSE_ERROR = re.compile(
 """What pjsip's endpoint and transport manager log about a packet that they drop."""
 
 
+SYNTAX_ERROR = re.compile(
+    r"(?:PJSIP )?syntax error exception when parsing '(?P<what>[^']*)' header on line (?P<line>\d+)"
+)
+
+
+def plain(flaw: str) -> str:
+    """pjsip's words about a packet, without the names of its errors."""
+    found = SYNTAX_ERROR.search(flaw)
+    if found:
+        return f"syntax error in line {found['line']} ({found['what']})"
+    words = re.sub(r"\s*(?:\(PJ\w*\)|\[code \d+\]:?$)", "", " ".join(flaw.split()))
+    return words or "it makes no sense"
+
+
 @dataclass
 class Flaws:
     """A bounded memory of flaws by remote address."""
@@ -36,8 +50,7 @@ class Flaws:
         found = PARSE_ERROR.search(line)
         if not found:
             return False
-        flaw = re.sub(r"\s*\[code \d+\]:?$", "", " ".join(found.group("flaw").split()))
-        self.note(found.group("host").strip("[]"), int(found.group("port")), flaw or "not SIP at all")
+        self.note(found.group("host").strip("[]"), int(found.group("port")), plain(found.group("flaw")))
         return True
 
     def of(self, addresses: frozenset[str], port: int) -> str | None:

@@ -61,6 +61,9 @@ class Stack(Protocol):
     def garbage_from(self, addresses: frozenset[str], port: int) -> str | None:
         """What was wrong with a datagram that came from there and could not be read."""
 
+    def note_garbage(self, host: str, port: int, flaw: str) -> None:
+        """Something came from there that is no SIP."""
+
     def flaw_of(self, addresses: frozenset[str], port: int) -> str | None:
         """Why a TLS connection to there failed."""
 
@@ -138,7 +141,9 @@ class Legs:
         where = self._addresses(dialog.trunk)
         if event.fault == "transport" and (flaw := self._stack.flaw_of(where, dialog.trunk.port)):
             event = endings.with_detail(event, flaw)
-        elif event.fault == "timeout" and (garbage := self._stack.garbage_from(where, dialog.trunk.port)):
+        elif event.fault in ("timeout", "transport") and (
+            garbage := self._stack.garbage_from(where, dialog.trunk.port)
+        ):
             event = endings.malformed(dialog.leg, garbage)
         self.tell(event)
 
@@ -244,7 +249,9 @@ class Legs:
         host = next(iter(self._names.known(dialog.trunk.host) or ()), None)
         if dialog.has_heard or dialog.trunk.transport != "udp" or not host:
             return
-        self._spawn(Probe.ask(host, dialog.trunk.port, lambda text: self._refused(dialog, text)))
+        self._spawn(
+            Probe.ask(host, dialog.trunk.port, lambda text: self._refused(dialog, text), self._stack.note_garbage)
+        )
 
     def _refused(self, dialog: Dialog, text: str) -> None:
         self._give_up(dialog, Ended(dialog.leg, by="fault", status=503, fault="transport", detail=text))

@@ -62,7 +62,8 @@ class Names:
         except TimeoutError:
             raise TransportError(f"The name {host} did not resolve within {TIMEOUT_S:.0f} s.") from None
         except (OSError, UnicodeError) as error:
-            raise TransportError(f"The name {host} does not resolve ({error}).") from error
+            why = getattr(error, "strerror", None) or error
+            raise TransportError(f"The name {host} does not resolve ({why}).") from error
         return tuple(dict.fromkeys(str(answer[4][0]) for answer in answers))
 
     async def _ask_servers(self, host: str) -> tuple[str, ...]:

@@ -115,7 +115,7 @@ class PjStack:
         self.names = Names(self._loop.time, family, servers)
         self._strangers = Strangers(self._loop.time)
         self.garbage, self.tls_flaws = Flaws(self._loop.time), Flaws(self._loop.time)
-        self.garbage_from, self.flaw_of = self.garbage.of, self.tls_flaws.of
+        self.garbage_from, self.note_garbage, self.flaw_of = self.garbage.of, self.garbage.note, self.tls_flaws.of
         self.legs = Legs(self, self.names, emit, self.spawn, settings.trunks)
         self.farewells = Farewells(self._send, emit, self._loop.call_later)
         self.dialogs: dict[int, DialogCall] = {}

@@ -157,6 +157,8 @@ class Peer(asyncio.DatagramProtocol):
         self._arrival = asyncio.Event()
         self.confirms = True
         """Answer BYE and CANCEL unasked."""
+        self.babbles = b""
+        """What is sent back for every datagram."""
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -172,6 +174,8 @@ class Peer(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         self.raw.append(data)
+        if self.babbles:
+            self.send(self.babbles, addr)
         self._arrival.set()
         if not data.strip():
             return

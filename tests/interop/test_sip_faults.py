@@ -145,7 +145,35 @@ async def test_garbage_is_told_apart_from_silence(peer: Peer, garbage: bytes) ->
         peer.send(garbage, invite.source)
         ended = await gateway.expect(Ended)
         assert (ended.by, ended.status, ended.fault) == ("fault", 502, "malformed")
-        assert "no SIP message" in ended.detail
+        assert "not in SIP" in ended.detail
+
+
+@pytest.mark.parametrize("status", [700, 999])
+async def test_a_status_that_sip_does_not_have_is_named(peer: Peer, status: int) -> None:
+    async with line_to(peer, no_response_s=0.6) as gateway:
+        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
+        peer.reply(await peer.request("INVITE"), status, "Odd")
+        ended = await gateway.expect(Ended)
+        assert (ended.fault, ended.detail) == (
+            "malformed",
+            "with a status code that SIP does not have (it has 100 to 699)",
+        )
+
+
+async def test_garbage_too_short_for_pjsip_is_garbage_too(peer: Peer) -> None:
+    async with line_to(peer, no_response_s=1.0) as gateway:
+        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
+        peer.babbles = b"HELLO WORLD garbage\r\n\r\n"
+        ended = await gateway.expect(Ended)
+        assert (ended.status, ended.fault) == (502, "malformed")
+
+
+async def test_an_address_that_loopback_does_not_reach_is_explained() -> None:
+    async with line(TrunkAccount("far", "192.0.2.1", 5060)) as gateway:
+        gateway.agent.post(Invite("a1", "far", "4711", OFFER))
+        ended = await gateway.expect(Ended)
+        assert (ended.status, ended.fault) == (503, "transport")
+        assert "loopback" in ended.detail
 
 
 async def test_garbage_harms_no_other_call(peer: Peer) -> None:

@@ -132,3 +132,32 @@ def test_cause_becomes_a_q850_number(ending: Ending, q850: int) -> None:
 )
 def test_endings_of_our_own_side_say_who(ending: Ending, cause: Cause, status: int, sentence: str) -> None:
     assert (ending.cause, ending.sip_status, ending.sentence) == (cause, status, sentence)
+
+
+@pytest.mark.parametrize(
+    ("fault", "detail", "sentence"),
+    [
+        ("dns", "The name pbx.example does not resolve.", "the name pbx.example does not resolve."),
+        ("transport", "TLS said no.", "TLS said no."),
+        ("transport", "", "nobody knows why."),
+        ("media", "SDP does not fit our offer.", "SDP does not fit our offer."),
+        ("malformed", "not in SIP: no Via", "answered, but not in SIP: no Via."),
+    ],
+)
+def test_a_detail_becomes_part_of_one_sentence(fault: str, detail: str, sentence: str) -> None:
+    said = of_status(503, fault=fault, detail=detail).sentence
+    assert said.endswith(sentence)
+    assert ".." not in said
+
+
+@pytest.mark.parametrize(
+    ("detail", "names"),
+    [
+        ("The TLS certificate of 192.0.2.1:5061 is not trusted: self-signed", ("sip.tls_ca", "sip.tls_verify")),
+        ("SIP is bound to a loopback address, which leads to no other machine.", ("[[network]]", "first")),
+        ("Nothing listens there.", ("trunk.carrier.host", "port")),
+    ],
+)
+def test_the_hint_fits_what_failed(detail: str, names: tuple[str, ...]) -> None:
+    hint = of_status(503, fault="transport", detail=detail).hint
+    assert all(name in hint for name in names)

@@ -51,5 +51,26 @@ def test_the_others_speak_for_themselves() -> None:
     assert endings.by_us("a", 487) == Ended("a", by="us", status=487)
     assert endings.by_bug("a", "oops").fault == "worker"
     malformed = endings.malformed("a", "no Via")
-    assert (malformed.fault, malformed.detail) == ("malformed", "The answer was no SIP message: no Via")
+    assert (malformed.fault, malformed.detail) == ("malformed", "not in SIP: no Via")
     assert endings.with_detail(malformed, "x").detail == "x"
+
+
+def test_a_status_beyond_699_is_sip_but_not_as_it_should_be() -> None:
+    assert endings.malformed("a", "Invalid/unexpected SIP status code").detail == (
+        "with a status code that SIP does not have (it has 100 to 699)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("End of file (PJ_EEOF)", "It closed the connection without an answer."),
+        ("Network is unreachable", "Network is unreachable."),
+        ("Unsupported transport (PJSIP_EUNSUPTRANSPORT)", "Unsupported transport."),
+        ("Invalid argument", "SIP is bound to a loopback address, which leads to no other machine."),
+        ("", ""),
+    ],
+)
+def test_pjsips_words_become_words_for_people(reason: str, words: str) -> None:
+    assert endings.plain(reason) == words
+    assert endings.ended("a", LastWords(503, reason, None)).detail == words

@@ -23,6 +23,19 @@ class Clock:
             "syntax error exception when parsing 'Via' header",
         ),
         (
+            "Dropping 51 bytes packet from TCP 192.0.2.1:5060 : PJSIP syntax error exception when parsing "
+            "'Request Line' header on line 1 col 5: PJSIP syntax error exception when "
+            "parsing 'Via' header on line 2 col 1",
+            ("192.0.2.1", 5060),
+            "syntax error in line 1 (Request Line)",
+        ),
+        (
+            "Error processing packet from 192.0.2.1:5060: Invalid/unexpected SIP status code (PJSIP_EINVALIDSTATUS)  "
+            "[code 171030]:\nSIP/2.0 700 Odd",
+            ("192.0.2.1", 5060),
+            "Invalid/unexpected SIP status code",
+        ),
+        (
             "Error processing packet from 192.0.2.1:5061: Missing required header(s) Call-ID [code 171050]:\nINVITE",
             ("192.0.2.1", 5061),
             "Missing required header(s) Call-ID",

@@ -68,6 +68,9 @@ class FakeStack:
     def garbage_from(self, addresses: frozenset[str], port: int) -> str | None:
         return self.garbage
 
+    def note_garbage(self, host: str, port: int, flaw: str) -> None:
+        self.garbage = flaw
+
     def flaw_of(self, addresses: frozenset[str], port: int) -> str | None:
         return self.flaw
 
