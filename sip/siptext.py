@@ -82,7 +82,8 @@ class SipText:
     @property
     def phrase(self) -> str:
         """Reason phrase of a response."""
-        return self.start_line.split(" ", 2)[2].strip() if self.status and self.start_line.count(" ") > 1 else ""
+        phrase = self.start_line.split(" ", 2)[2].strip() if self.status and self.start_line.count(" ") > 1 else ""
+        return printable(phrase)
 
     def first(self, name: str) -> str:
         """The first value of a header, "" if there is none."""
@@ -169,6 +170,11 @@ def name_addr(value: str) -> tuple[str, str]:
         return "", value.partition(";")[0].strip()
     quoted, token, uri = found.groups()
     return (re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else (token or "").strip()), uri
+
+
+def printable(text: str) -> str:
+    """What strangers wrote, for terminals and logs: no control, format or line-breaking characters."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def info_dtmf(content_type: str, body: str) -> tuple[str, int] | None:

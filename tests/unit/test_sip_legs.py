@@ -222,3 +222,15 @@ async def test_everybody_is_released_at_the_end(desk: Desk) -> None:
     desk.legs.release_all(503)
     assert desk.said == [Ended("a1", by="us", status=503), Ended("a2", by="us", status=503)]
     assert dialog.done == [("discard", 503, "", ())]
+
+
+async def test_escape_sequences_of_a_caller_are_made_harmless(desk: Desk) -> None:
+    invite = (
+        "INVITE sip:%1b%5b31mred@gw SIP/2.0\r\n"
+        'From: "A\x1b]0;x\x07nn" <sip:a%1b%5b2Jb@x>;tag=1\r\nCall-ID: c\x1bd\r\n\r\n'
+    )
+    desk.legs.incoming(FakeDialog("w1"), "192.0.2.1:5060", siptext.parse(invite))
+    event = desk.said[0]
+    assert isinstance(event, messages.Incoming)
+    assert (event.number, event.from_user) == ("\ufffd[31mred", "a\ufffd[2Jb")
+    assert (event.from_display, event.call_id) == ("A\ufffd]0;x\ufffdnn", "c\ufffdd")

@@ -156,3 +156,9 @@ def test_a_header_that_hides_another_one_goes_no_further() -> None:
 def test_the_q850_cause_is_found_among_other_reasons() -> None:
     message = siptext.parse('BYE sip:x SIP/2.0\r\nReason: SIP;cause=200;text="a", Q.850 ;text="b"; cause = 17\r\n\r\n')
     assert message.q850 == 17
+
+
+def test_control_characters_do_not_reach_a_terminal() -> None:
+    assert siptext.printable("\x1b[31mr\u202eed\n\x9b") == "\ufffd[31mr\ufffded\ufffd\ufffd"
+    assert siptext.printable("Zoë Ünal 日本 +49") == "Zoë Ünal 日本 +49"
+    assert siptext.parse("SIP/2.0 486 Bu\x1b[2Jsy\r\n\r\n").phrase == "Bu\ufffd[2Jsy"
