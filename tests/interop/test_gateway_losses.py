@@ -13,7 +13,7 @@ from tests.harness.gateway import GatewayProcess, settings_for, trunk_to
 from tests.harness.pagelike import PageCall, page_at
 from tests.harness.ports import free_port
 from tests.harness.program import is_alive
-from tests.harness.sipp import Sipp, expect, play, reply, sdp
+from tests.harness.sipp import Sipp, ack, expect, expect_status, invite, play, reply, sdp
 
 pytestmark = pytest.mark.interop
 
@@ -91,25 +91,46 @@ async def test_a_page_that_comes_back_has_its_call_again(lonely: GatewayProcess,
     assert record["cause"] == "hangup"
 
 
-async def test_a_sip_worker_that_is_killed_ends_its_calls_in_words_and_is_replaced(
-    lonely: GatewayProcess, callee: Run
+@pytest.mark.parametrize("loss", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])
+async def test_a_sip_worker_that_is_lost_ends_its_calls_on_both_sides_and_is_replaced(
+    lonely: GatewayProcess, callee: Run, loss: signal.Signals
 ) -> None:
     peer = callee()
     async with page_at(lonely.signal_url, user="alice") as page:
         call = await page.call("sipp")
         await heard(call)
         (worker,) = lonely.program.descendants()
-        os.kill(worker, signal.SIGKILL)
+        os.kill(worker, loss)
         ended = await call.ended()
         assert (ended["cause"], ended["sip_status"]) == ("gateway-error", 503)
         assert ended["hint"] == "Call again in a few seconds."
-        peer.stop()
         await lonely.worker_replaced(worker)
+        await peer.succeeds()  # the replacement said BYE for it
         second = callee()
         call = await page.call("sipp")
         await heard(call)
         await call.hang_up()
         await second.succeeds()
+
+
+async def test_a_call_of_the_trunk_gets_its_bye_when_the_sip_worker_is_lost(
+    lonely: GatewayProcess, tmp_path: Path
+) -> None:
+    steps = (invite(sdp()), expect_status(100, optional=True), expect_status(180), expect_status(200, keep=True))
+    talking = (*steps, ack(), play(), expect("BYE"), reply(200, "OK", in_dialog=True))
+    port = lonely.settings["trunk"]["sipp"]["port"]
+    async with page_at(lonely.signal_url, user="alice") as page:
+        peer = Sipp(tmp_path, "caller", talking, port=port, remote=lonely.sip_port)
+        try:
+            _, call = await page.rings()
+            await call.accept()
+            await heard(call)
+            (worker,) = lonely.program.descendants()
+            os.kill(worker, signal.SIGKILL)
+            assert (await call.ended())["cause"] == "gateway-error"
+            await peer.succeeds()
+        finally:
+            peer.stop()
 
 
 async def test_a_gateway_that_stops_says_goodbye_to_both_sides(lonely: GatewayProcess, callee: Run) -> None:
