@@ -2,71 +2,39 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
-import socket
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from call.dialplan import TrunkRule
 from call.errors import GatewayError
+from gateway import configwords
+from gateway.addresses import default_route_address, is_address, is_loopback
+from gateway.configfields import (
+    AUTO,
+    Address,
+    Advertise,
+    Bind,
+    Caller,
+    Codecs,
+    Country,
+    Database,
+    Host,
+    Line,
+    Name,
+    Number,
+    Port,
+    Rule,
+    User,
+)
+from gateway.configrules import across, read_secret
 from gateway.tomllines import Location, line_index, line_of
-
-Port = Annotated[int, Field(ge=0, le=65535)]
-Host = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9.:_-]+$")]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-Line = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
-CodecName = Literal["opus", "PCMU", "PCMA"]
-
-AUTO: Final = "auto"
-MIN_KEY: Final = 32
-"""Characters of an HS256 key (RFC 7518 §3.2 asks for 256 bits)."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a listener on `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def default_route_address() -> str:
-    """Our IPv4 address on the way to the rest of the world; "" without a route. Nothing is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # TEST-NET-1 (RFC 5737)
-        except OSError:
-            return ""
-        address: str = probe.getsockname()[0]
-        return "" if is_loopback(address) else address
-
-
-def _check_tls_pair(cert: str, key: str) -> None:
-    if bool(cert) != bool(key):
-        raise ValueError("tls_cert and tls_key are needed together")
-    _check_file("tls_cert", cert)
-    _check_file("tls_key", key)
-
-
-def _check_file(key: str, path: str) -> None:
-    if path and not Path(path).is_file():
-        raise ValueError(f"{key}: there is no file {path}")
-
-
-def _read_file(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
 
 
 class Settings(BaseModel):
@@ -92,11 +60,6 @@ class ListenSettings(Settings):
             if not re.fullmatch(r"https?://[^/\s*]+", origin):
                 raise ValueError(f"expected an exact origin such as https://phone.example.com, not {origin!r}")
         return origins
-
-    @model_validator(mode="after")
-    def _both(self) -> Self:
-        _check_tls_pair(self.tls_cert, self.tls_key)
-        return self
 
     @property
     def is_loopback(self) -> bool:
@@ -126,47 +89,18 @@ class AuthSettings(Settings):
     """HS256 key; or `key_file`, a file that holds it."""
     key_file: str = ""
 
-    @model_validator(mode="after")
-    def _has_key(self) -> Self:
-        if self.mode == "jwt":
-            if bool(self.key) == bool(self.key_file):
-                raise ValueError("mode jwt needs exactly one of key and key_file; `openssl rand -hex 32` makes a key")
-            if len(self.secret) < MIN_KEY:
-                raise ValueError(f"the key must have at least {MIN_KEY} characters; `openssl rand -hex 32` makes one")
-        return self
-
     @property
     def secret(self) -> str:
         """The key itself."""
-        return _read_file(self.key_file).strip() if self.key_file else self.key
+        return read_secret(self.key_file) if self.key_file else self.key
 
 
 class NetworkSettings(Settings):
     """One address of this machine, and what the outside knows it as (1:1 NAT)."""
 
-    bind: str = "127.0.0.1"
+    bind: Bind = "127.0.0.1"
     """An address; or "auto": that of the default route, if there is one."""
-    advertise: str = ""
-
-    @field_validator("bind", "advertise")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        if value and value != AUTO:
-            try:
-                ipaddress.ip_address(value)
-            except ValueError:
-                raise ValueError(f"expected an IP address, not {value!r}") from None
-        return value
-
-    @model_validator(mode="after")
-    def _reachable(self) -> Self:
-        if self.advertise == AUTO:
-            raise ValueError("advertise is an IP address; only bind can be auto")
-        if self.bind == AUTO and self.advertise:
-            raise ValueError("bind auto advertises the address that it finds; give bind as an address instead")
-        if not self.advertise and self.bind != AUTO and ipaddress.ip_address(self.bind).is_unspecified:
-            raise ValueError(f"bind {self.bind} needs advertise: the address that browsers and trunks can reach")
-        return self
+    advertise: Advertise = ""
 
     @property
     def public(self) -> str:
@@ -204,15 +138,7 @@ class SipSettings(Settings):
     tls_ca: str = ""
     """Authorities that sign trunks' certificates; empty: the system's."""
     tls_verify: bool = True
-    nameservers: tuple[Host, ...] = ()
-
-    @model_validator(mode="after")
-    def _tls(self) -> Self:
-        _check_tls_pair(self.tls_cert, self.tls_key)
-        if self.tls_port is not None and not self.tls_cert:
-            raise ValueError("tls_port needs tls_cert and tls_key")
-        _check_file("tls_ca", self.tls_ca)
-        return self
+    nameservers: tuple[Address, ...] = ()
 
 
 class SessionSettings(Settings):
@@ -227,7 +153,7 @@ class SessionSettings(Settings):
 class RecordSettings(Settings):
     """Where call records are kept."""
 
-    url: str = ""
+    url: Database = Field(default="", repr=False)
     """SQLAlchemy URL; empty: SQLite in the user's state directory."""
 
     @property
@@ -243,7 +169,7 @@ class RecordSettings(Settings):
 class DialplanSettings(Settings):
     """How typed numbers are read."""
 
-    country: Annotated[str, StringConstraints(pattern=r"^([A-Z]{2})?$")] = ""
+    country: Country = ""
     """Two letters (ISO 3166): national numbers become international ones (+…) before they are matched."""
 
 
@@ -261,7 +187,7 @@ class UserSettings(Settings):
     """Somebody who may log in and be called."""
 
     display: Line = ""
-    numbers: tuple[Line, ...] = ()
+    numbers: tuple[Number, ...] = ()
     """Numbers at which trunks may call this user, besides the name itself."""
 
 
@@ -272,35 +198,26 @@ class TrunkSettings(Settings):
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     """Default: 5060, 5061 for TLS."""
     transport: Literal["udp", "tcp", "tls"] = "udp"
-    user: Line = ""
+    user: User = ""
     password: str = Field(default="", repr=False)
     password_file: str = ""
-    allow: tuple[Annotated[str, StringConstraints(min_length=1, max_length=64)], ...]
+    allow: tuple[Rule, ...]
     """Prefixes of numbers ("+49"), whole names ("echo"), or "*" for everything."""
-    codecs: Annotated[tuple[CodecName, ...], Field(min_length=1)] = ("PCMU", "PCMA")
+    codecs: Codecs = ("PCMU", "PCMA")
     """Offered to the trunk in this order."""
     prefer: Literal["quality", "cpu"] = "quality"
     """quality: browsers speak Opus; cpu: they speak the trunk's G.711, so that nothing is transcoded."""
-    caller_id: Line = ""
+    caller_id: Caller = ""
     """User part of From; empty: the caller's own."""
     max_calls: Annotated[int, Field(ge=0)] = 30
     """Calls at once; 0 switches the cap off, as below."""
     max_calls_per_minute: Annotated[int, Field(ge=0)] = 120
     max_minutes_per_day: Annotated[float, Field(ge=0)] = 6000.0
 
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if self.password and self.password_file:
-            raise ValueError("expected only one of password and password_file")
-        if (self.password or self.password_file) and not self.user:
-            raise ValueError("a password needs user")
-        _check_file("password_file", self.password_file)
-        return self
-
     @property
     def secret(self) -> str:
         """The password itself."""
-        return _read_file(self.password_file).strip() if self.password_file else self.password
+        return read_secret(self.password_file) if self.password_file else self.password
 
     @property
     def sip_port(self) -> int:
@@ -335,6 +252,25 @@ class Config(Settings):
         return tuple(found.values()) or (NetworkSettings(),)
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What may be meant, but deserves a word: sentences for `webtrunk check`."""
+        return (*self._silent_trunks(), *self._doubtful_trunks())
+
+    def _silent_trunks(self) -> list[str]:
+        words = "allow is empty: nobody can call through it, it only brings calls"
+        return [f"trunk {name}: {words}." for name, trunk in self.trunk.items() if not trunk.allow]
+
+    def _doubtful_trunks(self) -> list[str]:
+        """From a loopback address no other machine can be reached, and a name may well be one."""
+        bind = self.networks[0].bind
+        if not is_loopback(bind):
+            return []
+        names = [name for name, trunk in self.trunk.items() if not is_address(trunk.host) and trunk.host != "localhost"]
+        words = f"SIP is bound to {bind}, a loopback address: unless {{host}} is this machine"
+        remedy = "put the network that reaches it first"
+        return [f"trunk {name}: {words.format(host=self.trunk[name].host)}, {remedy}." for name in names]
+
+    @property
     def trunk_rules(self) -> tuple[TrunkRule, ...]:
         """The trunks in order, for the dial plan."""
         return tuple(TrunkRule(name, trunk.allow) for name, trunk in self.trunk.items())
@@ -366,15 +302,26 @@ def load(path: Path) -> Config:
         ConfigError: With every mistake that was found.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text)
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
     except OSError as error:
         raise ConfigError(str(path), [Mistake(1, "", f"cannot be read: {error.strerror}")]) from error
     except UnicodeDecodeError as error:
         raise ConfigError(str(path), [Mistake(1, "", "is not UTF-8 text")]) from error
+    try:
+        document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(str(path), [_syntax_mistake(error)]) from error
+        line, words = configwords.of_syntax(str(error), text)
+        raise ConfigError(str(path), [Mistake(line, "", words)]) from error
     return check(document, text, str(path))
+
+
+_DEFAULTS: Final = {
+    "listen": ListenSettings().model_dump(),
+    "admin": AdminSettings().model_dump(),
+    "network": NetworkSettings().model_dump(),
+    "media": MediaSettings().model_dump(),
+    "sip": SipSettings().model_dump(),
+}
 
 
 def check(document: dict[str, Any], text: str, file: str) -> Config:
@@ -389,65 +336,14 @@ def check(document: dict[str, Any], text: str, file: str) -> Config:
     try:
         config = Config.model_validate(document)
     except ValidationError as error:
-        errors = error.errors(include_url=False)
-        mistakes = [_mistake(e["loc"], _words(dict(e)), lines) for e in errors if not _follows(e["loc"], errors)]
-    mistakes += [_mistake(location, words, lines) for location, words in _across(document)]
+        errors: list[dict[str, Any]] = [dict(e) for e in error.errors(include_url=False)]
+        mistakes = [
+            _mistake(e["loc"], configwords.of_error(e), lines) for e in errors if not _follows(e["loc"], errors)
+        ]
+    mistakes += [_mistake(location, words, lines) for location, words in across(document, _DEFAULTS)]
     if mistakes or config is None:
         raise ConfigError(file, mistakes)
     return config
-
-
-def _across(document: dict[str, Any]) -> list[tuple[Location, str]]:
-    """Rules that span sections; looked at in the raw document, so that mistakes elsewhere do not hide them."""
-    found: list[tuple[Location, str]] = []
-    listen, auth = _table(document, "listen"), _table(document, "auth")
-    host = str(listen.get("host", "127.0.0.1"))
-    if auth.get("mode") == "open" and not is_loopback(host):
-        found.append((("auth", "mode"), f"open works only while listen.host is a loopback address, and it is {host}"))
-    if "auth" in document and auth.get("mode", "jwt") == "jwt" and not is_loopback(host) and not listen.get("origins"):
-        found.append((("listen", "origins"), 'expected the origin of the page, e.g. ["https://phone.example.com"]'))
-    return found + _trunks_out_of_reach(document) + _shared_numbers(document)
-
-
-def _trunks_out_of_reach(document: dict[str, Any]) -> list[tuple[Location, str]]:
-    """SIP is bound to the first network: from a loopback address nothing can be sent to another machine."""
-    networks = document.get("network", [{}])
-    first = networks[0] if isinstance(networks, list) and networks else {}
-    bind = first.get("bind", "127.0.0.1") if isinstance(first, dict) else ""
-    if not isinstance(bind, str) or not is_loopback(bind):
-        return []
-    outside = [
-        (name, trunk["host"])
-        for name, trunk in _table(document, "trunk").items()
-        if isinstance(trunk, dict) and isinstance(trunk.get("host"), str) and _is_elsewhere(trunk["host"])
-    ]
-    if not outside:
-        return []
-    name, host = outside[0]
-    words = f"trunk {name} ({host}) cannot be reached from {bind}, a loopback address"
-    remedy = 'put the network that reaches it first, e.g. one with bind = "auto"'
-    location: Location = ("network", 0, "bind") if "bind" in first else ("trunk", name, "host")
-    return [(location, f"{words}: {remedy}")]
-
-
-def _is_elsewhere(host: str) -> bool:
-    """An address that is not on loopback; names are looked up later, by the SIP worker."""
-    try:
-        return not ipaddress.ip_address(host.strip()).is_loopback
-    except ValueError:
-        return False
-
-
-def _shared_numbers(document: dict[str, Any]) -> list[tuple[Location, str]]:
-    found: list[tuple[Location, str]] = []
-    owners: dict[str, str] = {}
-    for user, settings in _table(document, "user").items():
-        numbers = settings.get("numbers") if isinstance(settings, dict) else None
-        known = [number for number in numbers if isinstance(number, str)] if isinstance(numbers, list) else []
-        for number in (user, *known):
-            if (other := owners.setdefault(number.removeprefix("+").lower(), user)) != user:
-                found.append((("user", user, "numbers"), f"{number} belongs to user {other} already"))
-    return found
 
 
 def _follows(location: Location, errors: Sequence[Any]) -> bool:
@@ -455,33 +351,6 @@ def _follows(location: Location, errors: Sequence[Any]) -> bool:
     return any(len(e["loc"]) > len(location) and e["loc"][: len(location)] == location for e in errors)
 
 
-def _table(document: dict[str, Any], name: str) -> dict[str, Any]:
-    table = document.get(name, {})
-    return table if isinstance(table, dict) else {}
-
-
 def _mistake(location: Location, words: str, lines: dict[Location, int]) -> Mistake:
-    return Mistake(line_of(location, lines), ".".join(str(part) for part in location), words)
-
-
-_MESSAGES: Final = {
-    "missing": "is missing",
-    "string_pattern_mismatch": "has characters or a form that is not allowed here",
-    "too_short": "needs at least one entry",
-    "extra_forbidden": "is not a setting; check the spelling",
-}
-
-
-def _words(error: dict[str, Any]) -> str:
-    if error["type"] in _MESSAGES:
-        return _MESSAGES[error["type"]]
-    message = str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "expected")
-    given = error.get("input")
-    shown = isinstance(given, str | int | float | bool) and not {"password", "key"} & set(error["loc"])
-    return f"{message}, not {given!r}" if shown and "not " not in message else message
-
-
-def _syntax_mistake(error: tomllib.TOMLDecodeError) -> Mistake:
-    match = re.search(r"\(at line (\d+), column \d+\)", str(error))
-    line = int(match.group(1)) if match else 1
-    return Mistake(line, "", f"not valid TOML: {re.sub(r' [(]at .*[)]', '', str(error))}")
+    named = [str(part) for part in location if part != "[key]"]  # pydantic's mark of a wrong name of a table
+    return Mistake(line_of(location, lines), ".".join(named), words)

@@ -5,7 +5,8 @@ import pytest
 
 from call.dialplan import TrunkRule
 from gateway import config
-from gateway.config import Config, ConfigError, Mistake, check, is_loopback, load
+from gateway.addresses import is_loopback
+from gateway.config import Config, ConfigError, Mistake, check, load
 
 KEY = "k" * 40
 OPEN = '[auth]\nmode = "open"\n'
@@ -103,7 +104,7 @@ numbers = ["+100"]
         (7, "trunk.first.allow"),
         (8, "trunk.first.port"),
         (12, "trunk.second.codecs.0"),
-        (13, "network.0"),
+        (14, "network.0.bind"),
         (16, "network.1.bind"),
         (20, "user.bob.numbers"),
     ]
@@ -112,34 +113,35 @@ numbers = ["+100"]
 def test_report_has_file_line_key_and_what_was_expected() -> None:
     with pytest.raises(ConfigError) as caught:
         read(f"{OPEN}[session]\ngrace_s = -1\n")
-    assert str(caught.value) == "webtrunk.toml:4: session.grace_s: expected greater than or equal to 0, not -1"
+    assert str(caught.value) == "webtrunk.toml:4: session.grace_s: expected at least 0, not -1"
 
 
 @pytest.mark.parametrize(
     ("text", "line", "key", "words"),
     [
         ("", 1, "auth", "is missing"),
-        ('[auth]\nkey = "short"', 1, "auth", "at least 32 characters"),
+        ('[auth]\nkey = "short"', 2, "auth.key", "at least 32 characters"),
         ("[auth]\n", 1, "auth", "exactly one of key and key_file"),
-        (f'[auth]\nkey = "{KEY}"\nkey_file = "/x"', 1, "auth", "exactly one of key and key_file"),
-        ('[auth]\nkey_file = "/there/is/none"', 1, "auth", "cannot be read"),
+        (f'[auth]\nkey = "{KEY}"\nkey_file = "/x"', 3, "auth.key_file", "exactly one of key and key_file"),
+        ('[auth]\nkey_file = "/there/is/none"', 2, "auth.key_file", "/there/is/none cannot be read"),
         ('[auth]\nmode = "none"', 2, "auth.mode", "expected 'jwt' or 'open', not 'none'"),
         ('[auth]\nmode = "open"\n[listen]\nhost = "::"', 2, "auth.mode", "loopback"),
         (f'[auth]\nkey = "{KEY}"\n[listen]\nhost = "192.0.2.1"', 3, "listen.origins", "https://phone.example.com"),
         (f'{OPEN}[listen]\norigins = ["*"]', 4, "listen.origins", "exact origin"),
         (f'{OPEN}[listen]\norigins = ["https://a.example/"]', 4, "listen.origins", "exact origin"),
-        (f'{OPEN}[listen]\ntls_cert = "c.pem"', 3, "listen", "together"),
-        (f'{OPEN}[listen]\ntls_cert = "/no"\ntls_key = "/no"', 3, "listen", "tls_cert: there is no file /no"),
+        (f'{OPEN}[listen]\ntls_cert = "{__file__}"', 4, "listen.tls_cert", "needs tls_key beside it"),
+        (f'{OPEN}[sip]\nudp_port = 1\ntls_key = "{__file__}"', 5, "sip.tls_key", "needs tls_cert beside it"),
+        (f'{OPEN}[sip]\nudp_port = 1\ntls_ca = "/no"', 5, "sip.tls_ca", "there is no file /no"),
         (f'{OPEN}[admin]\nhost = "0.0.0.0"', 4, "admin.host", "loopback"),
         (f"{OPEN}[media]\nrtp_ports = [40000, 30000]", 4, "media.rtp_ports", "[first, last]"),
         (f"{OPEN}[media]\nrtp_ports = [80, 90]", 4, "media.rtp_ports", "1024"),
-        (f"{OPEN}[sip]\ntls_port = 5061", 3, "sip", "tls_port needs tls_cert and tls_key"),
-        (f'{OPEN}[dialplan]\ncountry = "Germany"', 4, "dialplan.country", "not allowed here"),
-        (f'{OPEN}[trunk.t]\nhost = "a b"\nallow = ["*"]', 4, "trunk.t.host", "not allowed here"),
+        (f"{OPEN}[sip]\ntls_port = 5061", 4, "sip.tls_port", "tls_port needs tls_cert and tls_key"),
+        (f'{OPEN}[dialplan]\ncountry = "Germany"', 4, "dialplan.country", "such as 'DE', not 'Germany'"),
+        (f'{OPEN}[trunk.t]\nhost = "a b"\nallow = ["*"]', 4, "trunk.t.host", "'a b' has ' '"),
         (f'{OPEN}[trunk.t]\nhost = "h"\nallow = "*"', 5, "trunk.t.allow", "expected"),
         (f'{OPEN}[trunk.t]\nhost = "h"\nallow = []\ncodecs = []', 6, "trunk.t.codecs", "at least one"),
-        (f'{OPEN}[trunk.t]\nhost = "h"\nallow = ["*"]\npassword = "p"', 3, "trunk.t", "needs user"),
-        (f'{OPEN}[trunk.t]\nhost = "h"\nallow = ["*"]\nuser = "a\\r\\nb"', 6, "trunk.t.user", "not allowed here"),
+        (f'{OPEN}[trunk.t]\nhost = "h"\nallow = ["*"]\npassword = "p"', 6, "trunk.t.password", "needs user"),
+        (f'{OPEN}[trunk.t]\nhost = "h"\nallow = ["*"]\nuser = "a\\r\\nb"', 6, "trunk.t.user", r"has '\r'"),
         (f'{OPEN}[trunk.t]\nhost = "h"\nallow = ["*"]\ncaller-id = "1"', 6, "trunk.t.caller-id", "not a setting"),
         (f"{OPEN}[trnk.t]\n", 3, "trnk", "not a setting"),
         (f"{OPEN}[user.bob]\n[user.Bob]\n", 4, "user.Bob.numbers", "belongs to user bob"),
@@ -176,6 +178,76 @@ def test_trunk_on_this_machine_or_by_name_is_fine_from_loopback() -> None:
     assert list(read(OPEN + trunks).trunk) == ["far", "named"]
 
 
+def test_wrong_value_hides_no_other_mistake_of_its_table() -> None:
+    found = mistakes(
+        """[auth]
+mode = "jwt"
+key = "short"
+kay = "typo"
+[listen]
+port = "x"
+tls_cert = "/no"
+[[network]]
+bind = "auto"
+advertise = "192.0.2.1"
+extra = 1
+[sip]
+udp_port = -1
+tls_port = 5061
+[trunk.t]
+host = "h"
+allow = ["*"]
+max_calls = -1
+password = "p"
+password_file = "/no"
+"""
+    )
+    assert [(m.line, m.key) for m in found] == [
+        (3, "auth.key"),
+        (4, "auth.kay"),
+        (6, "listen.port"),
+        (7, "listen.tls_cert"),
+        (7, "listen.tls_cert"),
+        (10, "network.0.advertise"),
+        (11, "network.0.extra"),
+        (13, "sip.udp_port"),
+        (14, "sip.tls_port"),
+        (18, "trunk.t.max_calls"),
+        (20, "trunk.t.password_file"),
+        (20, "trunk.t.password_file"),
+    ]
+
+
+def test_half_a_tls_pair_does_not_hide_that_its_file_is_missing() -> None:
+    words = [m.expected for m in mistakes(f'{OPEN}[listen]\ntls_cert = "/no.pem"')]
+    assert words == ["there is no file /no.pem", "needs tls_key beside it"]
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "content", "words"),
+    [
+        ("[auth]", "auth.key_file", b"\xff\x00" * 40, "is not UTF-8 text"),
+        ("[auth]", "auth.key_file", b"short\n", "must have at least 32 characters"),
+        (f'{OPEN}[trunk.t]\nhost = "h"\nallow = ["*"]\nuser = "u"', "trunk.t.password_file", b"\xff", "is not UTF-8"),
+        (f'{OPEN}[trunk.t]\nhost = "h"\nallow = ["*"]\nuser = "u"', "trunk.t.password_file", b"\n", "is empty"),
+    ],
+)
+def test_secret_file_that_holds_none_is_named(tmp_path: Path, table: str, key: str, content: bytes, words: str) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(content)
+    text = f'{table}\n{key.rpartition(".")[2]} = "{path}"\n'
+    found = only_mistake(text)
+    assert (found.line, found.key) == (text.count("\n"), key)
+    assert str(path) in found.expected
+    assert words in found.expected
+
+
+def test_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "webtrunk.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + OPEN.encode())
+    assert load(path).auth.mode == "open"
+
+
 def test_mistake_elsewhere_does_not_hide_a_shared_number() -> None:
     found = mistakes(f'{OPEN}[user.a]\nnumbers = ["1"]\n[user.b]\nnumbers = ["1"]\n[sip]\nudp_port = -1\n')
     assert [m.key for m in found] == ["user.b.numbers", "sip.udp_port"]
@@ -192,7 +264,10 @@ def test_mistyped_secret_is_not_repeated() -> None:
     ("content", "line", "words"),
     [
         (b'[auth]\nmode = "open\n', 2, "not valid TOML"),
-        (b"[auth]\nmode = 1\nmode = 2\n", 3, "not valid TOML"),
+        (b"[auth]\nmode = 1\nmode = 2\n", 3, "not valid TOML: this key or table is there already"),
+        (b"[auth]\nmode = 1\nmode = 2", 3, "not valid TOML: this key or table is there already"),
+        (b"[user.a]\n\n[user.a]\n", 3, "the table [user.a] is there already"),
+        (b"[auth]\n: open\n", 2, "expected a [table], a key = value or a # comment"),
         (b"\xff\xfe", 1, "is not UTF-8 text"),
     ],
 )
@@ -238,3 +313,11 @@ def test_auto_finds_the_default_route_or_falls_away(monkeypatch: pytest.MonkeyPa
     assert [network.public for network in Config.model_validate(document).networks] == ["127.0.0.1", "192.0.2.7"]
     monkeypatch.setattr(config, "default_route_address", lambda: "")
     assert [network.public for network in Config.model_validate(document).networks] == ["127.0.0.1"]
+
+
+def test_what_may_be_meant_is_remarked_not_refused() -> None:
+    trunks = '[trunk.in]\nhost = "127.0.0.1"\nallow = []\n[trunk.far]\nhost = "sip.example.com"\nallow = ["*"]\n'
+    silent, doubtful = read(OPEN + trunks).remarks
+    assert silent == "trunk in: allow is empty: nobody can call through it, it only brings calls."
+    assert doubtful.startswith("trunk far: SIP is bound to 127.0.0.1, a loopback address: unless sip.example.com is")
+    assert read(f'{OPEN}[[network]]\nbind = "192.0.2.1"\n{trunks}').remarks == (silent,)

@@ -1,0 +1,41 @@
+"""Addresses of this machine: what loopback is, and which address leads to the rest of the world."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+
+def is_address(text: str) -> bool:
+    """A literal IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a listener on `host`."""
+    return host == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def is_elsewhere(host: str) -> bool:
+    """A literal address that is not on loopback; a name may lead anywhere."""
+    return is_address(host) and not is_loopback(host)
+
+
+def is_unspecified(host: str) -> bool:
+    """0.0.0.0 or ::, every address of this machine."""
+    return is_address(host) and ipaddress.ip_address(host).is_unspecified
+
+
+def default_route_address() -> str:
+    """Our IPv4 address on the way to the rest of the world; "" without a route. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1 (RFC 5737)
+        except OSError:
+            return ""
+        address: str = probe.getsockname()[0]
+        return "" if is_loopback(address) else address

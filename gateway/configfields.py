@@ -1,0 +1,138 @@
+"""The kinds of values in a configuration: each is checked by itself, normalised, and says what it expected."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from call import dialplan
+from call.errors import UnknownDestination
+from gateway.addresses import is_address
+
+AUTO: Final = "auto"
+
+_NO_HOST: Final = re.compile(r"[^A-Za-z0-9.:_-]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_NO_USER: Final = re.compile(r"""[\x00-\x20\x7f"<>\\]""")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def _host(value: str) -> str:
+    if not value:
+        raise ValueError("expected a host name or an IP address, and it is empty")
+    if found := _NO_HOST.search(value):
+        raise ValueError(f"{value!r} has {found.group()!r}, which belongs in no host name or IP address")
+    if ":" in value and not is_address(value):
+        raise ValueError(f"expected a host name or an IP address, not {value!r}; a port has a key of its own")
+    return value
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError(f"{value!r} is no name: letters, digits, and after the first also . _ -")
+    return value
+
+
+def _line(value: str) -> str:
+    if found := _CONTROL.search(value):
+        raise ValueError(f"has a control character, {found.group()!r}")
+    return value
+
+
+def _user(value: str) -> str:
+    if found := _NO_USER.search(value):
+        raise ValueError(f"{value!r} has {found.group()!r}, which belongs in no user name of a trunk")
+    return value
+
+
+def _address(value: str) -> str:
+    if not is_address(value):
+        raise ValueError(f"expected an IP address, not {value!r}")
+    return value
+
+
+def _bind(value: str) -> str:
+    return value if value == AUTO else _address(value)
+
+
+def _advertise(value: str) -> str:
+    if value == AUTO:
+        raise ValueError("advertise is an IP address; only bind can be auto")
+    return _address(value) if value else value
+
+
+def _number(value: str) -> str:
+    try:
+        return dialplan.clean(value)
+    except UnknownDestination:
+        raise ValueError(f"{value!r} is neither a number nor a name that could be called") from None
+
+
+def _caller(value: str) -> str:
+    return _number(value) if value else value
+
+
+def _rule(value: str) -> str:
+    if value == "*":
+        return value
+    rule = _number(value)
+    if dialplan.is_number(rule) and rule.endswith("*") and rule[0] not in "*#":
+        raise ValueError(f"{value!r} fits no number: {rule.rstrip('*')!r} alone stands for all that begin with it")
+    return rule
+
+
+def _country(value: str) -> str:
+    # Its tables take a moment to load; most configurations name no country.
+    from phonenumbers import SUPPORTED_REGIONS
+
+    if value and value not in SUPPORTED_REGIONS:
+        raise ValueError(f"expected the two capital letters of a country (ISO 3166), such as 'DE', not {value!r}")
+    return value
+
+
+def _database(value: str) -> str:
+    """Never tells the URL: it may hold a password."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    if not value:
+        return value
+    try:
+        dialect = make_url(value).get_dialect()
+        dialect.import_dbapi()
+    except ArgumentError:
+        raise ValueError("expected a SQLAlchemy URL of a database it knows, such as sqlite:////var/calls.db") from None
+    except ImportError as error:
+        raise ValueError(f"this database needs the Python package {error.name}, which is not installed") from None
+    if dialect.is_async:
+        raise ValueError("this is an asynchronous driver; name the plain one, such as sqlite: or postgresql+psycopg:")
+    return value
+
+
+def _different(value: tuple[str, ...]) -> tuple[str, ...]:
+    for entry in value:
+        if value.count(entry) > 1:
+            raise ValueError(f"{entry!r} is there twice")
+    return value
+
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Host = Annotated[str, StringConstraints(max_length=253), AfterValidator(_host)]
+Name = Annotated[str, StringConstraints(max_length=64), AfterValidator(_name)]
+Line = Annotated[str, StringConstraints(max_length=256), AfterValidator(_line)]
+User = Annotated[str, StringConstraints(max_length=256), AfterValidator(_user)]
+"""Who we are to a trunk (the user part of our address, and the digest user name of RFC 8760)."""
+Address = Annotated[str, AfterValidator(_address)]
+Bind = Annotated[str, AfterValidator(_bind)]
+Advertise = Annotated[str, AfterValidator(_advertise)]
+Number = Annotated[str, AfterValidator(_number)]
+"""A number or name, as the dial plan compares them: without separators."""
+Caller = Annotated[str, AfterValidator(_caller)]
+Rule = Annotated[str, AfterValidator(_rule)]
+"""What may be called: prefix, name, or "*"."""
+Country = Annotated[str, AfterValidator(_country)]
+Database = Annotated[str, AfterValidator(_database)]
+CodecName = Literal["opus", "PCMU", "PCMA"]
+Codecs = Annotated[tuple[CodecName, ...], Field(min_length=1), AfterValidator(_different)]
