@@ -38,7 +38,7 @@ def table(calls: Sequence[Mapping[str, Any]]) -> str:
     """Calls, one a line."""
     if not calls:
         return "There are no calls yet."
-    rows = [_TITLES, *(_row(call) for call in calls)]
+    rows = [_TITLES, *(tuple(map(harmless, _row(call))) for call in calls)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     padded = ((cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join("  ".join(cells).rstrip() for cells in padded)
@@ -69,7 +69,12 @@ def page(call: Mapping[str, Any]) -> str:
     lines += [f"  codecs   {call['codecs']}"] if call["codecs"] else []
     lines += [_quality(leg, stats) for leg, stats in call["media"].items() if stats]
     lines += ["", "  Journal:"] + [_entry(entry) for entry in call["journal"]]
-    return "\n".join(lines)
+    return "\n".join(map(harmless, lines))
+
+
+def harmless(text: str) -> str:
+    """One line in which nothing commands the terminal: a stranger may have chosen the words."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _quality(leg: str, stats: Mapping[str, Any]) -> str:

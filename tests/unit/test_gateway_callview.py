@@ -61,6 +61,20 @@ def test_call_that_was_never_answered_says_so() -> None:
     assert "codecs" not in page
 
 
+def test_what_strangers_wrote_cannot_command_the_terminal() -> None:
+    wild = "\x1b[31mred\x07\r\n\x9b2J\u202e"
+    entry = {"at_ms": 1, "leg": "caller", "what": wild, "why": wild}
+    call = asdict(replace(CALL, user=wild, remote=wild, sentence=wild, hint=wild, codecs=wild, journal=(entry,)))
+    for shown in (callview.table([call]), callview.page(call)):
+        assert "red" in shown
+        assert all(line.isprintable() for line in shown.split("\n"))
+    assert len(callview.table([call]).split("\n")) == 2
+
+
+def test_names_in_any_script_stay_as_they_are() -> None:
+    assert callview.harmless("Zoë 王 “x” …") == "Zoë 王 “x” …"
+
+
 def test_greeting_of_the_demo_says_what_to_do() -> None:
     from gateway.app import Addresses
 
