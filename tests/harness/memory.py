@@ -16,6 +16,12 @@ def resident(pid: int) -> int:
     return int(found[1]) * 1024
 
 
-def resident_in_all(pids: set[int]) -> int:
-    """The same for several processes."""
-    return sum(map(resident, pids))
+def resident_by_name(pids: set[int]) -> dict[str, int]:
+    """The same for several Python processes, by module and process id."""
+    return {f"{module_of(pid)} {pid}": resident(pid) for pid in pids}
+
+
+def module_of(pid: int) -> str:
+    """The Python module that a process runs."""
+    words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return words[words.index("-m") + 1] if "-m" in words else words[0]
