@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable, Iterable
 
 from call.errors import TransportError
 from sip import dns
 from sip.trunk import is_address
+
+log = logging.getLogger("sip.names")
 
 LIFETIME_S = 60.0
 """How long an answer is used; getaddrinfo does not tell the record's own lifetime."""
@@ -68,3 +71,24 @@ class Names:
 
     async def _ask_servers(self, host: str) -> tuple[str, ...]:
         return dns.in_hosts_file(host, self._family) or await dns.lookup(host, self._nameservers, self._family)
+
+
+class KnownTrunks:
+    """Looks trunks up, and says once per change whose calls cannot be recognised."""
+
+    def __init__(self, names: Names) -> None:
+        """No trunk is in trouble so far."""
+        self._names = names
+        self._trouble: dict[str, str] = {}
+
+    async def look_up(self, trunk: str, host: str) -> None:
+        """Bring the addresses of a trunk up to date; never fails."""
+        try:
+            await self._names.lookup(host)
+        except TransportError as error:
+            if self._trouble.get(trunk) != str(error):
+                log.warning("calls from trunk %s are not recognised: %s", trunk, error)
+            self._trouble[trunk] = str(error)
+            return
+        if self._trouble.pop(trunk, ""):
+            log.info("the host name of trunk %s resolves again", trunk)

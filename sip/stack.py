@@ -20,7 +20,7 @@ from sip.flaws import Flaws
 from sip.gate import Gate
 from sip.legs import Legs
 from sip.messages import Start, Transport, TrunkAccount
-from sip.names import Names
+from sip.names import KnownTrunks, Names
 from sip.resolver import Resolver
 from sip.stacksettings import account_config, check_tls, endpoint_config, transport_config, transport_sentence
 from sip.strangers import Strangers
@@ -80,9 +80,11 @@ class PjLog(pj.LogWriter):
     def __init__(self, flaws: Flaws) -> None:
         pj.LogWriter.__init__(self)
         self._flaws = flaws
+        self.is_muted = False
+        """What fails now is told by an exception."""
 
     def write(self, entry: pj.LogEntry) -> None:
-        if not self._flaws.note_log(entry.msg) and entry.level <= 1:
+        if not self._flaws.note_log(entry.msg) and entry.level <= 1 and not self.is_muted:
             log.info("pjsip: %s", entry.msg.strip().split("\n")[0])
 
 
@@ -113,6 +115,7 @@ class PjStack:
         family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
         servers = [(server, DNS_PORT) for server in settings.nameservers]
         self.names = Names(self._loop.time, family, servers)
+        self._known_trunks = KnownTrunks(self.names)
         self._strangers = Strangers(self._loop.time)
         self.garbage, self.tls_flaws = Flaws(self._loop.time), Flaws(self._loop.time)
         self.garbage_from, self.note_garbage, self.flaw_of = self.garbage.of, self.garbage.note, self.tls_flaws.of
@@ -140,7 +143,8 @@ class PjStack:
         self.endpoint = Endpoint()
         self.endpoint.stack = self
         self.endpoint.libCreate()
-        self.endpoint.libInit(endpoint_config(self.settings, PjLog(self.garbage)))
+        self._pj_log = PjLog(self.garbage)
+        self.endpoint.libInit(endpoint_config(self.settings, self._pj_log))
         self._pj_loop = PjLoop(self._loop, self.endpoint)
         used = {account.transport for account in self.settings.trunks}
         self._open_transport("udp", self.settings.udp_port)
@@ -163,10 +167,13 @@ class PjStack:
             check_tls(self.settings)
         types = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
         family = pj.PJSIP_TRANSPORT_IPV6 if ":" in self.settings.bind else 0
+        self._pj_log.is_muted = True
         try:
             identity = self.endpoint.transportCreate(types[kind] + family, transport_config(self.settings, kind, port))
         except pj.Error as error:
             raise TransportError(transport_sentence(self.settings, kind, port, error.reason)) from None
+        finally:
+            self._pj_log.is_muted = False
         local = self.endpoint.transportGetInfo(identity).localName
         self.transports[kind] = (identity, trunk.split_source(local)[1])
 
@@ -182,10 +189,7 @@ class PjStack:
         """Keep the addresses of the trunks current: they say whose an incoming request is."""
         while True:
             for account in self.settings.trunks:
-                try:
-                    await self.names.lookup(account.host)
-                except TransportError as error:
-                    log.warning("calls from trunk %s are not recognised: %s", account.name, error)
+                await self._known_trunks.look_up(account.name, account.host)
             await asyncio.sleep(RESOLVE_TRUNKS_EVERY_S)
 
     def started(self) -> messages.Started:

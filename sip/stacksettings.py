@@ -105,5 +105,6 @@ def account_config(account: TrunkAccount, settings: Start, transport: int, port:
 def transport_sentence(settings: Start, kind: Transport, port: int, reason: str) -> str:
     """Why a port could not be opened, and what to do."""
     if "in use" in reason:
-        return f"SIP port {port} ({kind}) on {settings.bind} is taken by another program; stop it or set another port."
+        where = f"SIP port {port} ({kind}) on {settings.bind}"
+        return f"{where} is taken by another program; stop it or change `sip.{kind}_port`."
     return f"SIP over {kind} cannot start on {settings.bind} port {port}: {reason}."

@@ -9,7 +9,7 @@ import pytest
 
 from call.errors import TransportError
 from sip import dns, names
-from sip.names import Names
+from sip.names import KnownTrunks, Names
 
 
 class Clock:
@@ -81,3 +81,20 @@ async def test_configured_name_servers_are_asked_instead_of_the_system(
     known = Names(Clock(), socket.AF_INET, [("192.0.2.53", 53)])
     assert await known.lookup("pbx.example") == ("192.0.2.7",)
     assert await known.lookup("localhost") == ("127.0.0.1",)
+
+
+async def test_a_trunk_without_an_address_is_mentioned_once_until_that_changes(
+    answers: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    clock = Clock()
+    trunks = KnownTrunks(Names(clock))
+    answers += ["", "", "192.0.2.1", ""]
+    for _ in range(4):
+        await trunks.look_up("far", "pbx.example")
+        clock.now += names.LIFETIME_S
+    assert [(record.levelname, "trunk far" in record.message) for record in caplog.records] == [
+        ("WARNING", True),
+        ("INFO", True),
+        ("WARNING", True),
+    ]
