@@ -66,9 +66,15 @@ class Media(asyncio.DatagramProtocol):
         rtp, rtcp = _free_pair(bind, ports)
         media.port = rtp.getsockname()[1]
         loop = asyncio.get_running_loop()
-        for sock, protocol in ((rtp, lambda: media), (rtcp, asyncio.DatagramProtocol)):
-            transport, _ = await loop.create_datagram_endpoint(protocol, sock=sock)
-            media._transports.append(transport)
+        try:
+            for sock, protocol in ((rtp, lambda: media), (rtcp, asyncio.DatagramProtocol)):
+                transport, _ = await loop.create_datagram_endpoint(protocol, sock=sock)
+                media._transports.append(transport)
+        except asyncio.CancelledError:  # the call ended meanwhile, and nobody else knows of the sockets
+            media.close()
+            rtp.close()
+            rtcp.close()
+            raise
         return media
 
     def close(self) -> None:
