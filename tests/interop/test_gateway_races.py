@@ -6,21 +6,19 @@ names the test of every flow is in docs/sip-flows.md.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.harness.gateway import GatewayProcess, settings_for, trunk_to
-from tests.harness.pagelike import CHROMIUM_OFFER, PageCall, PageLike, page_at
+from tests.harness.pagelike import page_at
 from tests.harness.ports import free_port
-from tests.interop.sip_peer import Dialog, Message, Peer, sdp
+from tests.interop.race_scene import ANSWER, OTHER, Scene, heard_times
+from tests.interop.sip_peer import Peer, sdp
 
 pytestmark = pytest.mark.interop
 
-OFFER, ANSWER, OTHER = sdp(40000), sdp(50000), sdp(50002, codecs=(0, 101))
 TIMER_H_S = 32.0
 """64*T1: how long an ACK is waited for (RFC 3261 §17.2.1, §13.3.1.4)."""
 
@@ -33,49 +31,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess
     running.stop()
 
 
-@dataclass
-class Scene:
-    """A page on one side, the scripted peer on the other."""
-
-    gateway: GatewayProcess
-    page: PageLike
-    peer: Peer
-
-    async def called(self) -> tuple[PageCall, Message]:
-        """The page calls; the peer has its INVITE."""
-        call = await self.page.call_without_audio("sipp")
-        return call, await self.peer.request("INVITE")
-
-    async def talking(self) -> tuple[PageCall, Dialog]:
-        """The peer has answered the page."""
-        call, invite = await self.called()
-        self.peer.reply(invite, 200, "OK", body=ANSWER)
-        await self.peer.request("ACK")
-        await call.answered()
-        return call, self.peer.join(invite)
-
-    async def rings(self) -> tuple[PageCall, Dialog]:
-        """The peer calls; the page rings."""
-        dialog = self.peer.dial(self.gateway.sip_port, number="alice", body=OFFER)
-        _, call = await self.page.rings()
-        await dialog.response(180)
-        return call, dialog
-
-    async def accept(self, call: PageCall) -> None:
-        await self.page.send({"type": "call.accept", "call": call.name, "sdp": CHROMIUM_OFFER})
-
-    async def hang_up(self, call: PageCall) -> None:
-        await self.page.send({"type": "call.hangup", "call": call.name})
-
-    async def over(self, call: PageCall, cause: str) -> None:
-        """The page was told, the record says why, and nothing is left."""
-        assert (await call.ended())["cause"] == cause
-        status = await self.gateway.is_idle()
-        assert status["calls"] == 0, status
-        newest = (await asyncio.to_thread(self.gateway.ask, "calls?limit=1"))["calls"][0]
-        assert newest["cause"] == cause
-
-
 @pytest.fixture
 async def scene(gateway: GatewayProcess) -> AsyncIterator[Scene]:
     async with (
@@ -85,22 +40,11 @@ async def scene(gateway: GatewayProcess) -> AsyncIterator[Scene]:
         yield Scene(gateway, page, peer)
 
 
-def times(peer: Peer, start: str) -> int:
-    """How often such a datagram came, retransmissions included."""
-    return sum(data.startswith(start.encode()) for data in peer.raw)
-
-
-async def heard_times(peer: Peer, start: str, count: int, within_s: float = 8.0) -> None:
-    async with asyncio.timeout(within_s):
-        while times(peer, start) < count:
-            await peer.more()
-
-
 # --- many answers to one INVITE --------------------------------------------------------------------------------
 
 
 async def test_provisional_responses_of_every_kind(scene: Scene) -> None:
-    """RFC 3665 §3.2 and §3.3: 100, 180 twice, 183 with SDP, a second early dialog, and a 200 with other SDP."""
+    """100, 180 twice, 183 with SDP, an early dialog of another fork (RFC 5407 appendix E), its 200 with other SDP."""
     call, invite = await scene.called()
     for status, body, tag in ((100, "", ""), (180, "", "one"), (180, "", "one"), (183, ANSWER, "one")):
         scene.peer.reply(invite, status, body=body, tag=tag)
@@ -160,7 +104,7 @@ async def test_the_page_hangs_up_while_it_calls(scene: Scene, status: int | None
 
 
 async def test_a_200_that_crosses_our_cancel(scene: Scene) -> None:
-    """RFC 5407 §3.1.2: the call stands at the far end, so it gets ACK and BYE."""
+    """RFC 5407 §3.1.2 and appendix C, we are the caller: the call stands at the far end, so it gets ACK and BYE."""
     call, invite = await scene.called()
     scene.peer.reply(invite, 180, "Ringing")
     await call.until("call.progress")
@@ -224,7 +168,7 @@ async def test_the_peer_refuses(scene: Scene, before: int | None, final: int, ca
 
 
 async def test_the_peer_answers_and_hangs_up_at_once(scene: Scene) -> None:
-    """BYE on the heels of the 200, before our ACK (RFC 5407 §3.1.3)."""
+    """BYE on the heels of the 200, before our ACK: RFC 3261 §15 forbids it, and it happens."""
     call, invite = await scene.called()
     scene.peer.reply(invite, 200, "OK", body=ANSWER)
     await scene.peer.join(invite).bye()
@@ -243,7 +187,7 @@ async def test_the_peer_gives_up_ringing(scene: Scene) -> None:
 
 
 async def test_a_peer_that_ends_an_early_dialog_with_bye(scene: Scene) -> None:
-    """RFC 5407 §3.1.1, RFC 3261 §15.1.2: 200 to the BYE, 487 to the INVITE."""
+    """RFC 5407 appendix A, RFC 3261 §15.1.2: 200 to the BYE, 487 to the INVITE."""
     call, dialog = await scene.rings()
     await dialog.bye()
     await dialog.response(487)
@@ -252,7 +196,7 @@ async def test_a_peer_that_ends_an_early_dialog_with_bye(scene: Scene) -> None:
 
 
 async def test_a_cancel_that_crosses_our_200(scene: Scene) -> None:
-    """RFC 5407 §3.1.2 from the other side: it has no effect, the caller says ACK and BYE."""
+    """RFC 5407 §3.1.2, we are the callee: it has no effect, the caller says ACK and BYE."""
     call, dialog = await scene.rings()
     await scene.accept(call)
     await dialog.response(200)
@@ -312,10 +256,11 @@ async def test_their_requests_may_be_repeated(scene: Scene) -> None:
 
 
 async def test_an_ack_that_is_lost(scene: Scene) -> None:
-    """RFC 3261 §13.3.1.4: the 200 is repeated until the ACK comes."""
+    """RFC 3261 §13.3.1.4: the 200 is repeated until the ACK comes; so may the INVITE be (RFC 5407 §3.1.1)."""
     call, dialog = await scene.rings()
     await scene.accept(call)
     await dialog.response(200)
+    dialog.send_again()
     await heard_times(scene.peer, "SIP/2.0 200", 3)
     dialog.ack()
     await call.answered()
@@ -333,11 +278,22 @@ async def test_an_ack_that_never_comes(scene: Scene) -> None:
     await scene.gateway.is_idle()
 
 
+async def test_a_bye_that_crosses_our_200(scene: Scene) -> None:
+    """RFC 5407 §3.1.3 and §3.1.6: the caller hangs up, and its ACK comes after its BYE."""
+    call, dialog = await scene.rings()
+    await scene.accept(call)
+    await dialog.response(200)
+    await dialog.bye()
+    dialog.ack(cseq=1)
+    assert (await call.ended())["cause"] in ("hangup", "cancelled")
+    await scene.gateway.is_idle()
+
+
 # --- offers at the wrong moment ------------------------------------------------------------------------------------
 
 
 async def test_a_re_invite_before_the_answer_is_refused(scene: Scene) -> None:
-    """RFC 5407 §3.1.4, RFC 3261 §14.2: 491 or 500, and the call goes on."""
+    """RFC 3261 §14.2: 491 or 500, and the call goes on."""
     call, invite = await scene.called()
     scene.peer.reply(invite, 183, body=ANSWER)
     await call.until("call.progress")
@@ -366,6 +322,24 @@ async def test_a_second_invite_of_a_caller_who_waits_is_refused(scene: Scene) ->
     await scene.over(call, "hangup")
 
 
+async def test_a_re_invite_that_overtakes_its_ack(scene: Scene) -> None:
+    """RFC 5407 §3.1.4 and §3.1.5: the ACK was lost or is late; refused or served, the call goes on."""
+    call, dialog = await scene.rings()
+    await scene.accept(call)
+    await dialog.response(200)
+    dialog.send("INVITE", body=sdp(40000, version=2))
+    final = await scene.peer.heard(lambda m: m.status >= 200 and m.header("CSeq") == "2 INVITE")
+    assert final.status in (200, 491, 500)
+    if final.status == 200:
+        dialog.ack()
+    else:
+        dialog.ack_refusal()
+    dialog.ack(cseq=1)
+    await call.answered()
+    await dialog.bye()
+    await scene.over(call, "hangup")
+
+
 async def test_an_update_before_the_answer_moves_early_media(scene: Scene) -> None:
     """RFC 3311 §5.2: answered at once with our SDP."""
     call, invite = await scene.called()
@@ -382,7 +356,7 @@ async def test_an_update_before_the_answer_moves_early_media(scene: Scene) -> No
 
 
 async def test_a_bye_that_overtakes_the_answer_to_a_re_invite(scene: Scene) -> None:
-    """RFC 5407 §3.2.4: the peer asks for a hold and hangs up before it hears from us."""
+    """RFC 5407 appendix B: the peer asks for a hold and hangs up before it hears from us."""
     call, dialog = await scene.talking()
     dialog.send("INVITE", body=sdp(50000, direction="sendonly", version=2))
     await dialog.bye()
@@ -390,7 +364,7 @@ async def test_a_bye_that_overtakes_the_answer_to_a_re_invite(scene: Scene) -> N
 
 
 async def test_a_re_invite_that_comes_after_our_bye(scene: Scene) -> None:
-    """RFC 5407 §3.2.3: the dialog is over for us."""
+    """RFC 5407 §3.2.2: the dialog is over for us."""
     scene.peer.confirms = False
     call, dialog = await scene.talking()
     await scene.hang_up(call)
