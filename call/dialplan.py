@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -104,9 +105,16 @@ def _nothing_matches(destination: str, rules: Sequence[TrunkRule]) -> PolicyErro
 
 
 def find_user(number: str, numbers_of: Mapping[str, Sequence[str]]) -> str | None:
-    """The user whose name or one of whose numbers an incoming call is for; a leading plus is optional."""
-    wanted = number.removeprefix("+").lower()
+    """The user whose name or one of whose clean numbers an incoming call is for; a leading plus is optional."""
+    wanted = comparable(number)
     for user, numbers in numbers_of.items():
         if wanted == user.lower() or wanted in (n.removeprefix("+").lower() for n in numbers):
             return user
     return None
+
+
+def comparable(number: str) -> str:
+    """What two ways to write one number or name have in common; trunks send separators too (RFC 3966 §5.1.1)."""
+    with contextlib.suppress(UnknownDestination):
+        number = clean(number)
+    return number.removeprefix("+").lower()

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from call import dialplan
-from call.errors import UnknownDestination
 from gateway.addresses import is_elsewhere, is_loopback, is_unspecified
 from gateway.configfields import AUTO
 from gateway.configports import shared_ports
@@ -137,16 +136,8 @@ def _shared_numbers(document: Table) -> Iterator[Found]:
         numbers = settings.get("numbers")
         known = [number for number in numbers if isinstance(number, str)] if isinstance(numbers, list) else []
         for number in (user, *known):
-            if (other := owners.setdefault(_comparable(number), user)) != user:
+            if (other := owners.setdefault(dialplan.comparable(number), user)) != user:
                 yield ("user", user, "numbers"), f"{number} belongs to user {other} already"
-
-
-def _comparable(number: str) -> str:
-    """As `dialplan.find_user` compares them."""
-    try:
-        return dialplan.clean(number).removeprefix("+").lower()
-    except UnknownDestination:
-        return number
 
 
 def _secret_file(where: Location, table: Table, key: str, *, shortest: int) -> Iterator[Found]:

@@ -144,7 +144,18 @@ def test_numbers_are_digits_star_and_hash(text: str, is_one: bool) -> None:
 
 @pytest.mark.parametrize(
     ("number", "user"),
-    [("100", "alice"), ("alice", "alice"), ("Alice", "alice"), ("+49301", "bob"), ("49301", "bob"), ("102", None)],
+    [
+        ("100", "alice"),
+        ("alice", "alice"),
+        ("Alice", "alice"),
+        ("+49301", "bob"),
+        ("49301", "bob"),
+        ("+49-30-1", "bob"),
+        ("+49 (30) 1", "bob"),
+        ("102", None),
+        ("no such@one", None),
+        ("", None),
+    ],
 )
 def test_incoming_call_finds_its_user_by_name_or_number(number: str, user: str | None) -> None:
     assert find_user(number, {"alice": ["100"], "bob": ["+49301"]}) == user
