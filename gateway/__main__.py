@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import json
 import logging
 import sys
-import urllib.error
-import urllib.request
-from collections.abc import Callable
+import urllib.parse
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from call.errors import GatewayError
-from gateway import callview, config
+from call.errors import GatewayError, PeerError, TransportError
+from gateway import callview, config, localhttp
 from gateway.auth import make_token
 from gateway.config import Config
 
+if TYPE_CHECKING:
+    from gateway.records import Archive
+
 DEMO_CONFIG: Final = Path(__file__).parent.parent / "config" / "demo.toml"
 DEMO_TRUNK: Final = "demo"
-_DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""The admin listener is on this machine, whatever http_proxy says."""
+YEAR_S: Final = 366 * 24 * 3600.0
+ASK_S: Final = 10.0
+MAX_TEXT: Final = 64
 
 _config_option = click.option(
     "--config",
@@ -32,6 +37,20 @@ _config_option = click.option(
     envvar="WEBTRUNK_CONFIG",
     help="Configuration file (TOML). Default: webtrunk.toml here if there is one, else the demo's.",
 )
+
+
+def _seconds(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not 1 <= value <= YEAR_S:  # and so not a number is refused, too
+        raise click.BadParameter(f"expected seconds from 1 to {YEAR_S:.0f}, not {value}")
+    return value
+
+
+def _short(_: click.Context, parameter: click.Parameter, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    """Texts that the gateway takes from a token (gateway.auth)."""
+    for text in (value,) if isinstance(value, str) else value:
+        if len(text) > MAX_TEXT or not text.isprintable() or (parameter.required and not text.strip()):
+            raise click.BadParameter(f"expected up to {MAX_TEXT} printable characters, not {text!r}")
+    return value
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -70,29 +89,32 @@ def check(path: Path | None) -> None:
 
 @main.command()
 @_config_option
-@click.option("--user", required=True, help="Who logs in with it.")
-@click.option("--ttl", default=300.0, show_default=True, help="Seconds until it expires.")
-@click.option("--allow", multiple=True, help="A prefix or name that may be called; repeatable. Default: all.")
-@click.option("--caller-id", default="", help="Number to show to the called.")
-@click.option("--max-call", type=float, default=None, help="Longest call in seconds.")
-def token(path: Path | None, user: str, ttl: float, allow: tuple[str, ...], caller_id: str, max_call: float) -> None:
+@click.option("--user", required=True, callback=_short, help="Who logs in with it.")
+@click.option("--ttl", default=300.0, callback=_seconds, show_default=True, help="Seconds until it expires.")
+@click.option(
+    "--allow", multiple=True, callback=_short, help="A prefix or name that may be called; repeatable. Default: all."
+)
+@click.option("--caller-id", default="", callback=_short, help="Number to show to the called.")
+@click.option("--max-call", type=float, default=None, callback=_seconds, help="Longest call in seconds.")
+def token(
+    path: Path | None, user: str, ttl: float, allow: tuple[str, ...], caller_id: str, max_call: float | None
+) -> None:
     """Make a login token (JWT) with the key of the configuration."""
     auth = _load(path).auth
     if auth.mode != "jwt":
         _fail("This configuration has auth.mode = “open”, which needs no tokens.")
-    signed = make_token(
-        auth.secret, user, ttl_s=ttl, allow=allow or None, caller_id=caller_id, max_call_s=max_call or None
-    )
+    signed = make_token(auth.secret, user, ttl_s=ttl, allow=allow or None, caller_id=caller_id, max_call_s=max_call)
     click.echo(signed)
 
 
 @main.command()
 @_config_option
-@click.option("--limit", "-n", default=20, show_default=True, help="How many.")
+@click.option("--limit", "-n", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def calls(path: Path | None, limit: int, as_json: bool) -> None:
     """List live and past calls, the newest first."""
-    answer = _ask(_load(path), f"api/calls?limit={limit}")
+    settings = _load(path)
+    answer = _ask(settings, f"api/calls?limit={limit}", "calls") or _kept(settings, limit)
     click.echo(json.dumps(answer, indent=2) if as_json else callview.table(answer["calls"]))
 
 
@@ -102,9 +124,10 @@ def calls(path: Path | None, limit: int, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def call(path: Path | None, call_id: str, as_json: bool) -> None:
     """Show one call: how it went, its quality, its journal. The beginning of an id is enough."""
-    if not call_id.isalnum():
+    if not (call_id.isascii() and call_id.isalnum()):
         _fail("A call's id is made of letters and digits; `webtrunk calls` lists them.")
-    answer = _ask(_load(path), f"api/calls/{call_id}")
+    settings = _load(path)
+    answer = _ask(settings, f"api/calls/{urllib.parse.quote(call_id)}", "journal") or _kept_one(settings, call_id)
     click.echo(json.dumps(answer, indent=2) if as_json else callview.page(answer))
 
 
@@ -164,36 +187,49 @@ def _until_done(body: Callable[[], Any]) -> None:
         _fail(str(known[0]), known[0].hint)
 
 
-def _ask(settings: Config, path: str) -> Any:
-    """GET from the running gateway; past calls come from its database when it is not running."""
+def _ask(settings: Config, path: str, key: str) -> dict[str, Any] | None:
+    """The running gateway's answer, which has `key`; None if there is no such gateway."""
     host = f"[{settings.admin.host}]" if ":" in settings.admin.host else settings.admin.host
-    url = f"http://{host}:{settings.admin.port}/{path}"
+    where = f"{host}:{settings.admin.port}"
     try:
-        with _DIRECT.open(url, timeout=10) as response:
-            return json.load(response)
-    except urllib.error.HTTPError as error:
-        _fail(str(json.load(error).get("detail", error)))
-    except (urllib.error.URLError, TimeoutError):
+        status, answer = localhttp.ask(f"http://{where}/{path}", ASK_S)
+    except PeerError:
+        status, answer = 0, {}
+    except TransportError:
         click.echo("The gateway is not running; these are the calls that it kept.", err=True)
-        return _ask_database(settings, path)
+        return None
+    if status == 200 and key in answer:
+        return answer
+    if "title" in answer and "detail" in answer:  # RFC 9457
+        _fail(callview.harmless(str(answer["detail"])))
+    click.echo(
+        f"What answers at {where} (`admin.port`) is not this gateway; these are the calls that it kept.", err=True
+    )
+    return None
 
 
-def _ask_database(settings: Config, path: str) -> Any:
-    from dataclasses import asdict
+def _kept(settings: Config, limit: int) -> dict[str, Any]:
+    with _archive(settings) as archive:
+        return {"calls": [dataclasses.asdict(record) for record in archive.recent(limit)]}
 
-    from gateway.records import Archive
 
-    records = Archive(settings.records.resolved_url)
-    try:
-        if path.startswith("api/calls?"):
-            limit = int(path.partition("limit=")[2])
-            return {"calls": [asdict(record) for record in records.recent(limit)]}
-        record = records.find(path.removeprefix("api/calls/"))
-    finally:
-        records.close()
+def _kept_one(settings: Config, call_id: str) -> dict[str, Any]:
+    with _archive(settings) as archive:
+        record = archive.find(call_id)
     if record is None:
         _fail("There is no such call, or its beginning fits several.")
-    return asdict(record)
+    return dataclasses.asdict(record)
+
+
+@contextlib.contextmanager
+def _archive(settings: Config) -> Iterator[Archive]:
+    from gateway.records import Archive, locate
+
+    try:
+        with contextlib.closing(Archive(locate(settings.records))) as archive:
+            yield archive
+    except TransportError as error:
+        _fail(str(error), error.hint)
 
 
 def _fail(sentence: str, hint: str = "") -> NoReturn:

@@ -21,7 +21,7 @@ from gateway.demophone import DemoPhone
 from gateway.directory import Directory
 from gateway.listeners import Server, check_certificate, listen, listen_publicly
 from gateway.load import LoadWatch
-from gateway.records import Records
+from gateway.records import Records, locate
 from gateway.relays import Relays
 from gateway.routing import Router
 from gateway.site import make_site, own_origins
@@ -143,7 +143,7 @@ class _House:
     """The parts of one gateway, wired to each other."""
 
     def __init__(self, config: Config) -> None:
-        self.records = Records(config.records.resolved_url)
+        self.records = Records(locate(config.records))
         try:
             self.relays = _open_relays(config)
         except TransportError:

@@ -35,6 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from call.errors import TransportError
+from gateway.config import RecordSettings
 
 log = logging.getLogger(__name__)
 
@@ -99,10 +100,8 @@ class Archive:
         try:
             self._engine = self._open(url)
         except (SQLAlchemyError, ImportError, OSError) as error:
-            reason = str(getattr(error, "orig", None) or error)
-            raise TransportError(
-                f"The call records cannot be opened: {reason}.", hint="Check `records.url`."
-            ) from error
+            sentence = f"The call records cannot be opened: {_reason(error)}."
+            raise TransportError(sentence, hint="Check `records.url`.") from error
 
     def recent(self, limit: int = 50) -> list[CallRecord]:
         """The newest records, newest first; blocking."""
@@ -135,8 +134,11 @@ class Archive:
         return engine
 
     def _read(self, query: Select[Any], _wanted: Callable[[CallRecord], bool]) -> list[CallRecord]:
-        with self._engine.connect() as connection:
-            return [_record(row._mapping) for row in connection.execute(query)]
+        try:
+            with self._engine.connect() as connection:
+                return [_record(row._mapping) for row in connection.execute(query)]
+        except SQLAlchemyError as error:
+            raise TransportError(f"The call records cannot be read: {_reason(error)}.") from error
 
 
 class Records(Archive):
@@ -238,6 +240,24 @@ class Records(Archive):
             log.error("call records could not be written: %s", error)
             for row in rows:
                 log.error("lost record: %s", json.dumps(row))
+
+
+def locate(settings: RecordSettings) -> str:
+    """The URL of the database; the default one's folder is made.
+
+    Raises:
+        TransportError: It cannot be made.
+    """
+    try:
+        return settings.resolved_url
+    except OSError as error:
+        hint = "Set `records.url`, or XDG_STATE_HOME to a folder that can be written."
+        sentence = f"The folder for call records, {error.filename}, cannot be made: {error.strerror}."
+        raise TransportError(sentence, hint=hint) from error
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error)
 
 
 def _close_orphans(engine: Engine) -> None:

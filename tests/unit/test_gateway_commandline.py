@@ -1,12 +1,19 @@
 """The command line: what people read when something is in the way."""
 
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from gateway.__main__ import main
+from gateway.records import CallRecord, Records
 
+PAST = CallRecord("ab12", "outgoing", "alice", "echo", "demo", 1_000.0, ended_at=1_001.0, cause="busy")
 OPEN = '[auth]\nmode = "open"\n'
 
 
@@ -20,11 +27,15 @@ class Run:
 
     def __init__(self, directory: Path) -> None:
         self.file = directory / "webtrunk.toml"
-        records = f'[records]\nurl = "sqlite:///{directory}/records.sqlite"\n'
-        self.file.write_text(OPEN + records)
+        self.url = f"sqlite:///{directory}/records.sqlite"
+        self.file.write_text(f'{OPEN}[records]\nurl = "{self.url}"\n')
 
     def __call__(self, verb: str, *words: str) -> Result:
         return CliRunner().invoke(main, [verb, "-c", str(self.file), *words])
+
+    def keep(self, record: CallRecord) -> None:
+        with contextlib.closing(Records(self.url)) as records:
+            records.save(record)
 
     def add(self, text: str) -> None:
         self.file.write_text(self.file.read_text() + text)
@@ -42,3 +53,98 @@ def test_certificate_that_is_not_pem_is_told_before_anything_starts(run: Run, ve
 def test_authorities_that_are_not_pem_are_told(run: Run) -> None:
     run.add(f'[sip]\ntls_ca = "{run.file}"\n')
     assert "holds no certificates" in run("check").output
+
+
+class Stranger(BaseHTTPRequestHandler):
+    """Another program on the admin port."""
+
+    words = b""
+
+    def do_GET(self) -> None:
+        self.wfile.write(self.words)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@contextlib.contextmanager
+def stranger(words: bytes) -> Iterator[int]:
+    with HTTPServer(("127.0.0.1", 0), type("Speaking", (Stranger,), {"words": words})) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [b"HTTP/1.0 200 OK\r\n\r\n<html>", b"HTTP/1.0 404 No\r\n\r\nno", b"HTTP/1.0 200 OK\r\n\r\n{}", b"SSH-2.0-x\r\n"],
+)
+def test_another_program_on_the_admin_port_hides_no_kept_call(run: Run, words: bytes) -> None:
+    run.keep(PAST)
+    with stranger(words) as port:
+        run.add(f"[admin]\nport = {port}\n")
+        results = run("calls"), run("call", "ab")
+    for result in results:
+        assert result.exit_code == 0, result.output
+        assert "`admin.port`) is not this gateway" in result.output
+        assert "ab12" in result.output
+
+
+def test_kept_calls_are_shown_when_no_gateway_runs(run: Run) -> None:
+    run.keep(PAST)
+    run.add("[admin]\nport = 1\n")
+    result = run("calls")
+    assert "The gateway is not running" in result.output
+    assert "ab12" in result.output
+
+
+@pytest.mark.parametrize("call_id", ["é", "٣", "../status", ""])
+def test_what_is_no_id_is_told(run: Run, call_id: str) -> None:
+    result = run("call", call_id)
+    assert result.exit_code == 1
+    assert "letters and digits" in result.output
+
+
+@pytest.mark.parametrize("verb", ["calls", "run"])
+def test_state_folder_that_cannot_be_made_is_told(run: Run, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    run.file.write_text(f"{OPEN}[listen]\nport = 0\n[admin]\nport = {1 if verb == 'calls' else 0}\n")
+    monkeypatch.setenv("XDG_STATE_HOME", os.fspath(run.file))
+    result = run(verb)
+    assert result.exit_code == 1
+    assert "cannot be made: Not a directory" in result.output
+    assert "XDG_STATE_HOME" in result.output
+
+
+def test_records_that_cannot_be_read_are_told(run: Run) -> None:
+    (run.file.parent / "records.sqlite").write_text("this is no database" * 100)
+    run.add("[admin]\nport = 1\n")
+    result = run("calls")
+    assert result.exit_code == 1
+    assert "call records cannot be opened: file is not a database" in result.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--ttl", "nan"),
+        ("--ttl", "inf"),
+        ("--ttl", "-5"),
+        ("--ttl", "0"),
+        ("--max-call", "nan"),
+        ("--max-call", "-3"),
+        ("--user", ""),
+        ("--user", " "),
+        ("--user", "a" * 65),
+        ("--caller-id", "a\nb"),
+        ("--allow", "a" * 65),
+    ],
+)
+def test_token_that_could_not_be_used_is_not_made(run: Run, words: tuple[str, str]) -> None:
+    run.file.write_text(f'[auth]\nkey = "{"k" * 32}"\n')
+    given = words if words[0] == "--user" else ("--user", "alice", *words)
+    result = run("token", *given)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{words[0]}'" in result.output
+    assert run("token", "--user", "alice", "--max-call", "60").exit_code == 0
