@@ -84,6 +84,13 @@ export class Phone extends Emitter {
     this.call?.hangup();
   }
 
+  /** What Escape means: get rid of what is there, a caller, a call or a message. */
+  leave() {
+    if (!this.isBusy) this.say(null);
+    else if (this.call?.isIncoming) this.reject();
+    else this.hangup();
+  }
+
   /** @param {Call} call End the call on the line and take this one, which waits. */
   async swap(call) {
     this.waiting = [call, ...this.waiting.filter((each) => each !== call)];
@@ -123,7 +130,10 @@ export class Phone extends Emitter {
 
   /** @param {Call} call */
   #ring(call) {
-    if (!this.isBusy) return this.#put(call);
+    if (!this.isBusy) {
+      this.message = null; // It was about the call before.
+      return this.#put(call);
+    }
     this.waiting.push(call);
     call.on('state', () => call.isOver && this.#leaveQueue(call));
     if (this.call?.state === 'answered') this.#parts.tones.play('waiting');

@@ -5,7 +5,7 @@ import { SoundChoice } from './devices.js';
 import { element, make } from './elements.js';
 import { History } from './history.js';
 import { IdentityPanel } from './identity.js';
-import { Keypad } from './keypad.js';
+import { isEditable, Keypad } from './keypad.js';
 import { watchLeaving } from './leaving.js';
 import { Login } from './login.js';
 import { LevelMeter } from './meter.js';
@@ -78,12 +78,11 @@ class Softphone {
 
   async start() {
     this.phone.say(pageProblem());
-    this.#view.renderLine();
     const settings = await this.#settings();
     this.#view.title = settings.title;
     this.#showDemo(settings);
     this.#identity.show(settings);
-    if (settings.auth === 'jwt' && !this.#login.token) this.#identity.askForToken();
+    if (settings.auth === 'jwt' && !this.#login.token) this.#waitForToken();
     else this.#connect();
     if (!matchMedia('(pointer: coarse)').matches) this.#number.focus({ preventScroll: true });
   }
@@ -125,6 +124,11 @@ class Softphone {
       sentence: 'The gateway serves this page but refuses its connection.',
       hint: `Its operator may have to add ${location.origin} to listen.origins, or let the proxy pass WebSockets.`,
     });
+  }
+
+  #waitForToken() {
+    this.#view.renderLine();
+    this.#identity.askForToken();
   }
 
   #connect() {
@@ -230,6 +234,13 @@ class Softphone {
     for (const [id, action] of Object.entries(actions)) {
       element(id, HTMLButtonElement).addEventListener('click', action);
     }
+    addEventListener('keydown', (event) => this.#escape(event));
+  }
+
+  /** @param {KeyboardEvent} event Escape belongs first to whatever else is open: a dialog, a list, a half-typed word. */
+  #escape({ key, repeat, isComposing, defaultPrevented, target }) {
+    if (key !== 'Escape' || repeat || isComposing || defaultPrevented || document.querySelector('dialog[open]')) return;
+    if (!this.phone.isBusy || !isEditable(target)) this.phone.leave();
   }
 
   /** @param {Settings} settings */

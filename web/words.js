@@ -34,9 +34,9 @@ export function lineInWords(line, who) {
     case 'offline':
       return 'Gateway not reachable, trying again…';
     case 'refused':
+    case 'closed':
       return 'Not logged in';
     case 'connecting':
-    case 'closed':
       return 'Connecting…';
   }
 }

@@ -187,7 +187,7 @@ class Page:
                 for name in list(self.calls):
                     await self.hung_up(name)
             case _:
-                await self.send(wire.Error("unexpected", f"{message.type} makes no sense now."))
+                await self.send(wire.Error("refused", f"{message.type} makes no sense now."))
 
     async def hung_up(self, name: str) -> None:
         call = self.calls.get(name)
@@ -215,7 +215,7 @@ class FakeGateway:
         hello = wire.decode(await socket.recv())
         assert isinstance(hello, wire.Hello)
         if self.auth == "jwt" and hello.token != "good":
-            error = wire.Error("token-expired", "The token has expired.", "Ask the operator for a new one.")
+            error = wire.Error("unauthorized", "The token has expired.", "Ask the operator for a new one.")
             await socket.send(wire.encode(error))
             await socket.close(1008)
             return

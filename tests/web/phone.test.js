@@ -127,6 +127,37 @@ test('an incoming call rings until it is accepted', async () => {
   assert.deepEqual(session.types(), ['call.accept', 'call.hangup']);
 });
 
+test('what was said about the call before is gone when the next one rings', async () => {
+  await phone.dial('callback');
+  await phone.call.receive(endedBy('hangup'));
+  assert.equal(phone.message.sentence, 'hangup.');
+  session.ring('callback');
+  assert.equal(phone.message, null);
+});
+
+test('a second caller does not take away what is said about the call on the line', async () => {
+  await phone.dial('echo');
+  phone.say({ sentence: 'No sound.', hint: '' });
+  session.ring('bob');
+  assert.equal(phone.message.sentence, 'No sound.');
+});
+
+test('Escape gives up, hangs up, refuses, and closes a message', async () => {
+  await phone.dial('echo');
+  phone.leave();
+  assert.equal(phone.call.ending.cause, 'cancelled');
+  await phone.dial('echo');
+  await phone.call.receive(answered);
+  phone.leave();
+  assert.equal(phone.call.state, 'ended');
+  assert.notEqual(phone.message, null);
+  phone.leave();
+  assert.equal(phone.message, null);
+  session.ring('bob');
+  phone.leave();
+  assert.deepEqual(session.types(), ['call.start', 'call.hangup', 'call.start', 'call.hangup', 'call.reject']);
+});
+
 test('a caller who gives up is a missed call', async () => {
   const call = session.ring('bob');
   await call.receive(endedBy('cancelled'));

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fake_gateway import FakeGateway
 from playwright.async_api import Page, async_playwright
 
-SIZES = {"phone": (390, 844), "desktop": (1280, 800)}
+SIZES = {"phone": (390, 844), "desktop": (1280, 800), "small": (320, 568), "landscape": (844, 390)}
 FLAGS = [
     "--no-sandbox",
     "--use-fake-ui-for-media-stream",

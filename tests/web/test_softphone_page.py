@@ -187,6 +187,21 @@ async def test_an_incoming_call_does_not_take_the_focus_from_who_types(house: Ho
     await expect(page.get_by_test_id("user")).to_be_focused()
 
 
+async def test_escape_ends_a_call_but_not_for_who_types_elsewhere(house: House) -> None:
+    page = await house.tab()
+    await dial(page, "echo")
+    await state(page, "answered")
+    await page.get_by_test_id("user").focus()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_test_id("hangup")).to_be_visible()
+    await page.get_by_test_id("hangup").focus()
+    await page.keyboard.press("Escape")
+    await state(page, "ended")
+    await expect(page.get_by_test_id("message")).to_have_text("You hung up.")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_test_id("message")).to_be_hidden()
+
+
 async def test_a_second_caller_waits_and_can_be_taken(house: House) -> None:
     page = await house.tab()
     await dial(page, "echo")
@@ -250,6 +265,13 @@ async def test_another_name_logs_in_again(house: House) -> None:
 
 
 @pytest.mark.parametrize("house", ["jwt"], indirect=True)
+async def test_a_page_without_a_token_does_not_pretend_to_connect(house: House) -> None:
+    page = await house.tab(is_online=False)
+    await expect(page.locator("#login")).to_be_visible()
+    await expect(page.locator("#line-text")).to_have_text("Not logged in")
+
+
+@pytest.mark.parametrize("house", ["jwt"], indirect=True)
 async def test_a_refused_token_is_asked_for_again(house: House) -> None:
     page = await house.tab("#token=bad", is_online=False)
     assert "token" not in page.url
@@ -298,3 +320,36 @@ async def test_nothing_sticks_out_at_any_width(house: House, width: int) -> None
     await dial(page, "x" * 120)
     await state(page, "answered")
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("size", [(844, 390), (667, 375), (812, 340)], ids=str)
+async def test_a_phone_on_its_side_shows_keys_and_button_without_scrolling(house: House, size: tuple[int, int]) -> None:
+    page = await house.tab()
+    await page.set_viewport_size({"width": size[0], "height": size[1]})
+    await expect(page.get_by_test_id("call")).to_be_in_viewport(ratio=1)
+    for key in ("1", "3", "star", "hash"):
+        await expect(page.get_by_test_id(f"key-{key}")).to_be_in_viewport(ratio=1)
+    await dial(page, "echo")
+    await state(page, "answered")
+    await expect(page.get_by_test_id("hangup")).to_be_in_viewport(ratio=1)
+    await expect(page.get_by_test_id("key-hash")).to_be_in_viewport(ratio=1)
+    await page.get_by_test_id("hangup").click()
+    await house.control("ring?from=bob&display=Bob")
+    await expect(page.get_by_test_id("accept")).to_be_in_viewport(ratio=1)
+
+
+async def test_the_placeholder_fits_on_a_narrow_phone(house: House) -> None:
+    page = await house.tab()
+    await page.set_viewport_size({"width": 320, "height": 568})
+    spare = await page.evaluate(
+        """() => {
+          const field = document.getElementById('number');
+          const style = getComputedStyle(field);
+          const pen = new OffscreenCanvas(1, 1).getContext('2d');
+          pen.font = style.font;
+          const room = field.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+          return room - pen.measureText(field.placeholder).width;
+        }"""
+    )
+    assert spare > 0
+    await expect(page.get_by_test_id("call")).to_be_in_viewport(ratio=1)
