@@ -225,6 +225,7 @@ class DialogCall(pj.Call):
         self._follow(prm.e, message)
         if info.state == pj.PJSIP_INV_STATE_CONNECTING and message and message.status:
             self._accepted_by = message
+            self.desk.later(self._judge_answer, 488)  # pjsip negotiates after this callback
         elif info.state == pj.PJSIP_INV_STATE_CONFIRMED:
             self._confirmed(message)
         elif info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
@@ -241,8 +242,16 @@ class DialogCall(pj.Call):
         if sdp:
             self.tell(messages.Answered(self.leg, sdp, headers))
             return
-        self.desk.legs.disconnected(self, endings.LastWords(488, "", None, was_accepted=True))
+        self._unusable()
         self.desk.later(self.discard, 488)
+
+    def _judge_answer(self, status: int) -> None:
+        """pjsip sends BYE for a 2xx without usable SDP: the leg is over now, whenever that is answered."""
+        if not self._is_over and not self._is_confirmed and not self.activeRemoteSdp():
+            self._unusable()
+
+    def _unusable(self) -> None:
+        self.desk.legs.disconnected(self, endings.LastWords(488, "", None, was_accepted=True))
 
     def _disconnected(self, info: pj.CallInfo, message: siptext.SipText | None) -> None:
         self._is_over = True

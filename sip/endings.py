@@ -12,7 +12,7 @@ from sip.siptext import SipText
 AUTH_STATUSES: Final = frozenset({401, 407})
 _PLAIN: Final = {
     "End of file": "It closed the connection without an answer.",
-    "Connection refused": "Nothing listens there.",
+    "Connection refused": "Nothing listens there (connection refused).",
     "Connection reset by peer": "It broke the connection.",
     "Invalid argument": "SIP is bound to a loopback address, which leads to no other machine.",
 }
@@ -61,7 +61,7 @@ def _auth_detail(has_credentials: bool) -> str:
 
 def _by_fault(leg: str, words: LastWords) -> Ended:
     if words.was_accepted:
-        detail = "The call was answered without SDP, or with SDP that does not fit our offer."
+        detail = "It answered without SDP, or with SDP that does not fit our offer."
         return Ended(leg=leg, by="fault", status=488, fault="media", detail=detail)
     fault: Fault = "timeout" if words.status in (0, 408) else "transport"
     status = 408 if fault == "timeout" else 503

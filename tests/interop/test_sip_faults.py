@@ -197,6 +197,19 @@ async def test_a_broken_sdp_answer_ends_the_call_with_words(peer: Peer) -> None:
         assert (ended.by, ended.fault) == ("fault", "media")
 
 
+@pytest.mark.parametrize("body", ["", "v=0\r\nthis is not SDP\r\n"], ids=["none", "broken"])
+async def test_an_unusable_answer_ends_the_call_though_nobody_answers_our_bye(peer: Peer, body: str) -> None:
+    peer.confirms = False
+    async with line_to(peer) as gateway:
+        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
+        peer.reply(await peer.request("INVITE"), 200, "OK", body=body)
+        ended = await gateway.expect(Ended)
+        assert (ended.by, ended.status, ended.fault) == ("fault", 488, "media")
+        bye = await peer.request("BYE")
+        peer.reply(bye, 200, "OK")
+        await gateway.calls_left(0)
+
+
 async def test_an_unknown_trunk_is_refused(peer: Peer) -> None:
     async with line_to(peer) as gateway:
         gateway.agent.post(Invite("a1", "nowhere", "4711", OFFER))
