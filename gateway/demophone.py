@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import sys
 from typing import Final, Self
 
 from call.errors import TransportError
 from gateway.config import Config, TrunkSettings
+
+log = logging.getLogger(__name__)
 
 READY: Final = b"demo phone ready"
 READY_S: Final = 20.0
@@ -25,7 +29,8 @@ class DemoPhone:
             *("--gateway", f"{network.public}:{settings.sip.udp_port}"),
         )
         self._process: asyncio.subprocess.Process | None = None
-        self._reader: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._is_ending = False
 
     async def __aenter__(self) -> Self:
         """Start it and wait until it can be called.
@@ -40,13 +45,14 @@ class DemoPhone:
             *self._arguments,
             stdout=asyncio.subprocess.PIPE,
             stdin=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for the gateway, which ends calls before it ends the phone
         )
         assert self._process.stdout is not None
         try:
             async with asyncio.timeout(READY_S):
                 while line := await self._process.stdout.readline():
                     if line.startswith(READY):
-                        self._reader = asyncio.create_task(_pass_on(self._process.stdout))
+                        self._watch = asyncio.create_task(self._attend(self._process, self._process.stdout))
                         return self
         except TimeoutError:
             pass
@@ -56,16 +62,26 @@ class DemoPhone:
     async def __aexit__(self, *_: object) -> None:
         """Let it hang up and end."""
         assert self._process is not None
+        self._is_ending = True
         if self._process.returncode is None:
-            self._process.terminate()
+            with contextlib.suppress(ProcessLookupError):  # killed a moment ago
+                self._process.terminate()
             try:
                 async with asyncio.timeout(STOP_S):
                     await self._process.wait()
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()
-        if self._reader is not None:
-            await self._reader
+        if self._watch is not None:
+            await self._watch
+
+    async def _attend(self, process: asyncio.subprocess.Process, stdout: asyncio.StreamReader) -> None:
+        """Pass on what it says; and when it is gone before its time, say that."""
+        await _pass_on(stdout)
+        returncode = await process.wait()
+        if not self._is_ending:
+            fate = f"was killed by signal {-returncode}" if returncode < 0 else f"ended with exit status {returncode}"
+            log.error("The demo phone %s: it answers no call until `webtrunk demo` is started again.", fate)
 
 
 async def _pass_on(stdout: asyncio.StreamReader) -> None:

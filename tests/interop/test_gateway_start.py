@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,3 +29,24 @@ def test_second_start_says_that_it_runs_already_and_where(gateway: GatewayProces
     assert f"webtrunk is running already: {gateway.page_url}" in second.lines
     assert "demo phone" not in second.log
     assert "pjsip" not in second.log
+
+
+def test_demo_phone_that_is_killed_is_missed_in_the_log(gateway: GatewayProcess) -> None:
+    os.kill(demo_phone_of(gateway), signal.SIGKILL)
+    line = gateway.program.wait_for("demo phone was killed by signal 9")
+    assert "ERROR" in line.string
+    assert "started again" in line.string
+
+
+def test_demo_phone_that_ends_with_the_gateway_at_ctrl_c_is_not_missed(tmp_path: Path) -> None:
+    gateway = GatewayProcess(tmp_path, demo_settings(tmp_path), demo=True)
+    os.killpg(gateway.program.pid, signal.SIGINT)  # Ctrl-C
+    assert gateway.program.wait() == 0
+    assert "demo phone was" not in gateway.program.log
+    assert "demo phone ended" not in gateway.program.log
+
+
+def demo_phone_of(gateway: GatewayProcess) -> int:
+    family = gateway.program.descendants()
+    (phone,) = (pid for pid in family if b"\0-m\0demo\0" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    return phone
