@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.records import Archive
 
 DEMO_CONFIG: Final = Path(__file__).parent.parent / "config" / "demo.toml"
+HERE: Final = Path("webtrunk.toml")
 DEMO_TRUNK: Final = "demo"
 YEAR_S: Final = 366 * 24 * 3600.0
 ASK_S: Final = 10.0
@@ -64,7 +65,9 @@ def main() -> None:
 @click.option("--verbose", "-v", is_flag=True, help="Log more.")
 def run(path: Path | None, verbose: bool) -> None:
     """Run the gateway."""
-    _run(_load(path), verbose=verbose)
+    settings = _load(path)
+    click.echo(_which(path))
+    _run(settings, verbose=verbose)
 
 
 @main.command()
@@ -72,7 +75,9 @@ def run(path: Path | None, verbose: bool) -> None:
 @click.option("--verbose", "-v", is_flag=True, help="Log more.")
 def demo(path: Path, verbose: bool) -> None:
     """Run the gateway with the demo phone: a real SIP phone on this machine to call."""
-    _run(_load(path), verbose=verbose, demo=True)
+    settings = _load(path)
+    click.echo(f"Configuration: {path}")
+    _run(settings, verbose=verbose, demo=True)
 
 
 @main.command()
@@ -80,6 +85,7 @@ def demo(path: Path, verbose: bool) -> None:
 def check(path: Path | None) -> None:
     """Check a configuration file and say what it sets up."""
     settings = _load(path)
+    click.echo(_which(path))
     _check_files(settings)
     for name, trunk in settings.trunk.items():
         click.echo(f"trunk {name}: {trunk.transport} {trunk.host}:{trunk.sip_port}, allows {', '.join(trunk.allow)}")
@@ -131,12 +137,24 @@ def call(path: Path | None, call_id: str, as_json: bool) -> None:
     click.echo(json.dumps(answer, indent=2) if as_json else callview.page(answer))
 
 
+def _chosen(path: Path | None) -> Path:
+    return path or (HERE if HERE.exists() else DEMO_CONFIG)
+
+
+def _which(path: Path | None) -> str:
+    """Which file is used, and why if nobody named it."""
+    chosen = _chosen(path)
+    if path is None and chosen == DEMO_CONFIG:
+        return (
+            f"There is no {HERE} in this directory, so this is the demo's configuration: {chosen}\n"
+            "The demo phone comes with `webtrunk demo` only."
+        )
+    return f"Configuration: {chosen}"
+
+
 def _load(path: Path | None) -> Config:
-    if path is None:
-        here = Path("webtrunk.toml")
-        path = here if here.exists() else DEMO_CONFIG
     try:
-        return config.load(path)
+        return config.load(_chosen(path))
     except GatewayError as error:
         _fail(str(error))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from gateway.__main__ import main
+from gateway.__main__ import DEMO_CONFIG, main
 from gateway.records import CallRecord, Records
 
 PAST = CallRecord("ab12", "outgoing", "alice", "echo", "demo", 1_000.0, ended_at=1_001.0, cause="busy")
@@ -48,6 +48,25 @@ def test_certificate_that_is_not_pem_is_told_before_anything_starts(run: Run, ve
     assert result.exit_code == 1
     assert f"{run.file} cannot be used for TLS" in result.output
     assert f"`{section}.tls_cert`" in result.output
+
+
+def test_file_that_was_used_is_named(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert f"Configuration: {run.file}\n" in run("check").output
+    monkeypatch.chdir(tmp_path)
+    assert "Configuration: webtrunk.toml\n" in CliRunner().invoke(main, ["check"]).output
+
+
+@pytest.mark.parametrize("verb", ["check", "run"])
+def test_demo_configuration_that_nobody_asked_for_is_announced(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, verb: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("gateway.__main__._run", lambda *_, **__: None)
+    result = CliRunner().invoke(main, [verb])
+    assert result.exit_code == 0
+    assert "There is no webtrunk.toml" in result.output
+    assert str(DEMO_CONFIG) in result.output
+    assert "`webtrunk demo`" in result.output
 
 
 def test_authorities_that_are_not_pem_are_told(run: Run) -> None:
