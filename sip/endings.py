@@ -91,6 +91,12 @@ def malformed(leg: str, flaw: str) -> Ended:
     return Ended(leg=leg, by="fault", status=502, fault="malformed", detail=detail)
 
 
+def refused_by_pjsip(leg: str, *, demands: bool) -> Ended:
+    """An INVITE that pjsip refused before anybody else saw it."""
+    detail = "Its INVITE demands what we do not have." if demands else "The SDP of its INVITE cannot be read."
+    return Ended(leg=leg, by="fault", status=400, fault="media", detail=detail)
+
+
 def with_detail(event: Ended, detail: str) -> Ended:
     """The same end, with better words."""
     return replace(event, detail=detail)

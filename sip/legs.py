@@ -104,11 +104,21 @@ class Legs:
     def incoming(self, dialog: Dialog, source: str, message: siptext.SipText) -> None:
         """An INVITE from a trunk."""
         self._dialogs[dialog.leg] = dialog
+        self._announce(dialog.leg, dialog.trunk, source, message)
+
+    def unusable(self, account: TrunkAccount, source: str, message: siptext.SipText) -> None:
+        """An INVITE from a trunk that pjsip refused by itself: the gateway shall know of the call."""
+        leg = self.next_incoming()
+        self._dialogs[leg] = None
+        self._announce(leg, account, source, message)
+        self.tell(endings.refused_by_pjsip(leg, demands=message.sdp is None or bool(message.first("require"))))
+
+    def _announce(self, leg: str, account: TrunkAccount, source: str, message: siptext.SipText) -> None:
         display, uri = siptext.name_addr(message.first("from"))
         self._emit(
             messages.Incoming(
-                leg=dialog.leg,
-                trunk=dialog.trunk.name,
+                leg=leg,
+                trunk=account.name,
                 number=siptext.printable(siptext.request_user(message)),
                 from_user=siptext.printable(siptext.uri_user(uri)),
                 from_display=siptext.printable(display),

@@ -126,6 +126,8 @@ class PjStack:
         self.lines: dict[str, TrunkLine] = {}
         self.transports: dict[Transport, tuple[int, int]] = {}
         """pjsua's transport id and the port."""
+        self._awaited: set[str] = set()
+        """Branches of INVITEs that pjsua has not told of yet."""
         self.is_stopping = False
 
     def open(self) -> None:
@@ -261,9 +263,26 @@ class PjStack:
             return -1
         if self.is_stopping:
             return 503
+        if method == "INVITE":
+            self._await_call(rdata)
         if method in ("INVITE", "ACK", "CANCEL", "BYE", "PRACK", "UPDATE"):
             return 0
         return 200 if method == "OPTIONS" else 405
+
+    def _await_call(self, rdata: pj.SipRxData) -> None:
+        """pjsua refuses an INVITE that it cannot read before it tells: notice that no call came of it."""
+        line, message, source = self.line_of(rdata), siptext.parse(rdata.wholeMsg), rdata.srcAddress
+        if line is None or siptext.tag(message.first("to")):
+            return
+        account = line.trunk
+
+        def judge() -> None:
+            if message.branch in self._awaited:
+                self._awaited.discard(message.branch)
+                self.legs.unusable(account, source, message)
+
+        self._awaited.add(message.branch)
+        self._loop.call_soon(judge)
 
     def incoming(self, prm: pj.OnIncomingCallParam) -> None:
         """An INVITE that the gate let through."""
@@ -271,6 +290,7 @@ class PjStack:
         if line is None:
             return  # the trunk's name has just changed its addresses; pjsua2 answers 500
         message = siptext.parse(prm.rdata.wholeMsg)
+        self._awaited.discard(message.branch)
         dialog = DialogCall(self, line, line.trunk, self.legs.next_incoming(), prm.callId)
         dialog.has_offer = message.sdp is not None
         dialog.trace.received(message)

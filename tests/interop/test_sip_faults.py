@@ -210,6 +210,28 @@ async def test_an_unusable_answer_ends_the_call_though_nobody_answers_our_bye(pe
         await gateway.calls_left(0)
 
 
+@pytest.mark.parametrize(
+    ("headers", "body", "status", "words"),
+    [
+        ((), "v=0\r\nthis is not SDP\r\n", 400, "cannot be read"),
+        (("Require: telepathy",), ANSWER, 420, "demands"),
+        (("Content-Type: text/plain",), "hello", 415, "demands"),
+    ],
+    ids=["sdp", "require", "type"],
+)
+async def test_an_invite_that_pjsip_refuses_is_told_nevertheless(
+    peer: Peer, headers: tuple[str, ...], body: str, status: int, words: str
+) -> None:
+    async with line_to(peer) as gateway:
+        dialog = peer.dial(gateway.port, "4711", headers, body)
+        await dialog.response(status)
+        incoming = await gateway.expect(Incoming)
+        assert (incoming.trunk, incoming.number) == ("peer", "4711")
+        ended = await gateway.expect(Ended)
+        assert (ended.leg, ended.status, ended.fault) == (incoming.leg, 400, "media")
+        assert words in ended.detail
+
+
 async def test_an_unknown_trunk_is_refused(peer: Peer) -> None:
     async with line_to(peer) as gateway:
         gateway.agent.post(Invite("a1", "nowhere", "4711", OFFER))

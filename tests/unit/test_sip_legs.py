@@ -234,3 +234,13 @@ async def test_escape_sequences_of_a_caller_are_made_harmless(desk: Desk) -> Non
     assert isinstance(event, messages.Incoming)
     assert (event.number, event.from_user) == ("\ufffd[31mred", "a\ufffd[2Jb")
     assert (event.from_display, event.call_id) == ("A\ufffd]0;x\ufffdnn", "c\ufffdd")
+
+
+async def test_a_call_that_pjsip_refused_comes_and_ends_and_its_release_is_harmless(desk: Desk) -> None:
+    invite = "INVITE sip:30@gw SIP/2.0\r\nFrom: <sip:a@x>;tag=1\r\nContent-Type: application/sdp\r\n\r\nnonsense"
+    desk.legs.unusable(TRUNK, "192.0.2.1:5060", siptext.parse(invite))
+    desk.legs.carry_out(messages.Release("w1", 488))
+    incoming, ended = desk.said
+    assert isinstance(incoming, messages.Incoming)
+    assert (incoming.leg, incoming.number, incoming.sdp) == ("w1", "30", "nonsense")
+    assert ended == Ended("w1", by="fault", status=400, fault="media", detail="The SDP of its INVITE cannot be read.")
