@@ -114,9 +114,16 @@ def check_certificate(cert: str, key: str, section: str) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=_no_password)
     except OSError as error:  # ssl.SSLError is one
         hint = f"`{section}.tls_cert` and `{section}.tls_key` are a certificate and its unencrypted key as PEM files."
-        reason = getattr(error, "reason", "") or error.strerror or "they are not PEM"
-        words = str(reason).lower().replace("_", " ")
-        raise TransportError(f"{cert} and {key} cannot be used for TLS: {words}.", hint=hint) from error
+        raise TransportError(f"{cert} and {key} cannot be used for TLS: {_flaw(error)}.", hint=hint) from error
+
+
+def _flaw(error: OSError) -> str:
+    """OpenSSL's word for what is wrong with a pair, in ours."""
+    if not isinstance(error, ssl.SSLError):
+        return error.strerror or str(error)
+    if error.reason == "KEY_VALUES_MISMATCH":
+        return "the key belongs to another certificate"
+    return "one of them is not PEM, or the key is encrypted"
 
 
 def check_authorities(file: str, setting: str) -> None:

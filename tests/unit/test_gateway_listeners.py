@@ -83,7 +83,7 @@ def test_certificates_that_can_be_used_pass(tmp_path: Path) -> None:
 def test_certificate_that_is_not_pem_is_explained(tmp_path: Path) -> None:
     nonsense = tmp_path / "nonsense.pem"
     nonsense.write_text("this is no certificate")
-    with pytest.raises(TransportError, match="cannot be used for TLS") as caught:
+    with pytest.raises(TransportError, match="cannot be used for TLS: one of them is not PEM") as caught:
         check_certificate(str(nonsense), str(nonsense), "listen")
     assert str(nonsense) in str(caught.value)
     assert "`listen.tls_cert`" in caught.value.hint
@@ -94,8 +94,13 @@ def test_certificate_that_is_not_pem_is_explained(tmp_path: Path) -> None:
 def test_certificate_and_key_of_different_pairs_are_explained(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     (certificate, _), (_, other) = authority.issue("page"), authority.issue("other")
-    with pytest.raises(TransportError, match="key values mismatch"):
+    with pytest.raises(TransportError, match="the key belongs to another certificate"):
         check_certificate(str(certificate), str(other), "sip")
+
+
+def test_certificate_that_is_not_there_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(TransportError, match="No such file"):
+        check_certificate(str(tmp_path / "none"), str(tmp_path / "none"), "sip")
 
 
 def test_encrypted_key_is_refused_and_nobody_is_asked_for_its_password(tmp_path: Path) -> None:
@@ -104,7 +109,7 @@ def test_encrypted_key_is_refused_and_nobody_is_asked_for_its_password(tmp_path:
     locked = serialization.BestAvailableEncryption(b"secret")
     forms = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     key.write_bytes(private.private_bytes(*forms, locked))
-    with pytest.raises(TransportError, match="cannot be used for TLS"):
+    with pytest.raises(TransportError, match="the key is encrypted"):
         check_certificate(str(certificate), str(key), "listen")
 
 
