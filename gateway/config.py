@@ -195,7 +195,7 @@ class TrunkSettings(Settings):
     """A SIP peer we exchange calls with."""
 
     host: Host
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    port: Annotated[int, Field(strict=True, ge=1, le=65535)] | None = None
     """Default: 5060, 5061 for TLS."""
     transport: Literal["udp", "tcp", "tls"] = "udp"
     user: User = ""

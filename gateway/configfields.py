@@ -118,7 +118,8 @@ def _different(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-Port = Annotated[int, Field(ge=0, le=65535)]
+Port = Annotated[int, Field(strict=True, ge=0, le=65535)]
+"""Strict: `true` is no port, though Python takes it for 1."""
 Host = Annotated[str, StringConstraints(max_length=253), AfterValidator(_host)]
 Name = Annotated[str, StringConstraints(max_length=64), AfterValidator(_name)]
 Line = Annotated[str, StringConstraints(max_length=256), AfterValidator(_line)]

@@ -156,7 +156,7 @@ def _short(what: str, shortest: int) -> str:
 
 def _file(where: Location, path: str) -> Iterator[Found]:
     if path and not Path(path).is_file():
-        yield where, f"there is no file {path}"
+        yield where, f"there is no file {path if path.isprintable() else repr(path)}"
 
 
 def _table(document: Table, name: str) -> Table:

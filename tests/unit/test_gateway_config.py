@@ -132,6 +132,7 @@ def test_report_has_file_line_key_and_what_was_expected() -> None:
         (f'{OPEN}[listen]\ntls_cert = "{__file__}"', 4, "listen.tls_cert", "needs tls_key beside it"),
         (f'{OPEN}[sip]\nudp_port = 1\ntls_key = "{__file__}"', 5, "sip.tls_key", "needs tls_cert beside it"),
         (f'{OPEN}[sip]\nudp_port = 1\ntls_ca = "/no"', 5, "sip.tls_ca", "there is no file /no"),
+        (f'{OPEN}[sip]\nudp_port = 1\ntls_ca = "a\\u001b[2J"', 5, "sip.tls_ca", r"there is no file 'a\x1b[2J'"),
         (f'{OPEN}[admin]\nhost = "0.0.0.0"', 4, "admin.host", "loopback"),
         (f"{OPEN}[media]\nrtp_ports = [40000, 30000]", 4, "media.rtp_ports", "[first, last]"),
         (f"{OPEN}[media]\nrtp_ports = [80, 90]", 4, "media.rtp_ports", "1024"),

@@ -63,6 +63,8 @@ def test_value_that_cannot_work_is_refused_in_words(text: str, told: str) -> Non
         (f'{OPEN}[listen]\nport = "x"', "4: listen.port: expected a whole number, not 'x'"),
         (f"{OPEN}[listen]\nhost = 1", "4: listen.host: expected a text in quotes, not 1"),
         (f"{OPEN}[listen]\nport = 70000", "4: listen.port: expected at most 65535, not 70000"),
+        (f"{OPEN}[listen]\nport = true", "4: listen.port: expected a whole number, not true"),
+        (f'{OPEN}[sip]\nudp_port = "5060"', "4: sip.udp_port: expected a whole number, not '5060'"),
         (f'{OPEN}[sip]\ntls_verify = "x"', "4: sip.tls_verify: expected true or false, not 'x'"),
         (f"{OPEN}[listen]\nhost = true", "4: listen.host: expected a text in quotes, not true"),
         (f"{OPEN}[media]\nrtp_ports = [30000]", "4: media.rtp_ports.1: the list needs another entry"),
