@@ -15,6 +15,7 @@ from tests.harness.certificates import Authority
 from tests.harness.gateway import GatewayProcess, settings_for, trunk_to
 from tests.harness.pagelike import Message, page_at
 from tests.harness.ports import HOST, free_port
+from tests.interop.sip_peer import Peer
 
 pytestmark = pytest.mark.interop
 
@@ -141,3 +142,22 @@ async def test_a_number_that_leads_nowhere(trouble: Trouble, typed: str, cause: 
     assert ended["cause"] == cause
     assert typed.replace(" ", "") in ended["sentence"]
     assert ended["hint"]
+
+
+async def newest_record(trouble: Trouble, direction: str) -> Message:
+    """The newest call, as soon as it is one of this direction and over."""
+    async with asyncio.timeout(10):
+        while True:
+            calls = (await asyncio.to_thread(trouble.gateway.ask, "calls?limit=1"))["calls"]
+            if calls and calls[0]["direction"] == direction and calls[0]["cause"] != "live":
+                return cast(Message, calls[0])
+
+
+async def test_an_invite_with_broken_sdp_leaves_a_record(trouble: Trouble) -> None:
+    async with Peer.open() as peer, page_at(trouble.gateway.signal_url, user="alice"):
+        dialog = peer.dial(trouble.gateway.sip_port, number="alice", body="v=0\r\nthis is not SDP\r\n")
+        await dialog.response(400)
+        record = await newest_record(trouble, "incoming")
+        assert (record["user"], record["remote"]) == ("alice", "peer")
+        assert record["cause"] == "no-common-media"
+        assert record["sentence"]
