@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+import wave
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -108,7 +109,13 @@ class Baresip:
         """What its last call let it hear; the recording is complete once the call is over."""
         recordings = sorted(self.directory.glob("*-dec.wav"), key=lambda path: path.stat().st_mtime)
         assert recordings, f"baresip recorded nothing; it said:\n{self.program.log}"
-        return read_wav(recordings[-1])
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                return read_wav(recordings[-1])
+            except (wave.Error, EOFError):  # baresip closes the file a moment after it has heard of the end
+                assert time.monotonic() < deadline, f"{recordings[-1].name} is not complete:\n{self.program.log}"
+                time.sleep(0.05)
 
     def stop(self) -> None:
         self._socket.close()

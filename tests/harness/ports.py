@@ -8,10 +8,13 @@ from collections.abc import Iterable
 from typing import Final
 
 HOST: Final = "127.0.0.1"
-_BLOCKS: Final = range(20_000, 30_000)
+_BLOCKS: Final = range(10_000, 32_000)
 """Below Linux's ephemeral ports (32768…), so that nobody gets one of a block by chance."""
+LARGE: Final = 100
+"""A block of so many ports is somebody's RTP range: it is given again once others are used up, if it is free."""
 
 _given: set[int] = set()
+_given_large: set[int] = set()
 
 
 def is_free(port: int, kind: socket.SocketKind) -> bool:
@@ -38,13 +41,25 @@ def free_port() -> int:
 
 def free_block(size: int) -> range:
     """So many ports in a row, the first one even."""
-    for _ in range(1000):
-        first = random.randrange(_BLOCKS.start, _BLOCKS.stop - size, 2)
+    block = _search(size, _given | _given_large)
+    if block is None:
+        _given_large.clear()
+        block = _search(size, _given)
+    if block is None:
+        raise RuntimeError(f"there are no {size} free ports in a row")
+    (_given_large if size >= LARGE else _given).update(block)
+    return block
+
+
+def _search(size: int, avoid: set[int]) -> range | None:
+    """The first block from a random place on, round the end and back to that place."""
+    starts = range(_BLOCKS.start, _BLOCKS.stop - size, 2)
+    offset = random.randrange(len(starts))
+    for first in (*starts[offset:], *starts[:offset]):
         block = range(first, first + size)
-        if not _given.intersection(block) and all(map(is_wholly_free, block)):
-            _given.update(block)
+        if avoid.isdisjoint(block) and all(map(is_wholly_free, block)):
             return block
-    raise RuntimeError(f"there are no {size} free ports in a row")
+    return None
 
 
 def taken(ports: Iterable[int]) -> list[int]:
