@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from typing import Final
 
 HOST: Final = "127.0.0.1"
-_BLOCKS: Final = range(10_000, 32_000)
-"""Below Linux's ephemeral ports (32768…), so that nobody gets one of a block by chance."""
+_BLOCKS: Final = range(18_000, 32_000)
+"""Above the demo phone's RTP ports and below Linux's ephemeral ones (32768…): nobody gets one by chance."""
 LARGE: Final = 100
 """A block of so many ports is somebody's RTP range: it is given again once others are used up, if it is free."""
 
