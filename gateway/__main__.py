@@ -90,6 +90,8 @@ def check(path: Path | None) -> None:
     for name, trunk in settings.trunk.items():
         click.echo(f"trunk {name}: {trunk.transport} {trunk.host}:{trunk.sip_port}, allows {', '.join(trunk.allow)}")
     click.echo(f"users: {', '.join(settings.user) or 'none'}; login: {settings.auth.mode}")
+    for remark in settings.remarks:
+        click.echo(remark)
     click.echo("The configuration is good.")
 
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
 
 from tests.harness.program import last_words
+
+# How fast an example runs says more about the machine than about us: speed is `make bench`'s matter.
+settings.register_profile("webtrunk", deadline=None)
+settings.load_profile("webtrunk")
 
 
 @pytest.hookimpl(wrapper=True)
