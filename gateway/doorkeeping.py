@@ -31,6 +31,8 @@ YARD_IN_ALL: Final = 4096
 """HTTP connections, idle ones included; a browser opens six at most, and an office of them may share one address."""
 UNREAD_S: Final = 10.0
 """How long a WebSocket may leave a full send buffer unread."""
+LINGER_S: Final = 1.0
+"""How long the rest of a refused frame is read and thrown away."""
 CONTROL_FRAMES_PER_S: Final = 20.0
 CONTROL_BURST: Final = 200.0
 READ_BYTES: Final = 16_384
@@ -133,6 +135,22 @@ class PunctualWebSocket(WebSocketsSansIOProtocol):
         super().__init__(*args, **uvicorns)
         self._bucket = TokenBucket(CONTROL_FRAMES_PER_S, CONTROL_BURST, self.loop.time())
         self._unread: asyncio.TimerHandle | None = None
+        self._is_deaf = False
+
+    def data_received(self, data: bytes) -> None:
+        """Read on after a frame that was refused, but do not listen."""
+        if not self._is_deaf:
+            super().data_received(data)
+
+    def handle_parser_exception(self) -> None:
+        """Say why (1002, 1009) and linger: to close with something unread would reset the connection at once, and
+        the client might never hear it."""
+        assert self.conn.close_sent is not None
+        code, reason = self.conn.close_sent.code, self.conn.close_sent.reason
+        self._is_deaf = self.close_sent = True
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_timer = self.loop.call_later(LINGER_S, self.transport.close)
 
     def pause_writing(self) -> None:
         """The client does not read: it has a while. A close would wait for it for ever, so it is cut off."""

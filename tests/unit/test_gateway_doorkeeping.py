@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from gateway import doorkeeping
 from gateway.listeners import Server, listen
@@ -174,3 +176,12 @@ async def test_idle_connections_of_one_address_are_bounded_and_make_room(port: i
                 writer.write(GET)
                 if b"200" in await reader.readline():
                     break
+
+
+@pytest.mark.parametrize("attempt", range(2))
+async def test_a_frame_that_is_too_long_is_told_so_however_much_of_it_is_unread(port: int, attempt: int) -> None:
+    async with connect(f"ws://127.0.0.1:{port}/socket", compression=None, proxy=None) as client:
+        await client.send("x" * 1_000_000)
+        with pytest.raises(ConnectionClosed):
+            await client.recv()
+        assert client.close_code == 1009
