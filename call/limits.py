@@ -19,6 +19,10 @@ MAX_REMEMBERED: Final = 10_000
 """Ended calls whose length is still remembered; the oldest merge beyond that."""
 
 
+MAX_PARTIES: Final = 10_000
+"""Beyond so many, those of whom nothing is remembered are dropped."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caps:
     """What one party may use. 0 switches a cap off."""
@@ -38,7 +42,7 @@ class Usage:
 
     def exceeded(self, now: float, caps: Caps) -> str:
         """Which cap one more call would break: "concurrent", "per_minute", "minutes_per_day", or ""."""
-        self._forget(now)
+        self.forget(now)
         if caps.concurrent and len(self._live) >= caps.concurrent:
             return "concurrent"
         if caps.per_minute and len(self._starts) >= caps.per_minute:
@@ -58,9 +62,14 @@ class Usage:
         self._live[call_id] = None
 
     def answer(self, now: float, call_id: str) -> None:
-        """It was answered: its minutes count from here."""
-        if call_id in self._live:
+        """It was answered: its minutes count from here, however often that is said."""
+        if self._live.get(call_id, now) is None:
             self._live[call_id] = now
+
+    @property
+    def answered_calls(self) -> int:
+        """How many calls talk now."""
+        return sum(answered is not None for answered in self._live.values())
 
     def end(self, now: float, call_id: str) -> None:
         """It is over."""
@@ -76,7 +85,8 @@ class Usage:
         """Nothing is remembered any more."""
         return not (self._starts or self._live or self._talked)
 
-    def _forget(self, now: float) -> None:
+    def forget(self, now: float) -> None:
+        """Drop what is too old to count."""
         while self._starts and self._starts[0] <= now - MINUTE_S:
             self._starts.popleft()
         while self._talked and self._talked[0][0] <= now - DAY_S:
@@ -127,11 +137,16 @@ class Ledger:
         """A call is over; what nobody needs to know any more is forgotten."""
         for party in self._of_call.pop(call_id, ()):
             self._usage[party].end(now, call_id)
+        if len(self._usage) > MAX_PARTIES:
+            for usage in self._usage.values():
+                usage.forget(now)
+            self._usage = {party: usage for party, usage in self._usage.items() if not usage.is_idle}
 
     def remaining_s(self, now: float, parties: Mapping[Party, Caps]) -> float | None:
-        """How long a call may last before a party's minutes are used up; None: no cap."""
+        """When to look again at a call's minutes, since a party's calls share them; 0: used up; None: no cap."""
         left = [
-            caps.minutes_per_day * MINUTE_S - self._usage[party].talked_s(now)
+            (caps.minutes_per_day * MINUTE_S - self._usage[party].talked_s(now))
+            / max(self._usage[party].answered_calls, 1)
             for party, caps in parties.items()
             if caps.minutes_per_day and party in self._usage
         ]

@@ -59,14 +59,17 @@ class Admission:
         self._ledger.begin(time.monotonic(), call_id, parties)
         self._parties[call_id] = parties
 
-    def answer(self, call_id: str, token_limit_s: float | None = None) -> tuple[float, Ending] | None:
-        """A call was answered; after how many seconds must it end, and with what words?"""
+    def answer(
+        self, call_id: str, talked_s: float = 0.0, token_limit_s: float | None = None
+    ) -> tuple[float, Ending] | None:
+        """A call was answered `talked_s` ago: in how many seconds to ask again (0: it must end), with what words."""
         now = time.monotonic()
         self._ledger.answer(now, call_id)
         remaining_s = self._ledger.remaining_s(now, self._parties.get(call_id, {}))
-        if token_limit_s is not None and (remaining_s is None or token_limit_s <= remaining_s):
+        token_s = None if token_limit_s is None else max(token_limit_s - talked_s, 0.0)
+        if token_s is not None and (remaining_s is None or token_s <= remaining_s):
             words = f"The call reached the {token_limit_s:.0f} s that your login allows."
-            return token_limit_s, Ending(Cause.LIMIT, 200, words, "Whoever issues your tokens can raise `max_call_s`.")
+            return token_s, Ending(Cause.LIMIT, 200, words, "Whoever issues your tokens can raise `max_call_s`.")
         if remaining_s is None:
             return None
         hint = "Whoever runs the gateway can raise `limits.user_minutes_per_day` or the trunk's `max_minutes_per_day`."

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from call import causes, interworking
 from call.causes import Ending
@@ -21,6 +21,7 @@ from gateway.trunkleg import TrunkLeg
 log = logging.getLogger(__name__)
 
 Direction = Literal["outgoing", "incoming"]
+SOON_S: Final = 0.05
 
 
 class CallLeg(Protocol):
@@ -38,8 +39,9 @@ class LiveCall:
         self.user, self.remote, self.trunk_name = user, remote, trunk
         self.browser: BrowserLeg | None = None
         self.trunk: TrunkLeg | None = None
-        self.on_answer: Callable[[], tuple[float, Ending] | None] = lambda: None
-        """Called once at the answer; may say after how many seconds the call must end, and why."""
+        self.on_answer: Callable[[float], tuple[float, Ending] | None] = lambda _talked_s: None
+        """Called at the answer, with the seconds since then, and again when it says: after how many seconds to ask
+        again (0: the call must end), and with what words."""
         self._call = Call()
         self._events: asyncio.Queue[tuple[Side, LegEvent]] = asyncio.Queue()
         self._started_at, self._answered_at = time.time(), 0.0
@@ -114,8 +116,17 @@ class LiveCall:
     def _on_answer(self) -> None:
         self._answered_at = time.time()
         self.note("answered", self.describe_codecs())
-        if (limit := self.on_answer()) is not None:
-            self._limit = asyncio.get_running_loop().call_later(limit[0], self.end, limit[1])
+        self._watch_limit()
+
+    def _watch_limit(self) -> None:
+        """Calls of one party share its minutes, so that more may be left than there was at the answer, or less."""
+        if (limit := self.on_answer(time.time() - self._answered_at)) is None:
+            return
+        seconds, ending = limit
+        if seconds < SOON_S:
+            self.end(ending)
+        else:
+            self._limit = asyncio.get_running_loop().call_later(seconds, self._watch_limit)
 
     def end(self, ending: Ending) -> None:
         """End both legs from our side."""

@@ -125,7 +125,7 @@ class Switchboard:
             self._refuse(session, message, error, trunk="")
             return
         live = LiveCall(_new_id(), "outgoing", user=session.user, remote=route.number, trunk=route.trunk)
-        live.on_answer = lambda: self._admission.answer(live.id, session.identity.max_call_s)
+        live.on_answer = lambda talked_s: self._admission.answer(live.id, talked_s, session.identity.max_call_s)
         try:
             self._admission.begin(live.id, live.user, live.trunk_name)
             self._dial(live, session, message)
@@ -199,7 +199,7 @@ class Switchboard:
 
     def _ring(self, event: messages.Incoming, user: str, sessions: list[Session]) -> None:
         live = LiveCall(_new_id(), "incoming", user=user, remote=event.from_user, trunk=event.trunk)
-        live.on_answer = lambda: self._admission.answer(live.id)
+        live.on_answer = lambda talked_s: self._admission.answer(live.id, talked_s)
         try:
             self._admission.check()
             self._admission.begin(live.id, live.user, live.trunk_name)
@@ -256,8 +256,8 @@ class Switchboard:
         self._admission.end(live.id)
         self._records.save(record)
         self._calls.pop(live.id, None)
-        if live.trunk is not None:
-            self._trunk_legs.pop(live.trunk.id, None)
+        if live.trunk is not None and self._trunk_legs.get(live.trunk.id) is live.trunk:  # a new worker reuses names
+            del self._trunk_legs[live.trunk.id]
         if not self._calls:
             self._idle.set()
         log.info("call %s of %s with %s ended: %s", live.id, live.user, live.remote, record.sentence)

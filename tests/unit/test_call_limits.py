@@ -125,3 +125,16 @@ def test_end_of_an_unknown_call_is_harmless() -> None:
     ledger.end(1.0, "a")
     ledger.end(2.0, "a")
     ledger.begin(3.0, "b", {ALICE: Caps(concurrent=1)})
+
+
+def test_calls_at_once_share_the_minutes_that_are_left() -> None:
+    ledger = Ledger(SETTINGS)
+    parties = {ALICE: Caps(minutes_per_day=10)}
+    for name in "abcd":
+        ledger.begin(0, name, parties)
+        ledger.answer(0, name)
+    assert ledger.remaining_s(0, parties) == 150
+    assert ledger.remaining_s(150, parties) == 0
+    ledger.end(100, "a")
+    ledger.answer(100, "b")  # saying it again changes nothing
+    assert ledger.remaining_s(100, parties) == pytest.approx(200 / 3)

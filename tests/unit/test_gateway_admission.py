@@ -52,9 +52,20 @@ def test_call_without_a_limit_has_no_end() -> None:
 def test_shorter_of_token_and_minutes_ends_the_call(token_s: float, seconds: float, words: str) -> None:
     door = admission(user_minutes_per_day=1)
     door.begin("a", "alice", "demo")
-    limit = door.answer("a", token_s)
+    limit = door.answer("a", token_limit_s=token_s)
     assert limit is not None
     assert limit[0] == pytest.approx(seconds, abs=1.0)
     assert limit[1].cause is Cause.LIMIT
     assert words in limit[1].sentence
     assert limit[1].hint
+
+
+def test_what_the_token_allows_shrinks_while_the_call_talks() -> None:
+    door = admission()
+    door.begin("a", "alice", "demo")
+    limit = door.answer("a", talked_s=25.0, token_limit_s=30.0)
+    assert limit is not None
+    assert limit[0] == pytest.approx(5.0)
+    over = door.answer("a", talked_s=31.0, token_limit_s=30.0)
+    assert over is not None
+    assert over[0] == 0.0

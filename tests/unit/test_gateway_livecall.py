@@ -115,7 +115,7 @@ async def test_incoming_call_couples_the_media_before_it_is_answered() -> None:
 
 async def test_limit_ends_an_answered_call_in_words(bench: Bench) -> None:
     words = Ending(Cause.LIMIT, 200, "The minutes are used up.")
-    bench.live.on_answer = lambda: (0.0, words)
+    bench.live.on_answer = lambda _: (0.0, words)
     bench.trunk.emit(Answered())
     record = await bench.record()
     assert (record.cause, record.sentence) == ("limit", "The minutes are used up.")
