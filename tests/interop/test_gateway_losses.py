@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.harness.gateway import GatewayProcess, settings_for, trunk_to
+from tests.harness.blockable_gateway import BLOCKED_S
+from tests.harness.gateway import GatewayProcess, demo_settings, settings_for, trunk_to
 from tests.harness.pagelike import PageCall, page_at
 from tests.harness.ports import free_port
 from tests.harness.program import is_alive
@@ -27,6 +29,9 @@ UNTIL_BYE = (
     reply(200, "OK", in_dialog=True),
 )
 GRACE_S = 2
+GOODBYE_S = 1.0
+NOTICED_S, REPLACED_S = 2.0, 3.0
+"""How soon a lost worker is noticed, and how soon after that calls work again."""
 
 
 @pytest.fixture
@@ -74,6 +79,19 @@ async def test_a_browser_that_vanishes_ends_its_call_after_the_grace(lonely: Gat
     assert record["ended_at"] - record["answered_at"] >= GRACE_S
 
 
+async def test_a_page_that_says_goodbye_frees_the_far_end_at_once(lonely: GatewayProcess, callee: Run) -> None:
+    peer = callee()
+    async with page_at(lonely.signal_url, user="alice") as page:
+        call = await page.call("sipp")
+        await heard(call)
+        said = time.time()
+        await page.send({"type": "goodbye"})
+        await peer.succeeds()
+        record = await lonely.record(await call.record_id())
+    assert record["sentence"] == "The page was closed."
+    assert record["ended_at"] - said < GOODBYE_S
+
+
 async def test_a_page_that_comes_back_has_its_call_again(lonely: GatewayProcess, callee: Run) -> None:
     peer = callee()
     async with page_at(lonely.signal_url, user="alice") as page:
@@ -101,10 +119,13 @@ async def test_a_sip_worker_that_is_lost_ends_its_calls_on_both_sides_and_is_rep
         await heard(call)
         (worker,) = lonely.program.descendants()
         os.kill(worker, loss)
+        lost_at = time.monotonic()
         ended = await call.ended()
+        assert time.monotonic() - lost_at < NOTICED_S
         assert (ended["cause"], ended["sip_status"]) == ("gateway-error", 503)
         assert ended["hint"] == "Call again in a few seconds."
         await lonely.worker_replaced(worker)
+        assert time.monotonic() - lost_at < NOTICED_S + REPLACED_S
         await peer.succeeds()  # the replacement said BYE for it
         second = callee()
         call = await page.call("sipp")
@@ -154,3 +175,29 @@ async def test_a_gateway_that_is_killed_leaves_no_billed_call(lonely: GatewayPro
         await peer.succeeds()  # the worker that lost its gateway said BYE
     lonely.program.wait()
     assert not [pid for pid in family if is_alive(pid)]
+
+
+async def test_running_calls_lose_nothing_while_python_is_blocked(tmp_path: Path) -> None:
+    gateway = GatewayProcess(tmp_path, demo_settings(tmp_path), demo=True, module="tests.harness.blockable_gateway")
+    try:
+        async with page_at(gateway.signal_url, user="alice") as page:
+            call = await page.call("music")
+            await heard(call)
+            os.kill(gateway.program.pid, signal.SIGUSR1)
+            await gateway.program.says("^blocked")
+            await call.listen(BLOCKED_S)
+            await gateway.program.says("unblocked")
+            lost = await packets_lost(call)
+            await call.hang_up()
+        media = (await gateway.record(await call.record_id()))["media"]
+    finally:
+        gateway.stop()
+    assert (lost, media["browser"]["rx_lost"], media["trunk"]["rx_lost"]) == (0, 0, 0)
+    assert media["trunk"]["rx_packets"] > 50 * BLOCKED_S
+
+
+async def packets_lost(call: PageCall) -> int:
+    """What the page's own receiver counts as lost."""
+    assert call.audio is not None
+    report = await call.audio.pc.getStats()
+    return sum(entry.packetsLost for entry in report.values() if entry.type == "inbound-rtp")
