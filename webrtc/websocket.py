@@ -71,7 +71,7 @@ class Peer:
         while True:
             message = await self._outgoing.get()
             if isinstance(message, tuple):
-                if self._socket.application_state is not WebSocketState.DISCONNECTED:
+                if WebSocketState.DISCONNECTED not in (self._socket.application_state, self._socket.client_state):
                     await self._socket.close(*message)
                 return
             await self._socket.send_text(signalling.encode(message))
