@@ -113,7 +113,7 @@ def step(call: Call, side: Side, event: LegEvent) -> tuple[Call, list[Addressed]
         case _ if was is DialogState.TERMINATED:
             return call, []
         case Ended() if other is DialogState.TERMINATED:
-            return call, []  # the BYEs crossed (RFC 5407 §3.1.2), or the leg confirms our Release
+            return call, []  # the BYEs crossed (RFC 5407 §3.2.1), or the leg confirms our Release
         case Ended(ending):
             return call, [(side.other, Release(ending))]
         case Ringing() if other is not DialogState.TERMINATED and was is not DialogState.CONFIRMED:
@@ -122,7 +122,7 @@ def step(call: Call, side: Side, event: LegEvent) -> tuple[Call, list[Addressed]
         case Ringing():
             return call, []
         case Answered() if other is DialogState.TERMINATED:
-            return call, []  # our CANCEL crossed their 2xx (RFC 5407 §3.1.3): the Release under way sends BYE
+            return call, []  # our CANCEL crossed their 2xx (RFC 5407 §3.1.2): the Release under way sends BYE
         case Answered(headers):
             return call.after(Side.CALLER, event), [(Side.CALLER, Accept(headers))]
         case Pressed(digits) if other in (DialogState.EARLY, DialogState.CONFIRMED):

@@ -82,7 +82,7 @@ class TrunkLeg:
     def on_sip(self, event: messages.LegEvent) -> None:
         """Act on what the worker says about this leg."""
         if self._releasing and not isinstance(event, messages.Ended):
-            self._report.note("too late", f"{event.type} crossed our release")  # RFC 5407 §3.1.3
+            self._report.note("too late", f"{event.type} crossed our release")  # RFC 5407 §3.1.2
             return
         match event:
             case messages.Ringing():

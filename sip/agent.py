@@ -18,8 +18,8 @@ from sip.messages import Heartbeat, LegEvent, Start, Started
 
 START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 4.0
-TURN_S, SILENT_TURNS = 0.25, 6
-"""Without a sign of life for 1.5 s the worker hangs, and is killed."""
+TURN_S, SILENT_TURNS = 0.25, 5
+"""Without a sign of life for 1.25 s the worker hangs, and is killed."""
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.1, 10.0
 YOUNG_S = 10.0
 

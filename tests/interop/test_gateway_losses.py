@@ -13,6 +13,7 @@ import pytest
 from tests.harness.blockable_gateway import BLOCKED_S
 from tests.harness.gateway import GatewayProcess, demo_settings, settings_for, trunk_to
 from tests.harness.pagelike import PageCall, page_at
+from tests.harness.patience import eventually
 from tests.harness.ports import free_port
 from tests.harness.program import is_alive
 from tests.harness.sipp import Sipp, ack, expect, expect_status, invite, play, reply, sdp
@@ -174,7 +175,7 @@ async def test_a_gateway_that_is_killed_leaves_no_billed_call(lonely: GatewayPro
         os.kill(lonely.program.pid, signal.SIGKILL)
         await peer.succeeds()  # the worker that lost its gateway said BYE
     lonely.program.wait()
-    assert not [pid for pid in family if is_alive(pid)]
+    await eventually(lambda: not any(map(is_alive, family)), 5.0)
 
 
 async def test_running_calls_lose_nothing_while_python_is_blocked(tmp_path: Path) -> None:
