@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from call.errors import LimitReached, PolicyError
+from call.errors import PolicyError
 from gateway.auth import Gatekeeper, Identity
 from webrtc import signalling
 from webrtc.websocket import Peer
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PING_S = 15.0
-PER_USER = 64
-"""Pages of one user; each costs memory, and every call rings on all of them."""
 
 
 class Session:
@@ -110,9 +108,6 @@ class Directory:
         return len(self._sessions)
 
     def _new(self, identity: Identity) -> Session:
-        if sum(session.user == identity.user for session in self._sessions.values()) >= PER_USER:
-            words = f"{identity.user} is logged in on {PER_USER} pages already, which is the limit."
-            raise LimitReached(words, hint="Close some of them.")
         session = Session(identity, lambda s, message: self.handle(s, message))
         session.on_lost = self._start_grace
         self._sessions[session.key] = session

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import pytest
 
-from call.errors import LimitReached, PolicyError
+from call.errors import PolicyError
 from gateway.auth import Gatekeeper, make_token
 from gateway.browserleg import BrowserLeg
 from gateway.config import AuthSettings, UserSettings
@@ -219,15 +219,3 @@ async def test_newer_token_brings_its_rights_into_the_session() -> None:
     session, _ = await enter(directory, token=make_token(KEY, "alice", ttl_s=60, allow=("echo",)))
     await enter(directory, token=make_token(KEY, "alice", ttl_s=60, allow=("+49",)), session=session.key)
     assert session.identity.allow == ("+49",)
-
-
-async def test_pages_of_one_user_are_bounded_and_those_of_others_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.directory.PER_USER", 2)
-    directory = open_directory()
-    first, _ = await enter(directory, user="alice")
-    await enter(directory, user="alice")
-    with pytest.raises(LimitReached, match="alice is logged in on 2 pages already"):
-        await enter(directory, user="alice")
-    await enter(directory, user="bob")
-    directory.forget(first)
-    await enter(directory, user="alice")
