@@ -106,7 +106,7 @@ class LiveCall:
             self.note("ends", event.ending.sentence)
         self._call, commands = step(self._call, side, event)
         for target, command in commands:
-            if isinstance(command, Progress | Accept) or self.is_answered:
+            if isinstance(command, Progress | Accept):
                 self._couple()
             if isinstance(command, Accept):
                 self._on_answer()
