@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import os
@@ -198,8 +199,7 @@ class Agent:
             heard = self._signs_of_life
             await asyncio.sleep(TURN_S)
             silent_turns = silent_turns + 1 if self._signs_of_life == heard else 0
-        if process.returncode is None:
-            process.kill()
+        _kill(process)
 
     def _take(self, event: messages.Event) -> None:
         if isinstance(event, LegEvent):
@@ -260,7 +260,7 @@ class Agent:
                 async with asyncio.timeout(0 if not self._stopping else STOP_TIMEOUT_S):
                     await process.wait()
             except TimeoutError:
-                process.kill()
+                _kill(process)
                 await process.wait()
         await self._errors
 
@@ -272,6 +272,11 @@ class Agent:
             name, _, words = text.partition(" ")
             level = logging.getLevelNamesMapping().get(name)
             self._log.log(level or logging.WARNING, "worker: %s", words if level else text)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it may have gone by itself a moment ago
+        process.kill()
 
 
 def _exit_in_words(returncode: int | None) -> str:
