@@ -243,6 +243,8 @@ class BrowserLeg:
                 self._report.note("ICE path", path)
             case relays.MediaStarted():
                 self._report.note("audio arrives", "first packet from the browser")
+                if self._endpoint is not None:
+                    self._endpoint.settle()
             case relays.MediaStalled():
                 self._report.note("audio stopped", "no packet from the browser for some seconds")
             case relays.DigitHeard(digit):
