@@ -27,7 +27,7 @@ pub enum Dropped {
     Muted,
     /// Came after its place in the stream was given up.
     Late,
-    /// DTLS that Python did not take in time.
+    /// DTLS or a digit that Python did not take in time, or a packet that waited for another media thread.
     Overflow,
     /// Could not be sent: no room in the socket, or no way to the peer.
     Unsent,
@@ -58,6 +58,11 @@ impl Drops {
     /// Count one packet.
     pub fn count(&mut self, reason: Dropped) {
         self.0[reason as usize] += 1;
+    }
+
+    /// Count several.
+    pub fn count_many(&mut self, reason: Dropped, packets: u64) {
+        self.0[reason as usize] += packets;
     }
 
     /// How many so far.

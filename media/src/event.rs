@@ -23,6 +23,10 @@ pub enum Event {
     MediaStalled,
     /// One digit, when its end is certain.
     Dtmf(char),
+    /// A browser that was here shows no life any more; the sentence says for how long.
+    Silent(String),
+    /// A silent browser shows life again.
+    Returned,
     /// Nothing valid for long, or the leg broke; the sentence says which.
     Dead(String),
     /// The peer left (RFC 3550 §6.6).
@@ -38,6 +42,7 @@ enum Kind {
     Path,
     Media,
     Digits,
+    Silence,
     Dead,
     Bye,
     Overflow,
@@ -50,6 +55,7 @@ impl Event {
             Event::Nominated(_) => Kind::Path,
             Event::MediaStarted | Event::MediaStalled => Kind::Media,
             Event::Dtmf(_) => Kind::Digits,
+            Event::Silent(_) | Event::Returned => Kind::Silence,
             Event::Dead(_) => Kind::Dead,
             Event::RtcpBye => Kind::Bye,
             Event::Overflow => Kind::Overflow,
@@ -83,8 +89,8 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Add an event, or put it in the place of an older one of its kind.
-    pub fn push(&mut self, leg: LegId, event: Event) {
+    /// Add an event, or put it in the place of an older one of its kind; false if it was dropped.
+    pub fn push(&mut self, leg: LegId, event: Event) -> bool {
         let kind = event.kind();
         let (count, latest) = self.waiting.get(&(leg, kind)).copied().unwrap_or_default();
         if count < kind.limit() {
@@ -93,7 +99,9 @@ impl Queue {
             self.replace(latest, leg, event);
         } else {
             self.push(leg, Event::Overflow);
+            return false;
         }
+        true
     }
 
     /// Whether nothing waits.
@@ -178,9 +186,8 @@ mod tests {
     #[test]
     fn dtls_is_bounded_per_leg_and_the_loss_is_told_once() {
         let mut queue = Queue::default();
-        for n in 0..100 {
-            queue.push(A, Event::Dtls(vec![n]));
-        }
+        let dropped = (0..100).filter(|n| !queue.push(A, Event::Dtls(vec![*n]))).count();
+        assert_eq!(dropped, 100 - MAX_DTLS);
         queue.push(B, Event::Dtls(vec![1]));
         let taken = queue.take(1024);
         assert_eq!(taken.iter().filter(|(leg, _)| *leg == A).count(), MAX_DTLS + 1);

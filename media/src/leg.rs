@@ -9,7 +9,7 @@ use crate::counters::{Counters, Dropped};
 use crate::dtmf::{self, Digit};
 use crate::event::Event;
 use crate::inbound::{Inbound, Media, Use};
-use crate::liveness::{Limits, Liveness};
+use crate::liveness::{Limits, Liveness, Presence};
 use crate::outbound::Outbound;
 use crate::outbox::{Outbox, PathChange};
 use crate::path::{LegId, Path};
@@ -91,9 +91,9 @@ impl Leg {
     /// A leg that begins at `now`.
     #[must_use]
     pub fn new(now: Duration, id: LegId, transport: Transport, seed: Seed, settings: Settings) -> Leg {
-        let (signs, expected) = match transport {
-            Transport::Browser(_) => ("STUN or SRTP", true),
-            Transport::Port(_) => ("RTP or RTCP", false),
+        let (presence, expected) = match transport {
+            Transport::Browser(_) => (Presence::Checking, true),
+            Transport::Port(_) => (Presence::Quiet, false),
         };
         Leg {
             id,
@@ -104,7 +104,7 @@ impl Leg {
                 Stream::new(Ssrc(seed.ssrc), seed.sequence, seed.timestamp),
                 settings.opus_complexity,
             ),
-            liveness: Liveness::new(now, settings.limits, signs, expected),
+            liveness: Liveness::new(now, settings.limits, presence, expected),
             reporter: Reporter::new(now, seed.timestamp, seed.name),
             counters: Counters::default(),
             receiving: true,
@@ -150,7 +150,7 @@ impl Leg {
             return Ok(());
         };
         self.counters.rx_stun += 1;
-        self.liveness.on_sign(now);
+        self.show_life(now, out);
         out.paths.extend(change.removed.map(|path| PathChange::Removed(path, self.id)));
         out.paths.push(PathChange::Added(path, self.id));
         if let Some(path) = change.nominated {
@@ -180,7 +180,7 @@ impl Leg {
         if leaves {
             out.event(self.id, Event::RtcpBye);
         }
-        self.liveness.on_sign(now);
+        self.show_life(now, out);
         self.counters.rx_rtcp += 1;
         let percent = u16::from(self.reporter.remote().fraction_lost) * 100 / 256;
         self.outbound.set_expected_loss(u8::try_from(percent).unwrap_or(100));
@@ -199,6 +199,7 @@ impl Leg {
         let kind = self.inbound.on_packet(now, &packet, &mut |digit| received.add_digit(digit))?;
         self.counters.rx_packets += 1;
         self.counters.rx_bytes += packet.payload.len() as u64;
+        self.show_life(now, out);
         if let Some(event) = self.liveness.on_rtp(now) {
             out.event(self.id, event);
         }
@@ -217,6 +218,13 @@ impl Leg {
             bytes,
         });
         Ok(received)
+    }
+
+    /// Something valid came.
+    fn show_life(&mut self, now: Duration, out: &mut Outbox) {
+        if let Some(event) = self.liveness.on_sign(now) {
+            out.event(self.id, event);
+        }
     }
 
     fn tell_digits(&mut self, digits: &[Option<Digit>], out: &mut Outbox) {
@@ -378,9 +386,9 @@ impl Leg {
         }
     }
 
-    /// A packet of ours could not be sent.
-    pub fn count_unsent(&mut self) {
-        self.counters.drops.count(Dropped::Unsent);
+    /// Something of ours was dropped after it had left this leg.
+    pub fn count_dropped(&mut self, reason: Dropped) {
+        self.counters.drops.count(reason);
     }
 }
 

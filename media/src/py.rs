@@ -63,6 +63,8 @@ fn payload(py: Python<'_>, event: Event) -> PyResult<(&'static str, Py<PyAny>)> 
         Event::MediaStarted => ("media-started", py.None()),
         Event::MediaStalled => ("media-stalled", py.None()),
         Event::Dtmf(digit) => ("dtmf", text(digit.to_string())?),
+        Event::Silent(sentence) => ("silent", text(sentence)?),
+        Event::Returned => ("returned", py.None()),
         Event::Dead(sentence) => ("dead", text(sentence)?),
         Event::RtcpBye => ("rtcp-bye", py.None()),
         Event::Overflow => ("overflow", py.None()),
@@ -154,7 +156,7 @@ impl Relay {
     #[new]
     #[pyo3(signature = (
         *, threads, networks, browser_port, rtp_ports, receive_buffer=4194304, opus_complexity=5, stall_ms=3000,
-        dead_ms=30000
+        dead_ms=30000, silent_ms=8000
     ))]
     #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value, reason = "keyword arguments of Python")]
     fn new(
@@ -167,9 +169,11 @@ impl Relay {
         opus_complexity: i32,
         stall_ms: u64,
         dead_ms: u64,
+        silent_ms: u64,
     ) -> PyResult<Relay> {
         let networks = networks.iter().map(|text| ip(text)).collect::<PyResult<_>>()?;
-        let limits = Limits { stall: Duration::from_millis(stall_ms), dead: Duration::from_millis(dead_ms) };
+        let [stall, dead, silent] = [stall_ms, dead_ms, silent_ms].map(Duration::from_millis);
+        let limits = Limits { stall, dead, silent };
         let options = Options { threads, networks, browser_port, rtp_ports, receive_buffer, opus_complexity, limits };
         Ok(Relay(Arc::new(detached(py, || Engine::start(options))?)))
     }

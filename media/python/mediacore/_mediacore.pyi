@@ -59,6 +59,7 @@ class Relay:
         opus_complexity: int = 5,
         stall_ms: int = 3000,
         dead_ms: int = 30000,
+        silent_ms: int = 8000,
     ) -> Self:
         """Bind `browser_port` on each bind address of `networks` (0: any port, the same on all). OSError on failure."""
     @property

@@ -14,7 +14,9 @@ Event = (
     | tuple[int, Literal["media-started"], None]  # first valid RTP packet since creation or set_remote(reopen)
     | tuple[int, Literal["media-stalled"], None]  # no RTP for `stall_ms`; media-started follows when it resumes
     | tuple[int, Literal["dtmf"], str]  # one digit, once, when its end (or a lost end) is certain
-    | tuple[int, Literal["dead"], str]  # no valid STUN, SRTP or RTP for `dead_ms`; the string says which
+    | tuple[int, Literal["silent"], str]  # a browser that was here: no valid STUN or SRTP for `silent_ms`
+    | tuple[int, Literal["returned"], None]  # a silent browser shows life again
+    | tuple[int, Literal["dead"], str]  # a trunk: no valid RTP for `dead_ms`; a browser: it never came; or a broken leg
     | tuple[int, Literal["rtcp-bye"], None]
     | tuple[int, Literal["overflow"], None]  # DTLS records were dropped: the bounded queue of this leg is full
 )

@@ -63,7 +63,7 @@ impl Sent {
 impl Bench {
     fn add(&mut self, id: u64, transport: Transport, format: Format) -> LegId {
         let settings = Settings {
-            limits: Limits { stall: at(3000), dead: at(30_000) },
+            limits: Limits { stall: at(3000), dead: at(30_000), silent: at(8000) },
             opus_complexity: 0,
             unix_origin: Duration::from_secs(1_800_000_000),
         };
