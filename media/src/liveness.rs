@@ -149,11 +149,8 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    const LIMITS: Limits = Limits {
-        stall: Duration::from_secs(3),
-        dead: Duration::from_secs(30),
-        silent: Duration::from_secs(8),
-    };
+    const LIMITS: Limits =
+        Limits { stall: Duration::from_secs(3), dead: Duration::from_secs(30), silent: Duration::from_secs(8) };
 
     fn liveness(presence: Presence) -> Liveness {
         Liveness::new(at(0), LIMITS, presence, true)
