@@ -7,6 +7,7 @@ mod transcoder;
 use std::fmt;
 
 pub use transcoder::Transcoder;
+pub(crate) use transcoder::{MAX_PAYLOAD, Output as Encoder, frame_ms};
 
 /// An audio codec of a leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use crate::codec::Codec;
 use crate::path::LegId;
+use crate::player::Play;
 use crate::rtp::Pt;
 use crate::srtp::{Receiver, Sender};
 
@@ -65,6 +66,10 @@ pub enum Command {
         /// How far apart.
         gap_ms: u32,
     },
+    /// Send a sound in the place of the source; with the same number as before: go on with these packets.
+    Play(Play),
+    /// Send the source again.
+    StopPlaying,
     /// Send to the peer what `LegId` receives; `None` for nothing.
     SetSource(Option<LegId>),
 }

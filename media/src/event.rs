@@ -29,6 +29,8 @@ pub enum Event {
     Returned,
     /// Nothing valid for long, or the leg broke; the sentence says which.
     Dead(String),
+    /// The playing of this number has ended by itself.
+    Played(u64),
     /// The peer left (RFC 3550 §6.6).
     RtcpBye,
     /// DTLS or digits were dropped because nobody took them.
@@ -44,6 +46,7 @@ enum Kind {
     Digits,
     Silence,
     Dead,
+    Played,
     Bye,
     Overflow,
 }
@@ -57,6 +60,7 @@ impl Event {
             Event::Dtmf(_) => Kind::Digits,
             Event::Silent(_) | Event::Returned => Kind::Silence,
             Event::Dead(_) => Kind::Dead,
+            Event::Played(_) => Kind::Played,
             Event::RtcpBye => Kind::Bye,
             Event::Overflow => Kind::Overflow,
         }

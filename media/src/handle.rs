@@ -125,7 +125,7 @@ impl Handle {
             telephone_event_rate_hz,
             ptime_ms,
         };
-        self.engine.command(self.id, Command::SetFormat(format));
+        self.engine.set_format(self.id, format);
         Ok(())
     }
 

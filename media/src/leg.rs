@@ -283,6 +283,8 @@ impl Leg {
             Command::Dtmf { events, duration_ms, gap_ms } => {
                 self.queue_digits(now, &events, duration_ms, gap_ms, out);
             }
+            Command::Play(play) => self.outbound.play(now, play),
+            Command::StopPlaying => self.outbound.stop_playing(),
             Command::SetSource(_) => self.interrupt(),
         }
         Vec::new()

@@ -18,6 +18,7 @@ use crate::event::Event;
 use crate::handle::Handle;
 use crate::liveness::Limits;
 use crate::options::Options;
+use crate::sound::Sound as Samples;
 
 impl From<Error> for PyErr {
     fn from(error: Error) -> PyErr {
@@ -66,6 +67,7 @@ fn payload(py: Python<'_>, event: Event) -> PyResult<(&'static str, Py<PyAny>)> 
         Event::Silent(sentence) => ("silent", text(sentence)?),
         Event::Returned => ("returned", py.None()),
         Event::Dead(sentence) => ("dead", text(sentence)?),
+        Event::Played(number) => ("played", number.into_pyobject(py)?.into_any().unbind()),
         Event::RtcpBye => ("rtcp-bye", py.None()),
         Event::Overflow => ("overflow", py.None()),
     })
@@ -147,6 +149,28 @@ impl Leg {
     }
 }
 
+/// A sound that legs can play.
+#[pyclass(frozen, module = "mediacore")]
+struct Sound(Arc<Samples>);
+
+/// 16-bit samples in this machine's byte order.
+fn samples(bytes: &[u8]) -> Vec<i16> {
+    bytes.as_chunks().0.iter().map(|sample| i16::from_ne_bytes(*sample)).collect()
+}
+
+#[pymethods]
+impl Sound {
+    #[new]
+    fn new(py: Python<'_>, narrow: &[u8], wide: &[u8]) -> PyResult<Sound> {
+        Ok(Sound(Arc::new(detached(py, || Samples::new(samples(narrow), samples(wide)))?)))
+    }
+
+    #[getter]
+    fn duration_ms(&self) -> u64 {
+        self.0.duration_ms()
+    }
+}
+
 /// The engine: its threads own every RTP socket from birth to close.
 #[pyclass(frozen, module = "mediacore")]
 struct Relay(Arc<Engine>);
@@ -202,6 +226,15 @@ impl Relay {
         py.detach(|| self.0.route(None, destination.0.id()));
     }
 
+    #[pyo3(signature = (sound, destination, *, repeats=false))]
+    fn play(&self, py: Python<'_>, sound: &Sound, destination: &Leg, repeats: bool) -> u64 {
+        py.detach(|| self.0.play(destination.0.id(), &sound.0, repeats))
+    }
+
+    fn stop(&self, py: Python<'_>, destination: &Leg) {
+        py.detach(|| self.0.stop_playing(destination.0.id()));
+    }
+
     fn fileno(&self) -> i32 {
         self.0.event_descriptor()
     }
@@ -228,5 +261,6 @@ impl Relay {
 #[pymodule]
 fn _mediacore(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Leg>()?;
+    module.add_class::<Sound>()?;
     module.add_class::<Relay>()
 }

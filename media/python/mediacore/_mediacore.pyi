@@ -4,7 +4,7 @@ from typing import Self, final
 
 from .types import Address, CodecName, Event, SrtpProfile
 
-__all__ = ["Leg", "Relay"]
+__all__ = ["Leg", "Relay", "Sound"]
 
 @final
 class Leg:
@@ -45,6 +45,15 @@ class Leg:
         """Send RTCP BYE, close the sockets, free the port, drop the routes from and to this leg."""
 
 @final
+class Sound:
+    """A sound that legs can play. Its packets are made once for each codec and ptime, and shared by all who hear it."""
+
+    def __new__(cls, narrow: bytes, wide: bytes) -> Self:
+        """The same sound at 8 and at 16 kHz: mono samples of 16 bits, native byte order. ValueError over 10 minutes."""
+    @property
+    def duration_ms(self) -> int: ...
+
+@final
 class Relay:
     """The engine: its threads own every RTP socket from birth to close."""
 
@@ -72,6 +81,14 @@ class Relay:
         """Send what `source` receives to the peer of `destination`, instead of its earlier source; two make a call."""
     def unroute(self, destination: Leg) -> None:
         """Send nothing more to the peer of `destination`."""
+    def play(self, sound: Sound, destination: Leg, *, repeats: bool = False) -> int:
+        """Send `sound` to the peer of `destination` in the place of its source, until it ends or `stop`.
+
+        Packets are made off the media threads; the sound begins when they are there. Returns the number by which
+        the event `played` tells that it has ended by itself. A later `play` takes its place.
+        """
+    def stop(self, destination: Leg) -> None:
+        """Send the source of `destination` again, if it plays a sound."""
     def fileno(self) -> int:
         """A descriptor that is readable while events wait."""
     def events(self) -> list[Event]:

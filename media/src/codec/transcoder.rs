@@ -21,14 +21,14 @@ const PTIMES_MS: std::ops::RangeInclusive<u32> = 5..=120;
 /// Enough for narrowband voice to be transparent; half of it is G.711's own noise.
 const OPUS_BITRATE: i32 = 24_000;
 /// No payload of ours is longer: 120 ms of G.711, or Opus at far above our bit rate.
-const MAX_PAYLOAD: usize = 120 * PER_MS;
+pub(crate) const MAX_PAYLOAD: usize = 120 * PER_MS;
 
 enum Input {
     Opus(Decoder),
     G711 { table: &'static [i16; 256], fade: Box<Fade> },
 }
 
-enum Output {
+pub(crate) enum Output {
     Opus(Encoder),
     G711(g711::Encode),
 }
@@ -55,7 +55,7 @@ impl Transcoder {
         let frame = frame_ms as usize * PER_MS;
         Ok(Self {
             input: Input::new(from)?,
-            output: Output::new(to, complexity)?,
+            output: Output::new(to, RATE_HZ, complexity)?,
             pending: Vec::with_capacity(frame + MAX_INPUT),
             frame,
             ticks_per_sample: to.clock_rate_hz() / RATE_HZ,
@@ -197,15 +197,16 @@ impl Input {
 struct Undecodable;
 
 impl Output {
-    fn new(codec: Codec, complexity: i32) -> Result<Self, CodecError> {
+    /// `rate_hz` is that of the samples; G.711 knows only its own.
+    pub(crate) fn new(codec: Codec, rate_hz: u32, complexity: i32) -> Result<Self, CodecError> {
         Ok(match codec {
-            Codec::Opus => Self::Opus(voice_encoder(complexity).map_err(CodecError::Opus)?),
+            Codec::Opus => Self::Opus(voice_encoder(rate_hz, complexity).map_err(CodecError::Opus)?),
             Codec::Pcmu => Self::G711(g711::encode_ulaw_frame),
             Codec::Pcma => Self::G711(g711::encode_alaw_frame),
         })
     }
 
-    fn encode(&mut self, frame: &[i16], payload: &mut [u8; MAX_PAYLOAD]) -> Result<usize, OpusError> {
+    pub(crate) fn encode(&mut self, frame: &[i16], payload: &mut [u8; MAX_PAYLOAD]) -> Result<usize, OpusError> {
         match self {
             Self::Opus(encoder) => encoder.encode(frame, payload),
             Self::G711(encode) => {
@@ -217,8 +218,8 @@ impl Output {
 }
 
 /// FEC costs quality while nothing is lost, DTX would stop our clock towards the browser: both start switched off.
-fn voice_encoder(complexity: i32) -> Result<Encoder, OpusError> {
-    let mut encoder = Encoder::new(RATE_HZ.cast_signed())?;
+fn voice_encoder(rate_hz: u32, complexity: i32) -> Result<Encoder, OpusError> {
+    let mut encoder = Encoder::new(rate_hz.cast_signed())?;
     encoder.set(Setting::Bitrate, OPUS_BITRATE)?;
     encoder.set(Setting::Vbr, 1)?;
     encoder.set(Setting::Complexity, complexity)?;
@@ -227,7 +228,7 @@ fn voice_encoder(complexity: i32) -> Result<Encoder, OpusError> {
     Ok(encoder)
 }
 
-fn frame_ms(to: Codec, ptime_ms: u32) -> Result<u32, CodecError> {
+pub(crate) fn frame_ms(to: Codec, ptime_ms: u32) -> Result<u32, CodecError> {
     if !PTIMES_MS.contains(&ptime_ms) {
         return Err(CodecError::Ptime(ptime_ms));
     }

@@ -1,5 +1,7 @@
 //! Whole legs, driven with packets and time.
 
+mod playing;
+
 use super::*;
 use crate::browser::Browser;
 use crate::codec::Codec;
