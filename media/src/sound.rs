@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use crate::codec::{self, Codec, CodecError, Encoder, MAX_PAYLOAD};
+use crate::codec::{Codec, CodecError, Encoder, MAX_PAYLOAD};
 use crate::command::Format;
 use crate::error::Error;
 use crate::mailbox::lock;
@@ -132,19 +132,18 @@ impl Sound {
     }
 
     fn encode(&self, cut: Cut) -> Result<Frames, CodecError> {
-        let frame_ms = codec::frame_ms(cut.codec, cut.ptime_ms)?;
         let (samples, rate_hz) = match cut.codec {
             Codec::Opus => (&self.wide, 2 * NARROW_HZ),
             Codec::Pcmu | Codec::Pcma => (&self.narrow, NARROW_HZ),
         };
-        let mut encoder = Encoder::new(cut.codec, rate_hz, COMPLEXITY)?;
-        let mut frames = Frames { cut, frame_ms, bytes: Vec::new(), ends: Vec::new() };
+        let mut encoder = Encoder::new(cut.codec, rate_hz, cut.ptime_ms, COMPLEXITY)?;
+        let mut frames = Frames { cut, frame_ms: encoder.frame_ms(), bytes: Vec::new(), ends: Vec::new() };
         let mut payload = [0; MAX_PAYLOAD];
-        let mut frame = vec![0; (frame_ms * rate_hz / 1000) as usize];
+        let mut frame = vec![0; encoder.frame()];
         for piece in samples.chunks(frame.len()) {
             frame[..piece.len()].copy_from_slice(piece);
             frame[piece.len()..].fill(0);
-            let len = encoder.encode(&frame, &mut payload).map_err(CodecError::Opus)?;
+            let len = encoder.encode(&frame, &mut payload)?;
             frames.bytes.extend_from_slice(&payload[..len]);
             frames.ends.push(frames.bytes.len());
         }
