@@ -1,9 +1,14 @@
 //! The codecs we speak: decoders and encoders, with mono samples at 8 or 16 kHz between them (design.md D6).
 
+pub mod comfort_noise;
 mod decoder;
 mod encoder;
 mod fade;
 mod g711;
+pub mod g722;
+pub mod plc;
+mod prediction;
+pub mod resample;
 mod transcoder;
 
 use std::fmt;
