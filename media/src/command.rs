@@ -6,6 +6,7 @@ use crate::codec::Codec;
 use crate::path::LegId;
 use crate::player::Play;
 use crate::rtp::Pt;
+use crate::sdes;
 use crate::srtp::{Receiver, Sender};
 
 /// What the peer of a leg speaks, both ways.
@@ -42,6 +43,8 @@ pub enum Command {
     SendDtls(Vec<u8>),
     /// Use these keys (RFC 5764 §4.2).
     SetSrtp(Box<(Receiver, Sender)>),
+    /// SRTP with keys from the SDP (RFC 4568); `None`: the peer speaks plain RTP.
+    SetSdes(Option<Box<sdes::Change>>),
     /// The peer speaks this.
     SetFormat(Format),
     /// The peer is here.

@@ -1,5 +1,7 @@
 //! Counts of packets, and the reasons why a packet went no further.
 
+use crate::srtp::SrtpError;
+
 /// Why a packet was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dropped {
@@ -31,6 +33,16 @@ pub enum Dropped {
     Overflow,
     /// Could not be sent: no room in the socket, or no way to the peer.
     Unsent,
+}
+
+impl From<SrtpError> for Dropped {
+    fn from(error: SrtpError) -> Dropped {
+        match error {
+            SrtpError::Auth => Dropped::SrtpAuth,
+            SrtpError::Replay | SrtpError::Exhausted => Dropped::SrtpReplay,
+            _ => Dropped::Malformed,
+        }
+    }
 }
 
 const REASONS: [(Dropped, &str); 14] = [

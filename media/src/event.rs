@@ -21,6 +21,8 @@ pub enum Event {
     MediaStarted,
     /// No RTP for a while.
     MediaStalled,
+    /// Packets arrive and none of them can be authenticated.
+    Undecryptable,
     /// One digit, when its end is certain.
     Dtmf(char),
     /// A browser that was here shows no life any more; the sentence says for how long.
@@ -43,6 +45,7 @@ enum Kind {
     Dtls,
     Path,
     Media,
+    Keys,
     Digits,
     Silence,
     Dead,
@@ -57,6 +60,7 @@ impl Event {
             Event::Dtls(_) => Kind::Dtls,
             Event::Nominated(_) => Kind::Path,
             Event::MediaStarted | Event::MediaStalled => Kind::Media,
+            Event::Undecryptable => Kind::Keys,
             Event::Dtmf(_) => Kind::Digits,
             Event::Silent(_) | Event::Returned => Kind::Silence,
             Event::Dead(_) => Kind::Dead,

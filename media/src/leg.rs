@@ -16,6 +16,7 @@ use crate::path::{LegId, Path};
 use crate::report::Reporter;
 use crate::rtcp;
 use crate::rtp::{self, Kind, Ssrc};
+use crate::sdes::Change;
 use crate::stream::{Origin, Stream};
 use crate::transport::{Transport, Wire};
 
@@ -23,6 +24,9 @@ use crate::transport::{Transport, Wire};
 const PASSED_ON_GAP_MS: u32 = 60;
 /// Shortest digit passed on: what every receiver takes for one (ITU-T Q.24).
 const SHORTEST_DIGIT_MS: u32 = 80;
+
+/// Packets in a row that fail authentication until it is told: half a second of audio.
+const UNDECRYPTABLE: u32 = 25;
 
 /// What all legs have in common.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +79,8 @@ pub struct Leg {
     liveness: Liveness,
     reporter: Reporter,
     counters: Counters,
+    /// RTP packets that failed authentication since the last that did not.
+    refused: u32,
     receiving: bool,
     sending: bool,
     /// Whether the peer's address is known, so that its silence means something.
@@ -107,6 +113,7 @@ impl Leg {
             liveness: Liveness::new(now, settings.limits, presence, expected),
             reporter: Reporter::new(now, seed.timestamp, seed.name),
             counters: Counters::default(),
+            refused: 0,
             receiving: true,
             sending: true,
             expected,
@@ -194,7 +201,16 @@ impl Leg {
         data: &'a mut [u8],
         out: &mut Outbox,
     ) -> Result<Received<'a>, Dropped> {
-        let (packet, bytes) = self.transport.open_rtp(now, path, data)?;
+        let opened = self.transport.open_rtp(now, path, data);
+        self.refused = if opened.as_ref().is_err_and(|reason| *reason == Dropped::SrtpAuth) {
+            self.refused.saturating_add(1)
+        } else {
+            0
+        };
+        if self.refused == UNDECRYPTABLE {
+            out.event(self.id, Event::Undecryptable);
+        }
+        let (packet, bytes) = opened?;
         let mut received = Received::default();
         let kind = self.inbound.on_packet(now, &packet, &mut |digit| received.add_digit(digit))?;
         self.counters.rx_packets += 1;
@@ -268,6 +284,7 @@ impl Leg {
         match command {
             Command::SendDtls(record) => self.send_dtls(&record, out),
             Command::SetSrtp(keys) => return self.set_srtp(*keys),
+            Command::SetSdes(change) => self.set_sdes(change.map(|change| *change)),
             Command::SetFormat(format) => self.set_format(format),
             Command::SetRemote(remote) => self.set_remote(now, remote),
             Command::SetSending(enabled) => {
@@ -314,6 +331,13 @@ impl Leg {
         match &mut self.transport {
             Transport::Browser(browser) => browser.set_keys(receiver, sender),
             Transport::Port(_) => Vec::new(),
+        }
+    }
+
+    fn set_sdes(&mut self, change: Option<Change>) {
+        self.refused = 0;
+        if let Transport::Port(port) = &mut self.transport {
+            port.set_sdes(change);
         }
     }
 

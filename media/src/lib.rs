@@ -1,7 +1,7 @@
 //! mediacore: the packets of webtrunk.
 //!
 //! Pure parts, values and time in, values out. From the outside inwards: `relay` holds the legs of one thread; a `leg`
-//! has a `transport` (`browser`: `ice`, `stun`, `srtp`; or `port`: `latch`), an `inbound` half (`rtp`, `dtmf`, `rtcp`),
+//! has a `transport` (`browser`: `ice`, `stun`, `srtp`; or `port`: `latch`, `sdes`), an `inbound` half (`rtp`, `dtmf`, `rtcp`),
 //! an `outbound` half (`stream`, `route`, `reorder`, `codec`; `player`, which plays a `sound` in the source's place), a `liveness` watch and a `report`er. What is to be done
 //! collects in the `outbox`.
 //!
@@ -42,6 +42,7 @@ pub mod report;
 pub mod route;
 pub mod rtcp;
 pub mod rtp;
+pub mod sdes;
 mod shard;
 pub mod socket;
 pub mod sound;

@@ -63,6 +63,7 @@ fn payload(py: Python<'_>, event: Event) -> PyResult<(&'static str, Py<PyAny>)> 
         Event::Nominated(path) => ("nominated", text(path)?),
         Event::MediaStarted => ("media-started", py.None()),
         Event::MediaStalled => ("media-stalled", py.None()),
+        Event::Undecryptable => ("undecryptable", py.None()),
         Event::Dtmf(digit) => ("dtmf", text(digit.to_string())?),
         Event::Silent(sentence) => ("silent", text(sentence)?),
         Event::Returned => ("returned", py.None()),
@@ -95,6 +96,25 @@ impl Leg {
 
     fn set_srtp(&self, py: Python<'_>, profile: &str, receive_key: &[u8], send_key: &[u8]) -> PyResult<()> {
         detached(py, || self.0.set_srtp(profile, receive_key, send_key))
+    }
+
+    #[pyo3(signature = (profile, receive_key, send_key, *, receive_mki=None, send_mki=None))]
+    fn set_sdes(
+        &self,
+        py: Python<'_>,
+        profile: &str,
+        receive_key: &[u8],
+        send_key: &[u8],
+        receive_mki: Option<&[u8]>,
+        send_mki: Option<&[u8]>,
+    ) -> PyResult<()> {
+        let receive = (receive_key, receive_mki.unwrap_or_default());
+        let send = (send_key, send_mki.unwrap_or_default());
+        detached(py, || self.0.set_sdes(profile, receive, send))
+    }
+
+    fn clear_sdes(&self) -> PyResult<()> {
+        Ok(self.0.clear_sdes()?)
     }
 
     #[pyo3(signature = (codec, payload_type, telephone_event=None, telephone_event_rate=8000, ptime_ms=20))]

@@ -20,6 +20,22 @@ class Leg:
         """Send one DTLS datagram on the validated path; dropped silently while there is none."""
     def set_srtp(self, profile: SrtpProfile, receive_key: bytes, send_key: bytes) -> None:
         """Give the master key || master salt of both directions (RFC 5764 §4.2). ValueError on a wrong length."""
+    def set_sdes(
+        self,
+        profile: SrtpProfile,
+        receive_key: bytes,
+        send_key: bytes,
+        *,
+        receive_mki: bytes | None = None,
+        send_mki: bytes | None = None,
+    ) -> None:
+        """SRTP on an RTP leg, by master key || master salt of the peer's a=crypto and of ours (RFC 4568).
+
+        A key that is in use already keeps its roll-over counter. After a change, packets under the peer's former key
+        are taken until the new one is heard, and 2 s longer. ValueError on a wrong length.
+        """
+    def clear_sdes(self) -> None:
+        """Plain RTP on an RTP leg, as it begins."""
     def set_codec(
         self,
         codec: CodecName,

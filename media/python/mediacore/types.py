@@ -6,13 +6,16 @@ Address = tuple[str, int]
 """IP address and UDP port."""
 
 CodecName = Literal["opus", "PCMU", "PCMA"]
-SrtpProfile = Literal["AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES_CM_128_HMAC_SHA1_80"]
+SrtpProfile = Literal[
+    "AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"
+]
 
 Event = (
     tuple[int, Literal["dtls"], bytes]  # one DTLS datagram that came over the validated path
     | tuple[int, Literal["nominated"], str]  # ICE chose this path: "ip:port" of the browser
     | tuple[int, Literal["media-started"], None]  # first valid RTP packet since creation or set_remote(reopen)
     | tuple[int, Literal["media-stalled"], None]  # no RTP for `stall_ms`; media-started follows when it resumes
+    | tuple[int, Literal["undecryptable"], None]  # 25 RTP packets in a row failed SRTP authentication
     | tuple[int, Literal["dtmf"], str]  # one digit, once, when its end (or a lost end) is certain
     | tuple[int, Literal["silent"], str]  # a browser that was here: no valid STUN or SRTP for `silent_ms`
     | tuple[int, Literal["returned"], None]  # a silent browser shows life again
