@@ -6,9 +6,7 @@ Address = tuple[str, int]
 """IP address and UDP port."""
 
 CodecName = Literal["opus", "PCMU", "PCMA"]
-SrtpProfile = Literal[
-    "AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"
-]
+SrtpProfile = Literal["AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"]
 
 Event = (
     tuple[int, Literal["dtls"], bytes]  # one DTLS datagram that came over the validated path
