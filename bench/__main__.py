@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import datetime
 import json
 import os
 import subprocess
@@ -15,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from bench import machine, quality, speech, summary
+from bench import quality, summary, workshop
 from bench.floor import Floor
 from bench.generator import Generator
 from bench.measure import Figures, Load, measure
@@ -23,11 +22,6 @@ from bench.rtpengine import RtpEngine
 from bench.speech import Speech
 from bench.subject import RELAY, TRANSCODE, Job, Subject
 from bench.webtrunk import Webtrunk
-
-RESULTS: Final = machine.ROOT / "bench" / "results"
-CACHE: Final = machine.ROOT / ".cache" / "bench"
-CRATE: Final = machine.ROOT / "bench" / "loadgen"
-BINARY: Final = CRATE / "target" / "release" / "loadgen"
 
 _URGENT: Final = -15
 
@@ -46,8 +40,7 @@ def main() -> int:
     """Measure, write the results, print the table; 1 when something needed is missing."""
     options = _options()
     try:
-        _build()
-        voice = speech.prepare(CACHE)
+        voice = workshop.prepare()
         if options.urgent:
             _hurry()
         makers = _makers(options.only)
@@ -84,21 +77,11 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _build() -> None:
-    if not BINARY.exists() or _newest(CRATE / "src", machine.ROOT / "media" / "src") > BINARY.stat().st_mtime:
-        print("building the load generator …", flush=True)
-        subprocess.run(["cargo", "build", "--release", "--quiet", "--locked"], cwd=CRATE, check=True)
-
-
-def _newest(*directories: Path) -> float:
-    return max(file.stat().st_mtime for directory in directories for file in directory.rglob("*.rs"))
-
-
 def _makers(only: list[str]) -> dict[str, Callable[[], Subject]]:
     makers: dict[str, Callable[[], Subject]] = {
         "webtrunk": Webtrunk,
         "rtpengine": RtpEngine,
-        "floor": lambda: Floor(BINARY),
+        "floor": lambda: Floor(workshop.BINARY),
     }
     return {name: make for name, make in makers.items() if not only or name in only}
 
@@ -117,7 +100,7 @@ async def _all_rounds(
                 if options.jobs and job.name not in options.jobs:
                     continue
                 for make in makers.values():
-                    async with Generator(BINARY, voice.opus, voice.pcmu) as generator:
+                    async with Generator(workshop.BINARY, voice.words()) as generator:
                         figures = await measure(make(), job, load, generator, Path(directory))
                     _listen(figures, voice)
                     rounds.append(figures)
@@ -127,7 +110,7 @@ async def _all_rounds(
 
 def _primitives(voice: Speech) -> dict[str, float]:
     """CPU µs of each step that the media job is made of."""
-    words = [str(BINARY), "primitives", str(voice.opus), str(voice.pcmu)]
+    words = [str(workshop.BINARY), "primitives", *voice.words()]
     figures: dict[str, float] = json.loads(subprocess.run(words, check=True, capture_output=True).stdout)
     return figures
 
@@ -135,7 +118,7 @@ def _primitives(voice: Speech) -> dict[str, float]:
 def _listen(figures: Figures, voice: Speech) -> None:
     """Judge what was kept; after the measurement, because it is work."""
     for ear, path in figures.kept.items():
-        verdict = quality.judge(Path(path), Path(path).suffix[1:], voice.narrow)
+        verdict = quality.judge(Path(path), Path(path).suffix[1:], voice)
         figures.quality[ear] = asdict(verdict)
         if verdict.pesq_nb < quality.LEAST_PESQ:
             figures.faults.append(f"the {ear} heard the wrong thing: PESQ {verdict.pesq_nb}")
@@ -161,21 +144,15 @@ def _doubts(rounds: list[Figures]) -> list[str]:
 def _write(
     options: argparse.Namespace, rounds: list[Figures], summed: dict[str, Any], versions: dict[str, str]
 ) -> None:
-    now = datetime.datetime.now(tz=datetime.UTC)
     result = {
-        "date": now.isoformat(timespec="seconds"),
         "quick": options.quick,
         "urgent": options.urgent,
-        "machine": machine.describe(),
         "versions": versions,
         **summed,
         "doubts": _doubts(rounds),
         "rounds": [asdict(figures) for figures in rounds],
     }
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    path = RESULTS / f"{now:%Y%m%d-%H%M%S}{'-quick' if options.quick else ''}.json"
-    path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-    print(f"\n  written: {path.relative_to(machine.ROOT)}")
+    workshop.write("quick" if options.quick else "", result)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ Address = tuple[str, int]
 _FORMATS: Final = {
     "opus": ("111", "a=rtpmap:111 opus/48000/2", "a=fmtp:111 minptime=10;useinbandfec=1"),
     "PCMU": ("0", "a=rtpmap:0 PCMU/8000"),
+    "PCMA": ("8", "a=rtpmap:8 PCMA/8000"),
+    "G722": ("9", "a=rtpmap:9 G722/8000"),
 }
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -38,9 +38,13 @@ class Endpoint:
         """Speak SRTP from now on."""
         self._generator.tell(f"secure {self.number} {keys.profile} {keys.receive.hex()} {keys.send.hex()}")
 
-    def speak(self, to: Address, codec: str, offset: int, heard_by: Endpoint) -> None:
+    def speak(self, to: Address, voice: str, offset: int, heard_by: Endpoint) -> None:
         """Send speech to `to`, once the generator runs; it starts `offset` frames into the speech."""
-        self._generator.tell(f"stream {self.number} {_place(to)} {codec} {offset} {heard_by.number}")
+        self._generator.tell(f"stream {self.number} {_place(to)} {voice} {offset} {heard_by.number}")
+
+    def impair(self, pattern: Path) -> None:
+        """Lose and delay what it says, as this file has it (`bench.impairment`)."""
+        self._generator.tell(f"impair {self.number} {pattern}")
 
     def keep(self, path: Path) -> None:
         """Write what is heard from here on to a file, when the generator halts."""
@@ -54,8 +58,8 @@ class Endpoint:
 class Generator:
     """The process `loadgen peers`, alive inside `async with`."""
 
-    def __init__(self, binary: Path, opus: Path, pcmu: Path) -> None:
-        self._command = (str(binary), "peers", str(opus), str(pcmu))
+    def __init__(self, binary: Path, voices: Sequence[str]) -> None:
+        self._command = (str(binary), "peers", *voices)
         self._numbers = itertools.count()
         self._endpoints: dict[int, Endpoint] = {}
         self._opening: dict[int, asyncio.Future[int]] = {}

@@ -136,7 +136,7 @@ class RtpEngine:
         answer |= {"transport-protocol": "UDP/TLS/RTP/SAVPF", "ICE": "force", "DTLS": "passive"}
         answered = await self._ng.ask({**answer, **names})
         await media.connect(answered["sdp"])
-        media.endpoint.speak(media.remote.address, job.browser, number * 37, phone)
+        media.endpoint.speak(media.remote.address, job.spoken, number * 37, phone)
         phone.speak(read(offered["sdp"]).address, job.phone, number * 37 + 191, media.endpoint)
         call = BridgedCall(self._ng, names["call-id"], media)
         call.browser, call.phone, call.srtp = media.endpoint, phone, media.profile

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import struct
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +18,8 @@ from av.audio.codeccontext import AudioCodecContext
 Samples = np.ndarray[Any, np.dtype[np.int16]]
 
 WIDE_HZ: Final = 48_000
+PESQ_WIDE_HZ: Final = 16_000
+"""The rate that PESQ-WB wants (ITU-T P.862.2), and G.722 has."""
 NARROW_HZ: Final = 8000
 FRAMES_PER_S: Final = 50
 _VOICES: Final = (("en-us", 150), ("en-gb", 165))
@@ -30,16 +32,45 @@ _SENTENCES: Final = (
 # As Chromium encodes a microphone: 20 ms, mono voice at about 32 kbit/s.
 _OPUS_OPTIONS: Final = {"application": "voip", "frame_duration": "20", "compression_level": "10", "vbr": "on"}
 _OPUS_BIT_RATE: Final = 32_000
+# As it encodes when it is told of losses: with redundancy in the band (RFC 6716 §2.1.7).
+_OPUS_FEC: Final = {"fec": "1", "packet_loss": "10"}
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One encoding of the speech."""
+
+    payload_type: int
+    clock_hz: int
+    """Of RTP (RFC 3551; 8000 for G.722, whatever it samples at)."""
+    encoder: str
+    rate_hz: int
+
+
+VOICES: Final[Mapping[str, Voice]] = {
+    "opus": Voice(111, 48_000, "libopus", WIDE_HZ),
+    "opus-fec": Voice(111, 48_000, "libopus", WIDE_HZ),
+    "PCMU": Voice(0, 8000, "pcm_mulaw", NARROW_HZ),
+    "PCMA": Voice(8, 8000, "pcm_alaw", NARROW_HZ),
+    "G722": Voice(9, 8000, "g722", PESQ_WIDE_HZ),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Speech:
     """Where the speech is, in the forms that are needed."""
 
-    opus: Path
-    pcmu: Path
+    files: Mapping[str, Path]
+    """Encoded frames of each voice."""
     narrow: Samples
     """At 8 kHz: the reference for what is heard."""
+    wide: Samples
+    """At 16 kHz."""
+
+    def words(self) -> list[str]:
+        """The voices as the load generator wants them."""
+        known = ((name, VOICES[name], file) for name, file in self.files.items())
+        return [f"{name}:{voice.payload_type}:{voice.clock_hz}:{file}" for name, voice, file in known]
 
 
 def prepare(directory: Path) -> Speech:
@@ -49,16 +80,16 @@ def prepare(directory: Path) -> Speech:
         FileNotFoundError: espeak-ng is not installed.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    opus, pcmu, narrow = directory / "speech.opus-frames", directory / "speech.pcmu-frames", directory / "speech.npy"
-    if not (opus.exists() and pcmu.exists() and narrow.exists()):
-        wide = _whole_frames(
-            np.concatenate([_speak(directory, *line) for line in zip(_VOICES, _SENTENCES, strict=True)])
-        )
-        opus.write_bytes(pack(_encode(_codec("libopus", "w", WIDE_HZ), wide, WIDE_HZ)))
-        small = resample(wide, WIDE_HZ, NARROW_HZ)
-        pcmu.write_bytes(pack(_encode(_codec("pcm_mulaw", "w", NARROW_HZ), small, NARROW_HZ)))
-        np.save(narrow, small)
-    return Speech(opus, pcmu, np.load(narrow))
+    files = {name: directory / f"speech.{name}-frames" for name in VOICES}
+    samples = {rate_hz: directory / f"speech-{rate_hz}.npy" for rate_hz in (NARROW_HZ, PESQ_WIDE_HZ, WIDE_HZ)}
+    if not all(path.exists() for path in (*files.values(), *samples.values())):
+        lines = zip(_VOICES, _SENTENCES, strict=True)
+        wide = _whole_frames(np.concatenate([_speak(directory, *line) for line in lines]))
+        for rate_hz, path in samples.items():
+            np.save(path, wide if rate_hz == WIDE_HZ else resample(wide, WIDE_HZ, rate_hz))
+        for name, path in files.items():
+            path.write_bytes(pack(_encode(name, np.load(samples[VOICES[name].rate_hz]))))
+    return Speech(files, np.load(samples[NARROW_HZ]), np.load(samples[PESQ_WIDE_HZ]))
 
 
 def pack(frames: Iterable[bytes]) -> bytes:
@@ -66,20 +97,11 @@ def pack(frames: Iterable[bytes]) -> bytes:
     return b"".join(struct.pack("!H", len(frame)) + frame for frame in frames)
 
 
-def decode(codec: str, payloads: Iterable[bytes]) -> Samples:
-    """What a listener hears, at 8 kHz."""
-    name, rate = ("libopus", WIDE_HZ) if codec == "opus" else ("pcm_mulaw", NARROW_HZ)
-    context = _codec(name, "r", rate)
-    parts = [_mono(frame) for payload in payloads for frame in context.decode(av.Packet(payload))]
-    heard = np.concatenate(parts) if parts else np.zeros(0, np.int16)
-    return heard if rate == NARROW_HZ else resample(heard, rate, NARROW_HZ)
-
-
 def resample(samples: Samples, source_hz: int, target_hz: int) -> Samples:
     """The same sound at another rate."""
     resampler = av.AudioResampler(format="s16", layout="mono", rate=target_hz)
     frames = [*resampler.resample(_frame(samples, source_hz)), *resampler.resample(None)]
-    parts = np.concatenate([_mono(frame) for frame in frames])
+    parts = np.concatenate([mono(frame) for frame in frames])
     wanted = len(samples) * target_hz // source_hz
     return np.pad(parts, (0, max(0, wanted - len(parts))))[:wanted]
 
@@ -93,7 +115,7 @@ def _speak(directory: Path, voice: tuple[str, int], text: str) -> Samples:
     subprocess.run([program, "-v", name, "-s", str(words_per_minute), "-w", str(wav), text], check=True)
     with av.open(str(wav)) as container:
         frames = list(container.decode(audio=0))
-    spoken = np.concatenate([_mono(frame) for frame in frames])
+    spoken = np.concatenate([mono(frame) for frame in frames])
     wav.unlink()
     return resample(spoken, frames[0].sample_rate, WIDE_HZ)
 
@@ -103,15 +125,25 @@ def _whole_frames(samples: Samples) -> Samples:
     return samples[: len(samples) // per_frame * per_frame]
 
 
-def _codec(name: str, mode: Any, rate_hz: int) -> AudioCodecContext:
+def open_codec(name: str, mode: Any, rate_hz: int, **options: str) -> AudioCodecContext:
+    """One of FFmpeg's codecs, mono; mode "r" decodes, "w" encodes."""
     context: Any = av.CodecContext.create(name, mode)
     context.sample_rate, context.layout, context.format = rate_hz, "mono", "s16"
-    if name == "libopus" and mode == "w":
-        context.bit_rate, context.options = _OPUS_BIT_RATE, _OPUS_OPTIONS
+    context.options = options
     return context  # type: ignore[no-any-return]
 
 
-def _encode(context: AudioCodecContext, samples: Samples, rate_hz: int) -> Iterator[bytes]:
+def _open_encoder(name: str) -> AudioCodecContext:
+    voice = VOICES[name]
+    if voice.encoder != "libopus":
+        return open_codec(voice.encoder, "w", voice.rate_hz)
+    context = open_codec(voice.encoder, "w", voice.rate_hz, **_OPUS_OPTIONS, **(_OPUS_FEC if "fec" in name else {}))
+    context.bit_rate = _OPUS_BIT_RATE
+    return context
+
+
+def _encode(name: str, samples: Samples) -> Iterator[bytes]:
+    context, rate_hz = _open_encoder(name), VOICES[name].rate_hz
     per_frame = rate_hz // FRAMES_PER_S
     for start in range(0, len(samples), per_frame):
         frame = _frame(samples[start : start + per_frame], rate_hz)
@@ -125,6 +157,7 @@ def _frame(samples: Samples, rate_hz: int) -> av.AudioFrame:
     return frame
 
 
-def _mono(frame: av.AudioFrame) -> Samples:
+def mono(frame: av.AudioFrame) -> Samples:
+    """Its samples."""
     samples: Samples = frame.to_ndarray().reshape(-1).astype(np.int16)
     return samples

@@ -8,7 +8,7 @@ from typing import Final, Literal, Protocol, Self
 
 from bench.generator import Endpoint, Generator
 
-Codec = Literal["opus", "PCMU"]
+Codec = Literal["opus", "PCMU", "PCMA", "G722"]
 Address = tuple[str, int]
 HOST: Final = "127.0.0.1"
 
@@ -17,13 +17,21 @@ HOST: Final = "127.0.0.1"
 class Job:
     """What the media of every call is turned into: the browser's codec into the phone's, and back."""
 
-    name: Literal["transcode", "relay"]
+    name: str
     browser: Codec
     phone: Codec = "PCMU"
+    voice: str = ""
+    """How the browser encodes, if not as its codec's name says (`bench.speech.VOICES`)."""
+
+    @property
+    def spoken(self) -> str:
+        """The browser's voice."""
+        return self.voice or self.browser
 
 
 TRANSCODE: Final = Job("transcode", "opus")
 RELAY: Final = Job("relay", "PCMU")
+JOBS: Final[Mapping[str, Job]] = {job.name: job for job in (TRANSCODE, RELAY, Job("g722", "opus", "G722"))}
 
 
 class Connected(Protocol):

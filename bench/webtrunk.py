@@ -21,11 +21,12 @@ from bench.descriptions import read
 from bench.generator import Endpoint, Generator
 from bench.phone import Expected, Phone
 from bench.processes import Program, free_port
-from bench.subject import HOST, Job
+from bench.subject import HOST, JOBS, Job
+from call.codecs import CODECS
 
 STEP_S: Final = 20.0
 """No step of a call takes longer, or something is wrong."""
-_PREFIX: Final = {"transcode": "+1", "relay": "+2"}
+_PREFIX: Final = {name: f"+{number}" for number, name in enumerate(JOBS, 1)}
 _USER: Final = "bench"
 
 # Every cap is off: the load is the point. The records go to a file, as they do in earnest.
@@ -53,21 +54,15 @@ user_calls_per_minute = 0
 user_minutes_per_day = 0
 [user.{user}]
 display = "Bench"
-[trunk.transcode]
+"""
+# One for each job; the policy is what makes the gateway do it.
+_TRUNK: Final = """\
+[trunk.{name}]
 host = "{host}"
 port = {phone_port}
-allow = ["+1"]
-codecs = ["PCMU"]
-prefer = "quality"
-max_calls = 0
-max_calls_per_minute = 0
-max_minutes_per_day = 0
-[trunk.relay]
-host = "{host}"
-port = {phone_port}
-allow = ["+2"]
-codecs = ["PCMU"]
-prefer = "cpu"
+allow = ["{prefix}"]
+codecs = ["{codec}"]
+prefer = "{policy}"
 max_calls = 0
 max_calls_per_minute = 0
 max_minutes_per_day = 0
@@ -126,13 +121,27 @@ class Webtrunk:
         await self._stack.aclose()
 
     def _config(self, directory: str) -> str:
+        trunks = [
+            _TRUNK.format(
+                name=name,
+                host=HOST,
+                phone_port=self._phone.port,
+                prefix=_PREFIX[name],
+                codec=job.phone,
+                policy="cpu" if job.browser == job.phone else "quality",
+            )
+            for name, job in JOBS.items()
+            if job.phone in CODECS
+        ]
+        return "".join([self._config_head(directory), *trunks])
+
+    def _config_head(self, directory: str) -> str:
         return _CONFIG.format(
             host=HOST,
             page_port=self._page_port,
             admin_port=free_port(socket.SOCK_STREAM),
             media_port=free_port(),
             sip_port=free_port(),
-            phone_port=self._phone.port,
             directory=directory,
             user=_USER,
         )
@@ -157,7 +166,7 @@ class Webtrunk:
             await media.connect(answer["sdp"])
             await _until(page, "call.answered")
             trunk = read(await expected.offer)
-        media.endpoint.speak(media.remote.address, job.browser, number * 37, phone)
+        media.endpoint.speak(media.remote.address, job.spoken, number * 37, phone)
         phone.speak(trunk.address, job.phone, number * 37 + 191, media.endpoint)
         call = PageCall(page, media, expected)
         call.browser, call.phone, call.srtp = media.endpoint, phone, media.profile

@@ -50,20 +50,8 @@ class DigitHeard:
 
 
 @dataclass(frozen=True, slots=True)
-class BrowserSilent:
-    """A browser that was here sends neither consent checks nor media (RFC 7675)."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class BrowserReturned:
-    """A silent browser shows life again."""
-
-
-@dataclass(frozen=True, slots=True)
 class PeerSilent:
-    """A trunk sent nothing for long, a browser never came, or the leg broke."""
+    """Neither RTP nor consent for so long that the peer is gone."""
 
     why: str
 
@@ -78,21 +66,18 @@ class DtlsOverflow:
     """DTLS datagrams were dropped because too many waited."""
 
 
-Presence = MediaStarted | MediaStalled | BrowserSilent | BrowserReturned | PeerSilent | RtcpBye
-MediaEvent = DtlsDatagram | DtlsOverflow | Nominated | DigitHeard | Presence
+MediaEvent = DtlsDatagram | Nominated | MediaStarted | MediaStalled | DigitHeard | PeerSilent | RtcpBye | DtlsOverflow
 Handler = Callable[[MediaEvent], None]
 
 _WITH_PAYLOAD: Final[dict[str, Callable[..., MediaEvent]]] = {
     "dtls": DtlsDatagram,
     "nominated": Nominated,
     "dtmf": DigitHeard,
-    "silent": BrowserSilent,
     "dead": PeerSilent,
 }
 _WITHOUT: Final[dict[str, Callable[[], MediaEvent]]] = {
     "media-started": MediaStarted,
     "media-stalled": MediaStalled,
-    "returned": BrowserReturned,
     "rtcp-bye": RtcpBye,
     "overflow": DtlsOverflow,
 }

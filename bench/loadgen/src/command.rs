@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use mediacore::codec::Codec;
 use mediacore::srtp::Profile;
 
 use crate::lines::from_hex;
@@ -19,8 +18,10 @@ pub enum Command {
     Send(Id, SocketAddr, Vec<u8>),
     /// `secure ID PROFILE RECEIVE-KEY SEND-KEY`: RTP is SRTP from now on.
     Secure(Id, Profile, Vec<u8>, Vec<u8>),
-    /// `stream ID ADDRESS CODEC OFFSET PEER`: speak to `address`; what is said is heard by endpoint `PEER`.
-    Stream(Id, SocketAddr, Codec, usize, Id),
+    /// `stream ID ADDRESS VOICE OFFSET PEER`: speak to `address`; what is said is heard by endpoint `PEER`.
+    Stream(Id, SocketAddr, String, usize, Id),
+    /// `impair ID PATH`: the network treats its stream as the pattern in this file says.
+    Impair(Id, String),
     /// `keep ID PATH`: write what this endpoint hears while it is measured.
     Keep(Id, String),
     /// `close ID`.
@@ -42,10 +43,11 @@ pub fn parse(line: &str) -> Option<Command> {
         ["secure", id, profile, receive, send] => {
             Command::Secure(id.parse().ok()?, Profile::from_name(profile)?, from_hex(receive)?, from_hex(send)?)
         }
-        ["stream", id, to, codec, offset, peer] => Command::Stream(
+        ["impair", id, path] => Command::Impair(id.parse().ok()?, path.to_owned()),
+        ["stream", id, to, voice, offset, peer] => Command::Stream(
             id.parse().ok()?,
             to.parse().ok()?,
-            Codec::from_name(codec)?,
+            voice.to_owned(),
             offset.parse().ok()?,
             peer.parse().ok()?,
         ),
@@ -65,7 +67,7 @@ mod tests {
     #[test]
     fn a_stream_is_read() {
         let to = "127.0.0.1:8082".parse().unwrap();
-        assert_eq!(parse("stream 4 127.0.0.1:8082 opus 17 5"), Some(Command::Stream(4, to, Codec::Opus, 17, 5)));
+        assert_eq!(parse("stream 4 127.0.0.1:8082 opus 17 5"), Some(Command::Stream(4, to, "opus".into(), 17, 5)));
     }
 
     #[test]

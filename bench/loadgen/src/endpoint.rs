@@ -3,17 +3,14 @@
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
-use mediacore::codec::Codec;
 use mediacore::rtp::{self, HEADER_LEN, Header, Kind, Pt, SeqNo, Ssrc};
 use mediacore::srtp::{Profile, Receiver, Sender, SrtpError};
 
 use crate::command::Id;
+use crate::impairment::{Fate, Pattern};
 use crate::kernel::{self, Datagram, MAX_DATAGRAM};
-use crate::speech::Speech;
+use crate::speech::{Speech, Voice};
 use crate::tally::{Arrival, Extender};
-
-/// Packets per second of every stream.
-pub const PACKETS_PER_S: u64 = 50;
 
 /// What a datagram was.
 pub enum Heard {
@@ -31,7 +28,8 @@ pub enum Heard {
 pub struct Stream {
     /// Where it goes.
     to: SocketAddr,
-    codec: Codec,
+    voice: usize,
+    pattern: Option<Pattern>,
     /// Where in the speech it begins, so that not all streams say the same at once.
     offset: usize,
     /// Which endpoint hears it on the other side of the gateway.
@@ -46,10 +44,11 @@ pub struct Stream {
 
 impl Stream {
     /// A stream that has not begun.
-    pub fn new(id: Id, to: SocketAddr, codec: Codec, offset: usize, peer: Id) -> Self {
+    pub fn new(id: Id, to: SocketAddr, voice: usize, offset: usize, peer: Id) -> Self {
         // Spread over all sequence numbers: in every run some streams wrap.
         let first = SeqNo(u16::try_from(id * 641 % 65_536).unwrap_or_default());
-        Self { to, codec, offset, peer, ssrc: Ssrc(0x6c6f_0000 + id), first, sent: Vec::new(), refused: 0 }
+        let ssrc = Ssrc(0x6c6f_0000 + id);
+        Self { to, voice, pattern: None, offset, peer, ssrc, first, sent: Vec::new(), refused: 0 }
     }
 
     /// Begin to count anew.
@@ -61,21 +60,31 @@ impl Stream {
         self.refused = 0;
     }
 
-    fn header(&self) -> Header {
+    /// Have the network treat it so.
+    pub fn impair(&mut self, pattern: Pattern) {
+        self.pattern = Some(pattern);
+    }
+
+    /// Where in the speech it began, and when.
+    pub fn beginning(&self) -> (usize, u64) {
+        (self.offset, self.sent.first().copied().unwrap_or(0))
+    }
+
+    fn header(&self, voice: &Voice) -> Header {
         let count = self.sent.len();
-        let ticks = u64::from(self.codec.clock_rate_hz()) / PACKETS_PER_S;
         #[expect(clippy::cast_possible_truncation, reason = "RTP counts modulo 2^16 and 2^32")]
         Header {
             marker: self.offset + count == 0,
-            payload_type: Pt(self.codec.default_payload_type()),
+            payload_type: Pt(voice.payload_type),
             sequence: self.first.plus(count as u16),
-            timestamp: (ticks * (self.offset + count) as u64) as u32,
+            timestamp: (voice.ticks() * (self.offset + count) as u64) as u32,
             ssrc: self.ssrc,
         }
     }
 }
 
-/// What an endpoint hears, kept to be judged: timestamp, length and payload of each packet.
+/// What an endpoint hears, kept to be judged: timestamp, arrival in ns, length and payload of each packet. Before the
+/// first of them, where in the speech the stream began that it hears, and when.
 pub struct Keep {
     path: String,
     bytes: Vec<u8>,
@@ -138,20 +147,23 @@ impl Endpoint {
         self.keep = Some(Keep { path, bytes: Vec::new() });
     }
 
-    /// Write what was kept.
-    pub fn write_kept(&mut self) -> io::Result<()> {
-        self.keep.take().map_or(Ok(()), |keep| std::fs::write(keep.path, keep.bytes))
+    /// Write what was kept of a stream that began `offset` frames into the speech, at `begun_ns`.
+    pub fn write_kept(&mut self, offset: usize, begun_ns: u64) -> io::Result<()> {
+        let Some(keep) = self.keep.take() else {
+            return Ok(());
+        };
+        let head = [(offset as u64).to_be_bytes(), begun_ns.to_be_bytes()].concat();
+        std::fs::write(keep.path, [head, keep.bytes].concat())
     }
 
-    /// Send the next packet of the stream.
-    pub fn speak(&mut self, speech: &Speech) {
-        let Some(stream) = &mut self.stream else {
-            return;
-        };
-        let frame = speech.frame(stream.codec, stream.offset + stream.sent.len());
+    /// Send the next packet of the stream; when it arrives and its bytes, if the network delays it.
+    pub fn speak(&mut self, speech: &Speech) -> Option<(u64, Vec<u8>)> {
+        let stream = self.stream.as_mut()?;
+        let voice = speech.voice(stream.voice);
+        let frame = voice.frame(stream.offset + stream.sent.len());
         let mut packet = [0; MAX_DATAGRAM];
         let mut head = [0; HEADER_LEN];
-        rtp::write_header(&stream.header(), &mut head);
+        rtp::write_header(&stream.header(voice), &mut head);
         packet[..HEADER_LEN].copy_from_slice(&head);
         packet[HEADER_LEN..HEADER_LEN + frame.len()].copy_from_slice(frame);
         let mut len = HEADER_LEN + frame.len();
@@ -159,8 +171,22 @@ impl Endpoint {
             // It fails only after 2^47 packets; the packet would then count as lost.
             len = keys.sender.protect_rtp(&mut packet, len).unwrap_or(0);
         }
-        stream.sent.push(kernel::now_ns());
-        stream.refused += u64::from(self.socket.send_to(&packet[..len], stream.to).is_err());
+        let now = kernel::now_ns();
+        let fate = stream.pattern.as_ref().map_or(Fate::Delayed(0), |pattern| pattern.fate(stream.sent.len()));
+        stream.sent.push(now);
+        match fate {
+            Fate::Lost => {}
+            Fate::Delayed(0) => self.send(&packet[..len]),
+            Fate::Delayed(us) => return Some((now + 1000 * u64::from(us), packet[..len].to_vec())),
+        }
+        None
+    }
+
+    /// Send a packet of the stream.
+    pub fn send(&mut self, packet: &[u8]) {
+        if let Some(stream) = &mut self.stream {
+            stream.refused += u64::from(self.socket.send_to(packet, stream.to).is_err());
+        }
     }
 
     /// Take a datagram that came.
@@ -185,7 +211,7 @@ impl Endpoint {
             return Heard::Other;
         };
         if let Some(keep) = &mut self.keep {
-            keep.push(packet.header.timestamp, packet.payload);
+            keep.push(packet.header.timestamp, at_ns, packet.payload);
         }
         self.arrivals.push(Arrival { number: self.extender.extend(packet.header.sequence.0), at_ns });
         if std::mem::replace(&mut self.has_heard, true) { Heard::Rtp } else { Heard::FirstRtp }
@@ -193,8 +219,9 @@ impl Endpoint {
 }
 
 impl Keep {
-    fn push(&mut self, timestamp: u32, payload: &[u8]) {
+    fn push(&mut self, timestamp: u32, at_ns: u64, payload: &[u8]) {
         self.bytes.extend_from_slice(&timestamp.to_be_bytes());
+        self.bytes.extend_from_slice(&at_ns.to_be_bytes());
         // No UDP payload is longer than 16 bits can say.
         self.bytes.extend_from_slice(&u16::try_from(payload.len()).unwrap_or(u16::MAX).to_be_bytes());
         self.bytes.extend_from_slice(payload);

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use crate::command::{self, Command, Id};
-use crate::endpoint::{Endpoint, Heard, PACKETS_PER_S, Stream};
+use crate::endpoint::{Endpoint, Heard, Stream};
+use crate::impairment::{InFlight, Pattern};
 use crate::kernel::{self, MAX_DATAGRAM, Poller};
 use crate::lines::{Lines, to_hex};
 use crate::report::Report;
-use crate::speech::Speech;
+use crate::speech::{PACKETS_PER_S, Speech};
 
 const STDIN: u64 = u64::MAX;
 /// What came is taken this often while we send: the kernel has stamped it, so nothing is gained by waking for it.
@@ -44,6 +45,7 @@ pub struct Fleet {
     lines: Lines,
     endpoints: BTreeMap<Id, Endpoint>,
     schedule: Option<Schedule>,
+    in_flight: InFlight,
     mark_ns: u64,
     latest_ns: u64,
     report_at: Option<u64>,
@@ -63,6 +65,7 @@ impl Fleet {
             lines,
             endpoints,
             schedule: None,
+            in_flight: InFlight::default(),
             mark_ns: 0,
             latest_ns: 0,
             report_at: None,
@@ -96,12 +99,19 @@ impl Fleet {
         let Some(schedule) = &mut self.schedule else {
             return;
         };
-        kernel::sleep_until(schedule.due_ns());
+        kernel::sleep_until(self.in_flight.next_ns().unwrap_or(u64::MAX).min(schedule.due_ns()));
         let now = kernel::now_ns();
         self.latest_ns = self.latest_ns.max(now.saturating_sub(schedule.due_ns()));
         while schedule.due_ns() <= now {
-            if let Some(endpoint) = self.endpoints.get_mut(&schedule.take()) {
-                endpoint.speak(&self.speech);
+            let id = schedule.take();
+            let delayed = self.endpoints.get_mut(&id).and_then(|endpoint| endpoint.speak(&self.speech));
+            if let Some((at_ns, bytes)) = delayed {
+                self.in_flight.add(at_ns, id, bytes);
+            }
+        }
+        while let Some((id, bytes)) = self.in_flight.take(now) {
+            if let Some(endpoint) = self.endpoints.get_mut(&id) {
+                endpoint.send(&bytes);
             }
         }
     }
@@ -158,14 +168,20 @@ impl Fleet {
             Command::Secure(id, profile, receive, send) => {
                 self.endpoint(id)?.secure(profile, &receive, &send).map_err(io::Error::other)?;
             }
-            Command::Stream(id, to, codec, offset, peer) => {
-                self.endpoint(id)?.stream = Some(Stream::new(id, to, codec, offset, peer));
+            Command::Stream(id, to, voice, offset, peer) => {
+                let voice = self.speech.find(&voice)?;
+                self.endpoint(id)?.stream = Some(Stream::new(id, to, voice, offset, peer));
+            }
+            Command::Impair(id, path) => {
+                let stream = self.endpoint(id)?.stream.as_mut();
+                stream.ok_or_else(|| io::Error::other(format!("{id} does not speak")))?.impair(Pattern::read(&path)?);
             }
             Command::Keep(id, path) => self.endpoint(id)?.keep(path),
             Command::Run => self.begin(),
             Command::Mark => (self.mark_ns, self.latest_ns) = (kernel::now_ns(), 0),
             Command::Halt => {
                 self.schedule = None;
+                self.in_flight.clear();
                 self.report_at = Some(kernel::now_ns() + DRAIN_NS);
             }
         }
@@ -193,8 +209,14 @@ impl Fleet {
     fn report(&mut self) -> io::Result<()> {
         self.report_at = None;
         let report = Report::of(&self.endpoints, self.mark_ns, self.latest_ns);
-        for endpoint in self.endpoints.values_mut() {
-            endpoint.write_kept()?;
+        let begun: BTreeMap<Id, (usize, u64)> = self
+            .endpoints
+            .values()
+            .filter_map(|endpoint| endpoint.stream.as_ref().map(|stream| (stream.peer, stream.beginning())))
+            .collect();
+        for (id, endpoint) in &mut self.endpoints {
+            let (offset, begun_ns) = begun.get(id).copied().unwrap_or_default();
+            endpoint.write_kept(offset, begun_ns)?;
             endpoint.arrivals.clear();
             if let Some(stream) = &mut endpoint.stream {
                 stream.forget();

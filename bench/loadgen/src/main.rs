@@ -1,5 +1,6 @@
-//! The load of the bench: `loadgen peers OPUS PCMU` plays the browsers and phones of many calls at once, `loadgen floor`
-//! is the least program that could do a gateway's media job, `loadgen primitives OPUS PCMU` times the parts of that job.
+//! The load of the bench: `loadgen peers VOICE…` plays the browsers and phones of many calls at once, `loadgen floor` is
+//! the least program that could do a gateway's media job, `loadgen primitives VOICE…` times the parts of that job.
+//! A VOICE is `NAME:PAYLOAD-TYPE:CLOCK-RATE:FILE`.
 //!
 //! The first two are driven by lines on standard input and answer by lines on standard output; signalling, ICE and DTLS are
 //! Python's. `peers`: `command` reads the lines, `fleet` loops over the `endpoint`s, `speech` is what they say, `tally`
@@ -9,6 +10,7 @@ mod command;
 mod endpoint;
 mod fleet;
 mod floor;
+mod impairment;
 mod kernel;
 mod lines;
 mod primitives;
@@ -25,10 +27,12 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words[..] {
-        ["peers", opus, pcmu] => peers(opus, pcmu),
+        ["peers", ref voices @ ..] => Speech::read(voices).and_then(fleet::Fleet::new).and_then(fleet::Fleet::run),
         ["floor"] => floor::run(),
-        ["primitives", opus, pcmu] => read(opus, pcmu).and_then(|speech| primitives::run(&speech)),
-        _ => Err(io::Error::other("usage: loadgen peers|primitives OPUS-FILE PCMU-FILE, or loadgen floor")),
+        ["primitives", ref voices @ ..] => Speech::read(voices).and_then(|speech| primitives::run(&speech)),
+        _ => Err(io::Error::other(
+            "usage: loadgen peers|primitives NAME:PAYLOAD-TYPE:CLOCK-RATE:FILE…, or loadgen floor",
+        )),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -37,12 +41,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn peers(opus: &str, pcmu: &str) -> io::Result<()> {
-    fleet::Fleet::new(read(opus, pcmu)?)?.run()
-}
-
-fn read(opus: &str, pcmu: &str) -> io::Result<Speech> {
-    Ok(Speech { opus: speech::read(opus)?, pcmu: speech::read(pcmu)? })
 }

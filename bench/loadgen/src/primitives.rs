@@ -1,4 +1,4 @@
-//! What each primitive costs alone, in µs of CPU: `loadgen primitives OPUS PCMU` prints one line of JSON.
+//! What each primitive costs alone, in µs of CPU: `loadgen primitives VOICE…` prints one line of JSON.
 //!
 //! SRTP goes round robin over many contexts, as with many calls: caches are then as cold as in a gateway.
 
@@ -9,7 +9,7 @@ use mediacore::rtp::{self, HEADER_LEN, Header, Pt, SeqNo, Ssrc};
 use mediacore::srtp::{Profile, Receiver, Sender};
 
 use crate::kernel::{self, MAX_DATAGRAM};
-use crate::speech::Speech;
+use crate::speech::{Speech, Voice};
 
 const ROUNDS: usize = 9;
 const CONTEXTS: usize = 400;
@@ -18,19 +18,20 @@ const COMPLEXITY: i32 = 5;
 
 /// Measure all and print them.
 pub fn run(speech: &Speech) -> io::Result<()> {
+    let (opus, pcmu) = (speech.voice(speech.find("opus")?), speech.voice(speech.find("PCMU")?));
     let mut figures = Vec::new();
     for (name, profile) in [
         ("AEAD_AES_128_GCM", Profile::AeadAes128Gcm),
         ("AEAD_AES_256_GCM", Profile::AeadAes256Gcm),
         ("AES_CM_128_HMAC_SHA1_80", Profile::AesCm128HmacSha1_80),
     ] {
-        let (protect, unprotect) = srtp(profile, speech)?;
+        let (protect, unprotect) = srtp(profile, pcmu)?;
         figures.push((format!("protect {name}"), protect));
         figures.push((format!("unprotect {name}"), unprotect));
     }
-    figures.push(("opus to PCMU".to_owned(), transcode(Codec::Opus, Codec::Pcmu, speech)?));
-    figures.push(("PCMU to opus".to_owned(), transcode(Codec::Pcmu, Codec::Opus, speech)?));
-    let (send, receive) = udp(speech)?;
+    figures.push(("opus to PCMU".to_owned(), transcode(Codec::Opus, Codec::Pcmu, opus)?));
+    figures.push(("PCMU to opus".to_owned(), transcode(Codec::Pcmu, Codec::Opus, pcmu)?));
+    let (send, receive) = udp(pcmu)?;
     figures.push(("UDP send".to_owned(), send));
     figures.push(("UDP receive".to_owned(), receive));
     let fields: Vec<String> = figures.iter().map(|(name, us)| format!(r#""{name}":{us:.3}"#)).collect();
@@ -61,7 +62,7 @@ fn packet(payload: &[u8], sequence: u16) -> ([u8; MAX_DATAGRAM], usize) {
     (bytes, HEADER_LEN + payload.len())
 }
 
-fn srtp(profile: Profile, speech: &Speech) -> io::Result<(f64, f64)> {
+fn srtp(profile: Profile, voice: &Voice) -> io::Result<(f64, f64)> {
     let key: Vec<u8> = (0..profile.key_len() + profile.salt_len()).map(|n| u8::try_from(n).unwrap_or(0)).collect();
     let mut senders = Vec::new();
     let mut receivers = Vec::new();
@@ -72,7 +73,7 @@ fn srtp(profile: Profile, speech: &Speech) -> io::Result<(f64, f64)> {
     let (mut protect, mut unprotect) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let sequence = u16::try_from(round).unwrap_or(0);
-        let mut packets: Vec<_> = (0..CONTEXTS).map(|n| packet(speech.frame(Codec::Pcmu, n), sequence)).collect();
+        let mut packets: Vec<_> = (0..CONTEXTS).map(|n| packet(voice.frame(n), sequence)).collect();
         protect.push(timed(CONTEXTS, || {
             for (sender, (bytes, len)) in senders.iter_mut().zip(&mut packets) {
                 *len = sender.protect_rtp(bytes, *len).map_err(io::Error::other)?;
@@ -89,8 +90,8 @@ fn srtp(profile: Profile, speech: &Speech) -> io::Result<(f64, f64)> {
     Ok((median(protect), median(unprotect)))
 }
 
-fn transcode(from: Codec, to: Codec, speech: &Speech) -> io::Result<f64> {
-    let frames = if from == Codec::Opus { &speech.opus } else { &speech.pcmu };
+fn transcode(from: Codec, to: Codec, voice: &Voice) -> io::Result<f64> {
+    let frames = &voice.frames;
     let mut transcoder = Transcoder::new(from, to, 20, COMPLEXITY).map_err(io::Error::other)?;
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS.min(3) {
@@ -104,10 +105,10 @@ fn transcode(from: Codec, to: Codec, speech: &Speech) -> io::Result<f64> {
     Ok(median(rounds))
 }
 
-fn udp(speech: &Speech) -> io::Result<(f64, f64)> {
+fn udp(voice: &Voice) -> io::Result<(f64, f64)> {
     let (sender, receiver) = (kernel::socket(false)?, kernel::socket(false)?);
     let to = receiver.local_addr()?;
-    let (bytes, len) = packet(speech.frame(Codec::Pcmu, 0), 0);
+    let (bytes, len) = packet(voice.frame(0), 0);
     let mut buffer = [0; MAX_DATAGRAM];
     let (mut send, mut receive) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS * 20 {

@@ -2,26 +2,72 @@
 
 use std::io;
 
-use mediacore::codec::Codec;
+/// Packets per second of every stream.
+pub const PACKETS_PER_S: u64 = 50;
 
-/// Encoded frames of the same speech.
-pub struct Speech {
-    /// As Opus.
-    pub opus: Vec<Vec<u8>>,
-    /// As G.711 µ-law.
-    pub pcmu: Vec<Vec<u8>>,
+/// The speech in one encoding.
+#[derive(Debug)]
+pub struct Voice {
+    /// What streams call it: `opus`, `opus-fec`, `PCMU` and so on.
+    pub name: String,
+    /// RTP payload type.
+    pub payload_type: u8,
+    /// RTP clock in Hz.
+    pub clock_rate_hz: u32,
+    /// Encoded frames.
+    pub frames: Vec<Vec<u8>>,
 }
 
-impl Speech {
+impl Voice {
+    /// Read `NAME:PAYLOAD-TYPE:CLOCK-RATE:FILE`.
+    pub fn read(word: &str) -> io::Result<Self> {
+        let wrong = || io::Error::other(format!("not NAME:PAYLOAD-TYPE:CLOCK-RATE:FILE: {word}"));
+        let parts: Vec<&str> = word.splitn(4, ':').collect();
+        let [name, payload_type, clock_rate_hz, path] = parts[..] else {
+            return Err(wrong());
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            payload_type: payload_type.parse().map_err(|_| wrong())?,
+            clock_rate_hz: clock_rate_hz.parse().map_err(|_| wrong())?,
+            frames: read(path)?,
+        })
+    }
+
     /// Frame number `index` of the endless repetition of the speech.
-    pub fn frame(&self, codec: Codec, index: usize) -> &[u8] {
-        let frames = if codec == Codec::Opus { &self.opus } else { &self.pcmu };
-        &frames[index % frames.len()]
+    pub fn frame(&self, index: usize) -> &[u8] {
+        &self.frames[index % self.frames.len()]
+    }
+
+    /// Ticks of the RTP clock per packet.
+    pub fn ticks(&self) -> u64 {
+        u64::from(self.clock_rate_hz) / PACKETS_PER_S
+    }
+}
+
+/// The same speech in all encodings that are spoken.
+pub struct Speech(Vec<Voice>);
+
+impl Speech {
+    /// Read each of `words`, which are as [`Voice::read`] wants them.
+    pub fn read(words: &[&str]) -> io::Result<Self> {
+        words.iter().map(|word| Voice::read(word)).collect::<io::Result<_>>().map(Self)
+    }
+
+    /// Number of the voice of this name.
+    pub fn find(&self, name: &str) -> io::Result<usize> {
+        let found = self.0.iter().position(|voice| voice.name == name);
+        found.ok_or_else(|| io::Error::other(format!("there is no voice {name}")))
+    }
+
+    /// A voice by its number.
+    pub fn voice(&self, number: usize) -> &Voice {
+        &self.0[number]
     }
 }
 
 /// Read a file of frames, each after its length in two bytes.
-pub fn read(path: &str) -> io::Result<Vec<Vec<u8>>> {
+fn read(path: &str) -> io::Result<Vec<Vec<u8>>> {
     let bytes = std::fs::read(path)?;
     match split(&bytes) {
         Some(frames) if !frames.is_empty() => Ok(frames),
@@ -52,8 +98,15 @@ mod tests {
 
     #[test]
     fn the_speech_repeats() {
-        let speech = Speech { opus: vec![vec![1], vec![2]], pcmu: vec![vec![3]] };
-        assert_eq!(speech.frame(Codec::Opus, 3), [2]);
-        assert_eq!(speech.frame(Codec::Pcmu, 3), [3]);
+        let voice =
+            Voice { name: "opus".into(), payload_type: 111, clock_rate_hz: 48_000, frames: vec![vec![1], vec![2]] };
+        assert_eq!((voice.frame(3), voice.ticks()), (&[2][..], 960));
+    }
+
+    #[test]
+    fn a_voice_needs_four_words() {
+        for word in ["", "opus:111:48000", "opus:x:48000:f", "opus:111:fast:f", "opus:111:48000:/nowhere"] {
+            assert!(Voice::read(word).is_err(), "{word}");
+        }
     }
 }

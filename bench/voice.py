@@ -1,0 +1,196 @@
+"""Voice on bad networks: PESQ and STOI of both directions, ours beside rtpengine's; `python -m bench.voice`.
+
+Every kind of bad network is one call, and all calls of a subject speak at once. See docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from bench import quality, workshop
+from bench.generator import Generator
+from bench.impairment import IMPAIRMENTS, Impairment, words
+from bench.quality import Verdict
+from bench.rtpengine import RtpEngine
+from bench.speech import Speech
+from bench.subject import JOBS, Connected, Job, Subject
+from bench.webtrunk import Webtrunk
+
+Direction = Literal["to-sip", "to-browser"]
+DIRECTIONS: Final[tuple[Direction, ...]] = ("to-sip", "to-browser")
+_WARM_S: Final = 1.0
+"""Before anything is judged: sources are learned, buffers settle."""
+_MAKERS: Final[Mapping[str, Callable[[], Subject]]] = {"webtrunk": Webtrunk, "rtpengine": RtpEngine}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One call: its codecs, what the network does to both of its streams, and how the browser encodes."""
+
+    job: Job
+    impairment: Impairment
+    seed: int
+
+    @property
+    def network(self) -> str:
+        """As the table names it."""
+        return self.impairment.name + (", browser sends FEC" if "fec" in self.job.spoken else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one ear of one cell heard."""
+
+    subject: str
+    job: str
+    network: str
+    seed: int
+    direction: Direction
+    verdict: Verdict
+
+
+def main() -> int:
+    """Measure, print the table, write the results."""
+    options = _options()
+    try:
+        speech = workshop.prepare()
+        cells = _cells(options)
+        results = asyncio.run(_measure(options, cells, speech))
+    except (FileNotFoundError, subprocess.CalledProcessError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    print(table(results))
+    if options.write:
+        workshop.write("voice", {"seconds": options.seconds, "cells": [asdict(result) for result in results]})
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.voice", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=31.0, help="speech that each ear hears (default 31)")
+    parser.add_argument("--seeds", type=int, default=2, help="patterns of each kind (default 2)")
+    parser.add_argument("--only", nargs="*", default=list(_MAKERS), choices=list(_MAKERS), help="subjects")
+    parser.add_argument("--jobs", nargs="*", default=["transcode"], help=f"of {', '.join(JOBS)} (default transcode)")
+    parser.add_argument("--direction", choices=DIRECTIONS, help="judge only this direction")
+    parser.add_argument("--network", nargs="*", help=f"only these: {', '.join(i.name for i in IMPAIRMENTS)}")
+    parser.add_argument("--loss", nargs="*", help="short for --network 'loss N %%'")
+    parser.add_argument("--fec", choices=("both", "on", "off"), default="both", help="of the browser, where it matters")
+    parser.add_argument("--no-write", dest="write", action="store_false", help="write no file to bench/results")
+    return parser.parse_args()
+
+
+def _cells(options: argparse.Namespace) -> list[Cell]:
+    """Every combination that was asked for; FEC only with losses."""
+    wanted = set(options.network or ()) | {f"loss {percent} %" for percent in options.loss or ()}
+    wanted = {"none" if name == "loss 0 %" else name for name in wanted}
+    kinds = [kind for kind in IMPAIRMENTS if not wanted or kind.name in wanted]
+    if unknown := wanted - {kind.name for kind in kinds}:
+        raise FileNotFoundError(f"no such network: {', '.join(sorted(unknown))}")
+    cells = []
+    for job in (JOBS[name] for name in options.jobs):
+        with_fec = replace(job, voice="opus-fec") if job.browser == "opus" else job
+        for kind in kinds:
+            can_fec = bool(kind.loss) and job.browser == "opus"
+            jobs = [job] * (options.fec != "on" or not can_fec) + [with_fec] * (options.fec != "off" and can_fec)
+            cells += [Cell(job, kind, seed) for job in jobs for seed in range(options.seeds)]
+    return cells
+
+
+async def _measure(options: argparse.Namespace, cells: Sequence[Cell], speech: Speech) -> list[Result]:
+    results = []
+    with tempfile.TemporaryDirectory(prefix="webtrunk-voice-") as name, ProcessPoolExecutor() as pool:
+        for subject in options.only:
+            kept = await _carry(_MAKERS[subject](), cells, options.seconds, speech, Path(name))
+            ears = [ear for ear in kept if options.direction in (None, ear[1])]
+            loop = asyncio.get_running_loop()
+            tasks = [loop.run_in_executor(pool, _judge, *ear, speech) for ear in ears]
+            for (cell, direction, _), verdict in zip(ears, await asyncio.gather(*tasks), strict=True):
+                results.append(Result(subject, cell.job.name, cell.network, cell.seed, direction, verdict))
+    return results
+
+
+Ear = tuple[Cell, Direction, Path]
+
+
+async def _carry(subject: Subject, cells: Sequence[Cell], seconds: float, speech: Speech, directory: Path) -> list[Ear]:
+    """All cells at once; where what was heard is kept."""
+    ears: list[Ear] = []
+    async with Generator(workshop.BINARY, speech.words()) as generator, subject:
+        calls = [await subject.connect(generator, cell.job, 10 + number) for number, cell in enumerate(cells)]
+        for number, (cell, call) in enumerate(zip(cells, calls, strict=True)):
+            _impair(cell, call, directory / f"pattern-{number}")
+        generator.run()
+        await asyncio.sleep(_WARM_S)
+        for number, (cell, call) in enumerate(zip(cells, calls, strict=True)):
+            for direction, endpoint in zip(DIRECTIONS, (call.phone, call.browser), strict=True):
+                path = directory / f"{subject.name}-{number}-{direction}"
+                endpoint.keep(path)
+                ears.append((cell, direction, path))
+        generator.mark()
+        await asyncio.sleep(seconds)
+        await generator.halt()
+        for call in calls:
+            await call.end()
+    return ears
+
+
+def _impair(cell: Cell, call: Connected, stem: Path) -> None:
+    """Both directions with patterns of their own."""
+    for way, endpoint in enumerate((call.browser, call.phone)):
+        path = stem.with_name(f"{stem.name}-{way}")
+        path.write_text(words(cell.impairment.pattern(2 * cell.seed + way)))
+        endpoint.impair(path)
+
+
+def _judge(cell: Cell, direction: Direction, path: Path, speech: Speech) -> Verdict:
+    codec = cell.job.phone if direction == "to-sip" else cell.job.browser
+    is_wideband = cell.job.phone == "G722"
+    wide = direction == "to-browser" or is_wideband
+    return quality.judge(path, codec, speech, wide=wide, is_wideband=is_wideband)
+
+
+def table(results: Sequence[Result]) -> str:
+    """Medians over the seeds, one line per network, one column per subject."""
+    subjects = list(dict.fromkeys(result.subject for result in results))
+    blocks = []
+    for job in dict.fromkeys(result.job for result in results):
+        for direction in DIRECTIONS:
+            mine = [result for result in results if (result.job, result.direction) == (job, direction)]
+            if mine:
+                blocks.append("\n".join(_block(f"{job}, {direction}", mine, subjects)))
+    return "\n\n".join(["", *blocks])
+
+
+def _block(title: str, results: Sequence[Result], subjects: Sequence[str]) -> Iterable[str]:
+    yield f"{title:<36}" + "".join(f"{subject:>44}" for subject in subjects)
+    yield f"  {'network':<34}" + "".join(f"{'PESQ NB    WB  STOI  delay ms  conceal s':>44}" for _ in subjects)
+    for network in dict.fromkeys(result.network for result in results):
+        row = [result for result in results if result.network == network]
+        yield f"  {network:<34}" + "".join(_columns([r.verdict for r in row if r.subject == s]) for s in subjects)
+
+
+def _columns(verdicts: Sequence[Verdict]) -> str:
+    def median(key: str) -> float | None:
+        values: list[Any] = [getattr(verdict, key) for verdict in verdicts]
+        return None if not values or None in values else float(statistics.median(values))
+
+    def text(key: str, form: str) -> str:
+        value = median(key)
+        return "-" if value is None else format(value, form)
+
+    cells = (text("pesq_nb", ".2f"), text("pesq_wb", ".2f"), text("stoi", ".2f"))
+    return f"{cells[0]:>11}{cells[1]:>6}{cells[2]:>6}{text('delay_ms', '.0f'):>10}{text('concealed_s', '.1f'):>11}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
