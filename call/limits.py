@@ -142,15 +142,21 @@ class Ledger:
                 usage.forget(now)
             self._usage = {party: usage for party, usage in self._usage.items() if not usage.is_idle}
 
-    def remaining_s(self, now: float, parties: Mapping[Party, Caps]) -> float | None:
-        """When to look again at a call's minutes, since a party's calls share them; 0: used up; None: no cap."""
-        left = [
-            (caps.minutes_per_day * MINUTE_S - self._usage[party].talked_s(now))
-            / max(self._usage[party].answered_calls, 1)
-            for party, caps in parties.items()
-            if caps.minutes_per_day and party in self._usage
-        ]
-        return max(min(left), 0.0) if left else None
+    def remaining_s(self, now: float, parties: Mapping[Party, Caps]) -> tuple[float, LimitReached] | None:
+        """When to look again at a call's minutes, since a party's calls share them (0: used up), and whose they are.
+
+        None: nobody has a cap.
+        """
+        scarcest: tuple[float, Party] | None = None
+        for party, caps in parties.items():
+            if caps.minutes_per_day and (usage := self._usage.get(party)):
+                left_s = (caps.minutes_per_day * MINUTE_S - usage.talked_s(now)) / max(usage.answered_calls, 1)
+                if scarcest is None or left_s < scarcest[0]:
+                    scarcest = left_s, party
+        if scarcest is None:
+            return None
+        left_s, party = scarcest
+        return max(left_s, 0.0), self._refusal(party, parties[party], "minutes_per_day")
 
     def _refusal(self, party: Party, caps: Caps, broken: str) -> LimitReached:
         words = {

@@ -65,15 +65,15 @@ class Admission:
         """A call was answered `talked_s` ago: in how many seconds to ask again (0: it must end), with what words."""
         now = time.monotonic()
         self._ledger.answer(now, call_id)
-        remaining_s = self._ledger.remaining_s(now, self._parties.get(call_id, {}))
+        remaining = self._ledger.remaining_s(now, self._parties.get(call_id, {}))
         token_s = None if token_limit_s is None else max(token_limit_s - talked_s, 0.0)
-        if token_s is not None and (remaining_s is None or token_s <= remaining_s):
+        if token_s is not None and (remaining is None or token_s <= remaining[0]):
             words = f"The call reached the {token_limit_s:.0f} s that your login allows."
             return token_s, Ending(Cause.LIMIT, 200, words, "Whoever issues your tokens can raise `max_call_s`.")
-        if remaining_s is None:
+        if remaining is None:
             return None
-        hint = "Whoever runs the gateway can raise `limits.user_minutes_per_day` or the trunk's `max_minutes_per_day`."
-        return remaining_s, Ending(Cause.LIMIT, 200, "The minutes of calls of a day are used up.", hint)
+        remaining_s, used_up = remaining
+        return remaining_s, Ending(Cause.LIMIT, 200, str(used_up), used_up.hint)
 
     def end(self, call_id: str) -> None:
         """A call is over, or never began; harmless when repeated."""

@@ -152,7 +152,9 @@ class _House:
         self._group: asyncio.TaskGroup
         self._tasks: set[asyncio.Task[None]] = set()
         self.load = LoadWatch()
-        self.directory = Directory(Gatekeeper(config.auth, config.user), config.session.grace_s)
+        self.directory = Directory(
+            Gatekeeper(config.auth, config.user), config.session.grace_s, config.limits.user_pages
+        )
         self.agent = Agent(
             _worker_start(config),
             on_event=lambda event: self.board.on_sip(event),

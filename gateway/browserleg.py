@@ -18,10 +18,12 @@ from call.interworking import Preference
 from call.leg import Answered, Ended, Headers, LegEvent, Pressed
 from gateway import relays
 from gateway.directory import Session
+from gateway.grace import Grace, Loss
 from gateway.relays import Leg, MediaEvent, Relays
 from webrtc import signalling
 from webrtc.dtls import Certificates, DtlsEndpoint, Fingerprint
 
+_NETWORK: Final = "The browser's device may have lost its network, or was switched off."
 _FIREWALL: Final = "A firewall may block UDP to the gateway's media port."
 
 
@@ -66,7 +68,8 @@ class BrowserLeg:
         self._credentials = ("", "")
         self._sdp_session = secrets.randbits(62)
         self._sdp_version = 0
-        self._grace: asyncio.TimerHandle | None = None
+        self._ringing: asyncio.TimerHandle | None = None
+        self._grace = Grace(house.grace_s)
 
     # -- the page -------------------------------------------------------------------------------------
 
@@ -82,7 +85,7 @@ class BrowserLeg:
         for session in sessions:
             self.ring_also(session)
         ending = causes.not_answered(self._user)
-        self._grace = asyncio.get_running_loop().call_later(ring_s, self._finish, ending)
+        self._ringing = asyncio.get_running_loop().call_later(ring_s, self._finish, ending)
 
     def ring_also(self, session: Session) -> None:
         """Another page of the user rings, unless it does already or the call rings no more."""
@@ -100,7 +103,7 @@ class BrowserLeg:
         if self._is_answered or self._incoming is None:
             raise PeerError("This call does not ring any more.")
         answer = self.take_offer(sdp, codecs, prefer)
-        self._cancel_grace()
+        self._stop_ringing()
         self._is_answered = True
         for other in [page for page in self._pages.values() if page is not session]:
             self._drop_page(other, causes.answered_elsewhere())
@@ -164,7 +167,7 @@ class BrowserLeg:
             self.media.restart_ice(*self._credentials)
             self._report.note("ICE restart", "the page sent new credentials")
         answer = self._answer_offer(offer)
-        self._cancel_grace()
+        self._grace.cancel()
         self._send(signalling.CallAnswerSdp(self._name, answer, self._record))
 
     def _answer_offer(self, offer: BrowserOffer) -> str:
@@ -232,7 +235,7 @@ class BrowserLeg:
         self._report.note("DTLS connected", keys.profile)
         await endpoint.wait_closed()
         if endpoint is self._endpoint and not self._is_over:
-            self._start_grace("The browser closed its media connection.")
+            self._start_grace(Loss.CLOSED, "The browser closed its media connection.")
 
     def _on_media(self, event: MediaEvent) -> None:
         match event:
@@ -243,10 +246,17 @@ class BrowserLeg:
                 self._report.note("ICE path", path)
             case relays.MediaStarted():
                 self._report.note("audio arrives", "first packet from the browser")
+                if self._endpoint is not None:
+                    self._endpoint.settle()
             case relays.MediaStalled():
                 self._report.note("audio stopped", "no packet from the browser for some seconds")
             case relays.DigitHeard(digit):
                 self._report.note("digit in RTP", digit)
+            case relays.BrowserSilent(why):
+                self._start_grace(Loss.SILENT, f"The browser's network went silent: {why}.", _NETWORK)
+            case relays.BrowserReturned():
+                if self._grace.packet_came():
+                    self._report.note("returned", "the browser's network works again")
             case relays.PeerSilent(why):
                 self._finish(causes.connection_lost(f"The connection to the browser was lost: {why}.", _FIREWALL))
             case relays.RtcpBye():
@@ -256,16 +266,21 @@ class BrowserLeg:
             case _:
                 assert_never(event)
 
-    def _start_grace(self, sentence: str) -> None:
-        self._cancel_grace()
-        self._report.note("grace", f"{sentence} The call ends in {self._house.grace_s:.0f} s unless the page returns.")
-        loop = asyncio.get_running_loop()
-        self._grace = loop.call_later(self._house.grace_s, self._finish, causes.connection_lost(sentence))
+    def _start_grace(self, loss: Loss, sentence: str, hint: str = "") -> None:
+        """Only a hang-up or the end of the grace ends the call of a lost browser (design D13)."""
+        if self._is_over:
+            return
+        ending = causes.connection_lost(sentence, hint)
+        if self._grace.begin(loss, lambda: self._finish(ending)):
+            seconds = f"{self._house.grace_s:.0f} s"
+            self._report.note("grace", f"{sentence} The call ends in {seconds} unless the page returns.")
+        else:
+            self._report.note("grace", f"{sentence} The grace goes on.")
 
-    def _cancel_grace(self) -> None:
-        if self._grace is not None:
-            self._grace.cancel()
-            self._grace = None
+    def _stop_ringing(self) -> None:
+        if self._ringing is not None:
+            self._ringing.cancel()
+            self._ringing = None
 
     # -- commands of the call -------------------------------------------------------------------------
 
@@ -299,7 +314,8 @@ class BrowserLeg:
         if self._is_over:
             return
         self._is_over = True
-        self._cancel_grace()
+        self._stop_ringing()
+        self._grace.cancel()
         for page in list(self._pages.values()):
             self._drop_page(page, ending)
         if self.media is not None:

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from call.errors import PolicyError
+from call.errors import LimitReached, PolicyError
 from gateway.auth import Gatekeeper, Identity
 from webrtc import signalling
 from webrtc.websocket import Peer
@@ -56,8 +56,9 @@ class Session:
 class Directory:
     """All sessions, by key and by user."""
 
-    def __init__(self, gatekeeper: Gatekeeper, grace_s: float) -> None:
-        self._gatekeeper, self._grace_s = gatekeeper, grace_s
+    def __init__(self, gatekeeper: Gatekeeper, grace_s: float, user_pages: int = 0) -> None:
+        """`user_pages`: how many sessions a user may have; 0: any number."""
+        self._gatekeeper, self._grace_s, self._user_pages = gatekeeper, grace_s, user_pages
         self._sessions: dict[str, Session] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self.handle: Callable[[Session, signalling.ClientMessage], None] = lambda _session, _message: None
@@ -108,10 +109,20 @@ class Directory:
         return len(self._sessions)
 
     def _new(self, identity: Identity) -> Session:
+        self._check_room(identity.user)
         session = Session(identity, lambda s, message: self.handle(s, message))
         session.on_lost = self._start_grace
         self._sessions[session.key] = session
         return session
+
+    def _check_room(self, user: str) -> None:
+        """One login must not fill the memory, nor let a call ring on thousands of pages."""
+        open_pages = sum(session.user == user for session in self._sessions.values())
+        if self._user_pages and open_pages >= self._user_pages:
+            words = f"User {user} has {open_pages} pages open already, which is the limit."
+            log.warning("%s", words)
+            hint = "Close some of them; whoever runs the gateway can raise `limits.user_pages`."
+            raise LimitReached(words, hint=hint)
 
     def _attach(self, session: Session, peer: Peer) -> None:
         if session.peer is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,37 +18,57 @@ MAX_THREAD_LOAD: Final = 0.85
 """Share of one core that a media thread may use; above it packets begin to wait."""
 CALM_SAMPLES: Final = 2
 """So many samples in a row must cross a bound: one slow start-up is no overload."""
+MAX_WAIT_S: Final = 0.02
+"""How long a media thread may wait for a processor at each turn, on average: one packet's worth, which a jitter buffer
+still hides."""
 MEDIA_THREAD: Final = "media"
 """How the names of mediacore's threads begin."""
+_HINT: Final = "Try again in a minute; whoever runs the gateway can {}."
 
 
-def thread_cpu_s(prefix: str, tasks: Path = Path("/proc/self/task")) -> dict[str, float]:
-    """CPU seconds used so far by each thread of this process whose name begins with `prefix`."""
-    used: dict[str, float] = {}
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """What the scheduler counts of one thread since its start (Linux: /proc/PID/task/TID/schedstat)."""
+
+    used_s: float
+    """Time on a processor."""
+    waited_s: float
+    """Time that it wanted one and had none: other programs were on."""
+    count: int
+    """How often it got one."""
+    is_waiting: bool
+    """It wants one now: this wait is not counted before it ends."""
+
+
+def turns_of(prefix: str, tasks: Path = Path("/proc/self/task")) -> dict[str, Turns]:
+    """The turns so far of each thread of this process whose name begins with `prefix`."""
+    found: dict[str, Turns] = {}
     for task in tasks.iterdir():
         try:
             if (task / "comm").read_text().startswith(prefix):
-                used[task.name] = int((task / "schedstat").read_text().split()[0]) / 1e9
-        except (OSError, ValueError, IndexError):
+                used_ns, waited_ns, count = map(int, (task / "schedstat").read_text().split())
+                state = (task / "stat").read_text().rpartition(")")[2].split()[0]
+                found[task.name] = Turns(used_ns / 1e9, waited_ns / 1e9, count, state == "R")
+        except (OSError, ValueError):
             continue  # the thread ended meanwhile
-    return used
+    return found
 
 
 class LoadWatch:
     """Samples the load twice a second; `check` refuses when it is beyond the safe bounds."""
 
-    def __init__(self, read_cpu: Callable[[], Mapping[str, float]] = lambda: thread_cpu_s(MEDIA_THREAD)) -> None:
-        self._read_cpu = read_cpu
-        self._last_cpu: Mapping[str, float] = {}
+    def __init__(self, read_turns: Callable[[], Mapping[str, Turns]] = lambda: turns_of(MEDIA_THREAD)) -> None:
+        self._read_turns = read_turns
+        self._last: Mapping[str, Turns] = {}
         self.lag_s = 0.0
         self.busiest_thread = 0.0
-        self._lag_samples = 0
-        self._thread_samples = 0
+        self.wait_s = 0.0
+        self._beyond = dict.fromkeys(("busy", "starved", "late"), 0)
 
     async def run(self) -> None:
         """Sample until cancelled."""
         loop = asyncio.get_running_loop()
-        self._last_cpu, before = self._read_cpu(), loop.time()
+        self._last, before = self._read_turns(), loop.time()
         while True:
             await asyncio.sleep(SAMPLE_S)
             now = loop.time()
@@ -56,13 +77,18 @@ class LoadWatch:
 
     def sample(self, elapsed_s: float) -> None:
         """Take one sample, `elapsed_s` after the one before."""
-        cpu = self._read_cpu()
-        used = [cpu[thread] - self._last_cpu[thread] for thread in cpu.keys() & self._last_cpu.keys()]
-        self._last_cpu = cpu
+        turns = self._read_turns()
+        pairs = [(self._last[thread], turns[thread]) for thread in turns.keys() & self._last.keys()]
+        self._last = turns
         self.lag_s = max(0.0, elapsed_s - SAMPLE_S)
-        self.busiest_thread = max(used, default=0.0) / elapsed_s
-        self._lag_samples = self._lag_samples + 1 if self.lag_s > MAX_LAG_S else 0
-        self._thread_samples = self._thread_samples + 1 if self.busiest_thread > MAX_THREAD_LOAD else 0
+        self.busiest_thread = max((now.used_s - then.used_s for then, now in pairs), default=0.0) / elapsed_s
+        self.wait_s = max((_mean_wait_s(then, now, elapsed_s) for then, now in pairs), default=0.0)
+        self._note("busy", self.busiest_thread > MAX_THREAD_LOAD)
+        self._note("starved", self.wait_s > MAX_WAIT_S)
+        self._note("late", self.lag_s > MAX_LAG_S)
+
+    def _note(self, what: str, is_beyond: bool) -> None:
+        self._beyond[what] = self._beyond[what] + 1 if is_beyond else 0
 
     def check(self) -> None:
         """Let one more call in.
@@ -70,17 +96,28 @@ class LoadWatch:
         Raises:
             Overloaded: Running calls would suffer.
         """
-        hint = "Try again in a minute; whoever runs the gateway can lower `limits.calls` or add a machine."
-        if self._thread_samples >= CALM_SAMPLES:
+        less = _HINT.format("lower `limits.calls` or add a machine")
+        if self._beyond["busy"] >= CALM_SAMPLES:
             share = f"{self.busiest_thread:.0%}"
-            raise Overloaded(f"The gateway is full: its media threads are {share} busy.", hint=hint)
-        if self._lag_samples >= CALM_SAMPLES:
-            raise Overloaded(f"The gateway is full: it reacts {self.lag_s * 1000:.0f} ms late.", hint=hint)
+            raise Overloaded(f"The gateway is full: its media threads are {share} busy.", hint=less)
+        if self._beyond["starved"] >= CALM_SAMPLES:
+            words = f"The gateway is full: its media threads wait {self.wait_s * 1000:.0f} ms for a processor."
+            raise Overloaded(words, hint=_HINT.format("stop what else runs on its machine"))
+        if self._beyond["late"] >= CALM_SAMPLES:
+            raise Overloaded(f"The gateway is full: it reacts {self.lag_s * 1000:.0f} ms late.", hint=less)
 
     def describe(self) -> dict[str, float]:
-        """Figures for the admin listener: seconds of lag, share of one core, load average of the machine."""
+        """Figures for the admin listener: seconds of lag and of waiting, share of one core, the machine's average."""
         return {
             "lag_s": round(self.lag_s, 4),
             "busiest_media_thread": round(self.busiest_thread, 3),
+            "media_wait_s": round(self.wait_s, 4),
             "load_average": os.getloadavg()[0],
         }
+
+
+def _mean_wait_s(then: Turns, now: Turns, elapsed_s: float) -> float:
+    """The wait for each turn; a thread that had none and wants one has waited all the time."""
+    if now.count == then.count:
+        return elapsed_s if now.is_waiting else 0.0
+    return (now.waited_s - then.waited_s) / (now.count - then.count)

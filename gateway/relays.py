@@ -50,8 +50,20 @@ class DigitHeard:
 
 
 @dataclass(frozen=True, slots=True)
+class BrowserSilent:
+    """A browser that was here sends neither consent checks nor media (RFC 7675)."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserReturned:
+    """A silent browser shows life again."""
+
+
+@dataclass(frozen=True, slots=True)
 class PeerSilent:
-    """Neither RTP nor consent for so long that the peer is gone."""
+    """A trunk sent nothing for long, a browser never came, or the leg broke."""
 
     why: str
 
@@ -66,18 +78,21 @@ class DtlsOverflow:
     """DTLS datagrams were dropped because too many waited."""
 
 
-MediaEvent = DtlsDatagram | Nominated | MediaStarted | MediaStalled | DigitHeard | PeerSilent | RtcpBye | DtlsOverflow
+Presence = MediaStarted | MediaStalled | BrowserSilent | BrowserReturned | PeerSilent | RtcpBye
+MediaEvent = DtlsDatagram | DtlsOverflow | Nominated | DigitHeard | Presence
 Handler = Callable[[MediaEvent], None]
 
 _WITH_PAYLOAD: Final[dict[str, Callable[..., MediaEvent]]] = {
     "dtls": DtlsDatagram,
     "nominated": Nominated,
     "dtmf": DigitHeard,
+    "silent": BrowserSilent,
     "dead": PeerSilent,
 }
 _WITHOUT: Final[dict[str, Callable[[], MediaEvent]]] = {
     "media-started": MediaStarted,
     "media-stalled": MediaStalled,
+    "returned": BrowserReturned,
     "rtcp-bye": RtcpBye,
     "overflow": DtlsOverflow,
 }

@@ -286,6 +286,8 @@ class TrunkLeg:
                 self._report.note("RTCP BYE", "from the trunk")
             case relays.DtlsDatagram() | relays.Nominated() | relays.DtlsOverflow():
                 pass  # a browser's matters; an RTP leg has none of them
+            case relays.BrowserSilent() | relays.BrowserReturned():
+                pass  # likewise
             case _:
                 assert_never(event)
 

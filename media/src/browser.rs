@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::counters::Dropped;
 use crate::ice::{Change, IceLite};
 use crate::path::Path;
-use crate::srtp::{Receiver, Sender, SrtpError};
+use crate::srtp::{Profile, Receiver, Sender, SrtpError};
 use crate::stun::{self, MAX_RESPONSE};
 
 /// Media packets kept until the keys are known: the browser sends them one round trip before we finish DTLS.
@@ -78,6 +78,12 @@ impl Browser {
         std::mem::take(&mut self.early)
     }
 
+    /// How the browser's packets are protected.
+    #[must_use]
+    pub fn profile(&self) -> Option<Profile> {
+        self.keys.as_ref().map(|keys| keys.receiver.profile())
+    }
+
     /// Whether media can be sent.
     #[must_use]
     pub fn path(&self) -> Option<Path> {
@@ -113,7 +119,7 @@ impl Browser {
         let Some(keys) = &mut self.keys else {
             return Err(self.keep(path, packet));
         };
-        let len = unprotect(&mut keys.receiver, packet).map_err(reason)?;
+        let len = unprotect(&mut keys.receiver, packet)?;
         self.ice.heard(now, path);
         Ok(len)
     }
@@ -133,13 +139,5 @@ impl Browser {
     /// Encrypt the RTCP packet `buffer[..len]` in place.
     pub fn seal_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Option<usize> {
         self.keys.as_mut()?.sender.protect_rtcp(buffer, len).ok()
-    }
-}
-
-fn reason(error: SrtpError) -> Dropped {
-    match error {
-        SrtpError::Auth => Dropped::SrtpAuth,
-        SrtpError::Replay | SrtpError::Exhausted => Dropped::SrtpReplay,
-        _ => Dropped::Malformed,
     }
 }

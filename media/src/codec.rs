@@ -1,11 +1,20 @@
-//! The codecs we speak and the transcoder between them, at 8 kHz mono inside (design.md D6).
+//! The codecs we speak: decoders and encoders, with mono samples at 8 or 16 kHz between them (design.md D6).
 
+pub mod comfort_noise;
+mod decoder;
+mod encoder;
 mod fade;
 mod g711;
+pub mod g722;
+pub mod plc;
+mod prediction;
+pub mod resample;
 mod transcoder;
 
 use std::fmt;
 
+pub use decoder::{Decoder, MAX_PACKET_MS, Undecodable};
+pub use encoder::{Encoder, MAX_PAYLOAD};
 pub use transcoder::Transcoder;
 
 /// An audio codec of a leg.
@@ -54,13 +63,25 @@ impl Codec {
             Self::Pcma => 8,
         }
     }
+
+    /// Whether samples at this rate go in and come out.
+    fn check_rate(self, rate_hz: u32) -> Result<(), CodecError> {
+        match (self, rate_hz) {
+            (_, 8000) | (Self::Opus, 16_000) => Ok(()),
+            _ => Err(CodecError::Rate(rate_hz)),
+        }
+    }
 }
 
-/// Why a transcoder could not be made or changed.
+/// Why a decoder or encoder could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodecError {
     /// ptime outside 5..=120 ms.
     Ptime(u32),
+    /// An inner rate in Hz that the codec does not work at.
+    Rate(u32),
+    /// So many samples are no frame.
+    Frame(usize),
     /// libopus refused, with its error code.
     Opus(i32),
 }
@@ -69,6 +90,8 @@ impl fmt::Display for CodecError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ptime(ptime_ms) => write!(formatter, "ptime is {ptime_ms} ms, it must be 5 to 120 ms"),
+            Self::Rate(rate_hz) => write!(formatter, "the codec does not work on samples at {rate_hz} Hz"),
+            Self::Frame(count) => write!(formatter, "{count} samples are no frame of the codec"),
             Self::Opus(code) => write!(formatter, "libopus refused with error {code}"),
         }
     }

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 
 use crate::codec::Codec;
 use crate::path::LegId;
+use crate::player::Play;
 use crate::rtp::Pt;
+use crate::sdes;
 use crate::srtp::{Receiver, Sender};
 
 /// What the peer of a leg speaks, both ways.
@@ -41,6 +43,8 @@ pub enum Command {
     SendDtls(Vec<u8>),
     /// Use these keys (RFC 5764 §4.2).
     SetSrtp(Box<(Receiver, Sender)>),
+    /// SRTP with keys from the SDP (RFC 4568); `None`: the peer speaks plain RTP.
+    SetSdes(Option<Box<sdes::Change>>),
     /// The peer speaks this.
     SetFormat(Format),
     /// The peer is here.
@@ -65,6 +69,10 @@ pub enum Command {
         /// How far apart.
         gap_ms: u32,
     },
+    /// Send a sound in the place of the source; with the same number as before: go on with these packets.
+    Play(Play),
+    /// Send the source again.
+    StopPlaying,
     /// Send to the peer what `LegId` receives; `None` for nothing.
     SetSource(Option<LegId>),
 }

@@ -1,5 +1,7 @@
 //! Counts of packets, and the reasons why a packet went no further.
 
+use crate::srtp::SrtpError;
+
 /// Why a packet was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dropped {
@@ -27,10 +29,20 @@ pub enum Dropped {
     Muted,
     /// Came after its place in the stream was given up.
     Late,
-    /// DTLS that Python did not take in time.
+    /// DTLS or a digit that Python did not take in time, or a packet that waited for another media thread.
     Overflow,
     /// Could not be sent: no room in the socket, or no way to the peer.
     Unsent,
+}
+
+impl From<SrtpError> for Dropped {
+    fn from(error: SrtpError) -> Dropped {
+        match error {
+            SrtpError::Auth => Dropped::SrtpAuth,
+            SrtpError::Replay | SrtpError::Exhausted => Dropped::SrtpReplay,
+            _ => Dropped::Malformed,
+        }
+    }
 }
 
 const REASONS: [(Dropped, &str); 14] = [
@@ -58,6 +70,11 @@ impl Drops {
     /// Count one packet.
     pub fn count(&mut self, reason: Dropped) {
         self.0[reason as usize] += 1;
+    }
+
+    /// Count several.
+    pub fn count_many(&mut self, reason: Dropped, packets: u64) {
+        self.0[reason as usize] += packets;
     }
 
     /// How many so far.

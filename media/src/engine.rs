@@ -1,6 +1,8 @@
 //! The engine: starts the media threads, makes legs, and knows on which thread each one lives. Both ends of a route live
 //! on the same thread, so that no packet waits for a lock of another call.
 
+mod playing;
+
 use std::collections::{HashMap, HashSet};
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
@@ -25,7 +27,10 @@ use crate::port::Port;
 use crate::ports;
 use crate::random;
 use crate::shard::{Common, Shard, socket_ids};
+use crate::sound::Cut;
 use crate::transport::Transport;
+
+use playing::Wish;
 
 /// Events given to Python at once.
 const MAX_EVENTS: usize = 1024;
@@ -36,10 +41,12 @@ const MIN_UFRAG: usize = 4;
 /// Ids are never reused in a process, not even by another engine.
 static NEXT_LEG: AtomicU64 = AtomicU64::new(1);
 
-/// Where a leg lives and what it is connected to.
+/// Where a leg lives, what it is connected to, what it speaks and plays.
 struct Record {
     shard: usize,
     source: Option<LegId>,
+    cut: Option<Cut>,
+    wish: Option<Wish>,
 }
 
 /// What the callers of the engine share.
@@ -163,7 +170,7 @@ impl Engine {
         }
         let now = self.common.start.elapsed();
         let leg = Box::new(Leg::new(now, id, transport, random::seed(), self.settings));
-        control.records.insert(id, Record { shard, source: None });
+        control.records.insert(id, Record { shard, source: None, cut: None, wish: None });
         self.post(shard, Message::Adopt(Parcel { leg, sockets }));
         Ok(id)
     }

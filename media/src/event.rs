@@ -21,10 +21,18 @@ pub enum Event {
     MediaStarted,
     /// No RTP for a while.
     MediaStalled,
+    /// Packets arrive and none of them can be authenticated.
+    Undecryptable,
     /// One digit, when its end is certain.
     Dtmf(char),
+    /// A browser that was here shows no life any more; the sentence says for how long.
+    Silent(String),
+    /// A silent browser shows life again.
+    Returned,
     /// Nothing valid for long, or the leg broke; the sentence says which.
     Dead(String),
+    /// The playing of this number has ended by itself.
+    Played(u64),
     /// The peer left (RFC 3550 §6.6).
     RtcpBye,
     /// DTLS or digits were dropped because nobody took them.
@@ -37,8 +45,11 @@ enum Kind {
     Dtls,
     Path,
     Media,
+    Keys,
     Digits,
+    Silence,
     Dead,
+    Played,
     Bye,
     Overflow,
 }
@@ -49,8 +60,11 @@ impl Event {
             Event::Dtls(_) => Kind::Dtls,
             Event::Nominated(_) => Kind::Path,
             Event::MediaStarted | Event::MediaStalled => Kind::Media,
+            Event::Undecryptable => Kind::Keys,
             Event::Dtmf(_) => Kind::Digits,
+            Event::Silent(_) | Event::Returned => Kind::Silence,
             Event::Dead(_) => Kind::Dead,
+            Event::Played(_) => Kind::Played,
             Event::RtcpBye => Kind::Bye,
             Event::Overflow => Kind::Overflow,
         }
@@ -83,8 +97,8 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Add an event, or put it in the place of an older one of its kind.
-    pub fn push(&mut self, leg: LegId, event: Event) {
+    /// Add an event, or put it in the place of an older one of its kind; false if it was dropped.
+    pub fn push(&mut self, leg: LegId, event: Event) -> bool {
         let kind = event.kind();
         let (count, latest) = self.waiting.get(&(leg, kind)).copied().unwrap_or_default();
         if count < kind.limit() {
@@ -93,7 +107,9 @@ impl Queue {
             self.replace(latest, leg, event);
         } else {
             self.push(leg, Event::Overflow);
+            return false;
         }
+        true
     }
 
     /// Whether nothing waits.
@@ -178,9 +194,8 @@ mod tests {
     #[test]
     fn dtls_is_bounded_per_leg_and_the_loss_is_told_once() {
         let mut queue = Queue::default();
-        for n in 0..100 {
-            queue.push(A, Event::Dtls(vec![n]));
-        }
+        let dropped = (0..100).filter(|n| !queue.push(A, Event::Dtls(vec![*n]))).count();
+        assert_eq!(dropped, 100 - MAX_DTLS);
         queue.push(B, Event::Dtls(vec![1]));
         let taken = queue.take(1024);
         assert_eq!(taken.iter().filter(|(leg, _)| *leg == A).count(), MAX_DTLS + 1);

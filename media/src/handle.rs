@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::codec::Codec;
 use crate::command::{Command, Format, Remote};
@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::leg::events_of;
 use crate::path::LegId;
 use crate::rtp::Pt;
+use crate::sdes::Change;
 use crate::srtp::{Profile, Receiver as SrtpReceiver, Sender as SrtpSender};
 
 /// Longest digit: what fits into one segment of RFC 4733 at any clock rate and nobody presses for longer.
@@ -21,12 +22,66 @@ const LONGEST_GAP_MS: u32 = 5000;
 /// Digits taken in one call.
 const MAX_DIGITS: usize = 64;
 
+/// Keys of ours in the life of one leg: a new one comes with a new cipher, and each costs a context.
+const MAX_SDES_KEYS: usize = 16;
+
+/// A master key and salt with the MKI that names it.
+pub type NamedKey<'a> = (&'a [u8], &'a [u8]);
+
+#[derive(PartialEq, Eq)]
+struct SdesKey {
+    profile: Profile,
+    key: Vec<u8>,
+    mki: Vec<u8>,
+}
+
+/// The keys of an RTP leg, by which the same key is known when it comes again.
+#[derive(Default)]
+struct SdesKeys {
+    receive: Option<SdesKey>,
+    send: Vec<SdesKey>,
+}
+
 /// How far a leg's life has come.
 enum Life {
     Open,
     /// The last figures are on their way.
     Closing(Receiver<Figures>),
     Closed(Figures),
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl SdesKeys {
+    fn change(&mut self, profile: Profile, receive: NamedKey<'_>, send: NamedKey<'_>) -> Result<Change, Error> {
+        let named = |(key, mki): NamedKey<'_>| SdesKey { profile, key: key.to_vec(), mki: mki.to_vec() };
+        let (receive_key, send_key) = (named(receive), named(send));
+        let is_new = self.receive.as_ref() != Some(&receive_key);
+        let known = self.send.iter().position(|key| *key == send_key);
+        if known.is_none() && self.send.len() >= MAX_SDES_KEYS {
+            return argument(format!("a leg takes at most {MAX_SDES_KEYS} SRTP keys to send with"));
+        }
+        let receiver = SrtpReceiver::with_mki(profile, receive.0, receive.1);
+        let sender = SrtpSender::with_mki(profile, send.0, send.1);
+        let (Ok(receiver), Ok(sender)) = (receiver, sender) else {
+            let (wanted, lengths) = (profile.key_len() + profile.salt_len(), (receive.0.len(), send.0.len()));
+            let name = profile.name();
+            return argument(format!(
+                "{name} needs {wanted} bytes of key and salt each way, not {lengths:?}, and an MKI has at most 128"
+            ));
+        };
+        if known.is_none() {
+            self.send.push(send_key);
+        }
+        self.receive = Some(receive_key);
+        Ok(Change {
+            receiver: is_new.then_some(receiver),
+            sender: known.unwrap_or(self.send.len() - 1),
+            new_sender: known.is_none().then_some(sender),
+        })
+    }
 }
 
 /// A leg of an engine.
@@ -36,6 +91,7 @@ pub struct Handle {
     address: Option<SocketAddr>,
     life: Mutex<Life>,
     takes_digits: Mutex<bool>,
+    sdes: Mutex<SdesKeys>,
 }
 
 fn argument<T>(sentence: String) -> Result<T, Error> {
@@ -46,7 +102,14 @@ impl Handle {
     /// The handle of a new leg.
     #[must_use]
     pub fn new(engine: Arc<Engine>, id: LegId, address: Option<SocketAddr>) -> Handle {
-        Handle { engine, id, address, life: Mutex::new(Life::Open), takes_digits: Mutex::new(false) }
+        Handle {
+            engine,
+            id,
+            address,
+            life: Mutex::new(Life::Open),
+            takes_digits: Mutex::new(false),
+            sdes: Mutex::default(),
+        }
     }
 
     /// Its name.
@@ -90,6 +153,37 @@ impl Handle {
         Ok(())
     }
 
+    /// SRTP on an RTP leg, with keys from the SDP. A key that is in use already keeps its counters.
+    ///
+    /// # Errors
+    /// An unknown profile, a wrong length, too many keys, or a browser leg.
+    pub fn set_sdes(&self, profile: &str, receive: NamedKey<'_>, send: NamedKey<'_>) -> Result<(), Error> {
+        if self.is_browser() {
+            return argument("a browser leg gets its keys by DTLS, not by SDES".to_owned());
+        }
+        let Some(kind) = Profile::from_name(profile) else {
+            return argument(format!("unknown SRTP profile {profile:?}"));
+        };
+        let mut keys = lock(&self.sdes);
+        let change = keys.change(kind, receive, send)?;
+        // Still under the lock: the order of commands must be that of the keys.
+        self.engine.command(self.id, Command::SetSdes(Some(Box::new(change))));
+        Ok(())
+    }
+
+    /// Plain RTP on an RTP leg.
+    ///
+    /// # Errors
+    /// A browser leg.
+    pub fn clear_sdes(&self) -> Result<(), Error> {
+        if self.is_browser() {
+            return argument("a browser leg is always encrypted".to_owned());
+        }
+        let _keys = lock(&self.sdes);
+        self.engine.command(self.id, Command::SetSdes(None));
+        Ok(())
+    }
+
     /// Say what the peer speaks.
     ///
     /// # Errors
@@ -117,7 +211,7 @@ impl Handle {
         if ![10, 20, 30, 40, 60].contains(&ptime_ms) {
             return argument(format!("ptime of {ptime_ms} ms: expected 10, 20, 30, 40 or 60"));
         }
-        *self.takes_digits.lock().unwrap_or_else(PoisonError::into_inner) = telephone_event.is_some();
+        *lock(&self.takes_digits) = telephone_event.is_some();
         let format = Format {
             codec: kind,
             payload_type: Pt(payload_type),
@@ -125,7 +219,7 @@ impl Handle {
             telephone_event_rate_hz,
             ptime_ms,
         };
-        self.engine.command(self.id, Command::SetFormat(format));
+        self.engine.set_format(self.id, format);
         Ok(())
     }
 
@@ -175,7 +269,7 @@ impl Handle {
     /// # Errors
     /// Not digits, durations out of range, or telephone-event is not negotiated.
     pub fn dtmf(&self, digits: &str, duration_ms: u32, gap_ms: u32) -> Result<(), Error> {
-        if !*self.takes_digits.lock().unwrap_or_else(PoisonError::into_inner) {
+        if !*lock(&self.takes_digits) {
             return argument(
                 "the peer of this leg did not negotiate telephone-event: send DTMF another way".to_owned(),
             );
@@ -199,7 +293,7 @@ impl Handle {
     /// Figures now, or the last ones of a closed leg.
     #[must_use]
     pub fn figures(&self) -> Figures {
-        let mut life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut life = lock(&self.life);
         if let Life::Closing(figures) = &*life {
             // No answer when the engine ended first.
             *life = Life::Closed(figures.recv().unwrap_or_default());
@@ -212,7 +306,7 @@ impl Handle {
 
     /// End the leg. Twice is harmless.
     pub fn close(&self) {
-        let mut life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut life = lock(&self.life);
         if let (Life::Open, Some(figures)) = (&*life, self.engine.close_leg(self.id)) {
             *life = Life::Closing(figures);
         }

@@ -64,9 +64,15 @@ impl Latch {
         !self.open
     }
 
-    /// Decide about a well-formed RTP packet from `source`: true when it may be used.
+    /// Whether packets from `source` need no proof.
+    #[must_use]
+    pub fn is_known(&self, source: SocketAddr) -> bool {
+        Some(source) == self.announced || Some(source) == self.believed
+    }
+
+    /// Decide about a well-formed RTP packet, authenticated if it can be, from `source`: true when it may be used.
     pub fn accept(&mut self, source: SocketAddr, header: &Header) -> bool {
-        if Some(source) == self.announced || Some(source) == self.believed {
+        if self.is_known(source) {
             self.lock(source);
             return true;
         }

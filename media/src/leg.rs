@@ -9,13 +9,14 @@ use crate::counters::{Counters, Dropped};
 use crate::dtmf::{self, Digit};
 use crate::event::Event;
 use crate::inbound::{Inbound, Media, Use};
-use crate::liveness::{Limits, Liveness};
+use crate::liveness::{Limits, Liveness, Presence};
 use crate::outbound::Outbound;
 use crate::outbox::{Outbox, PathChange};
 use crate::path::{LegId, Path};
 use crate::report::Reporter;
 use crate::rtcp;
 use crate::rtp::{self, Kind, Ssrc};
+use crate::sdes::Change;
 use crate::stream::{Origin, Stream};
 use crate::transport::{Transport, Wire};
 
@@ -23,6 +24,9 @@ use crate::transport::{Transport, Wire};
 const PASSED_ON_GAP_MS: u32 = 60;
 /// Shortest digit passed on: what every receiver takes for one (ITU-T Q.24).
 const SHORTEST_DIGIT_MS: u32 = 80;
+
+/// Packets in a row that fail authentication until it is told: half a second of audio.
+const UNDECRYPTABLE: u32 = 25;
 
 /// What all legs have in common.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +79,8 @@ pub struct Leg {
     liveness: Liveness,
     reporter: Reporter,
     counters: Counters,
+    /// RTP packets that failed authentication since the last that did not.
+    refused: u32,
     receiving: bool,
     sending: bool,
     /// Whether the peer's address is known, so that its silence means something.
@@ -91,9 +97,9 @@ impl Leg {
     /// A leg that begins at `now`.
     #[must_use]
     pub fn new(now: Duration, id: LegId, transport: Transport, seed: Seed, settings: Settings) -> Leg {
-        let (signs, expected) = match transport {
-            Transport::Browser(_) => ("STUN or SRTP", true),
-            Transport::Port(_) => ("RTP or RTCP", false),
+        let (presence, expected) = match transport {
+            Transport::Browser(_) => (Presence::Checking, true),
+            Transport::Port(_) => (Presence::Quiet, false),
         };
         Leg {
             id,
@@ -104,9 +110,10 @@ impl Leg {
                 Stream::new(Ssrc(seed.ssrc), seed.sequence, seed.timestamp),
                 settings.opus_complexity,
             ),
-            liveness: Liveness::new(now, settings.limits, signs, expected),
+            liveness: Liveness::new(now, settings.limits, presence, expected),
             reporter: Reporter::new(now, seed.timestamp, seed.name),
             counters: Counters::default(),
+            refused: 0,
             receiving: true,
             sending: true,
             expected,
@@ -150,7 +157,7 @@ impl Leg {
             return Ok(());
         };
         self.counters.rx_stun += 1;
-        self.liveness.on_sign(now);
+        self.show_life(now, out);
         out.paths.extend(change.removed.map(|path| PathChange::Removed(path, self.id)));
         out.paths.push(PathChange::Added(path, self.id));
         if let Some(path) = change.nominated {
@@ -180,7 +187,7 @@ impl Leg {
         if leaves {
             out.event(self.id, Event::RtcpBye);
         }
-        self.liveness.on_sign(now);
+        self.show_life(now, out);
         self.counters.rx_rtcp += 1;
         let percent = u16::from(self.reporter.remote().fraction_lost) * 100 / 256;
         self.outbound.set_expected_loss(u8::try_from(percent).unwrap_or(100));
@@ -194,11 +201,21 @@ impl Leg {
         data: &'a mut [u8],
         out: &mut Outbox,
     ) -> Result<Received<'a>, Dropped> {
-        let (packet, bytes) = self.transport.open_rtp(now, path, data)?;
+        let opened = self.transport.open_rtp(now, path, data);
+        self.refused = if opened.as_ref().is_err_and(|reason| *reason == Dropped::SrtpAuth) {
+            self.refused.saturating_add(1)
+        } else {
+            0
+        };
+        if self.refused == UNDECRYPTABLE {
+            out.event(self.id, Event::Undecryptable);
+        }
+        let (packet, bytes) = opened?;
         let mut received = Received::default();
         let kind = self.inbound.on_packet(now, &packet, &mut |digit| received.add_digit(digit))?;
         self.counters.rx_packets += 1;
         self.counters.rx_bytes += packet.payload.len() as u64;
+        self.show_life(now, out);
         if let Some(event) = self.liveness.on_rtp(now) {
             out.event(self.id, event);
         }
@@ -217,6 +234,13 @@ impl Leg {
             bytes,
         });
         Ok(received)
+    }
+
+    /// Something valid came.
+    fn show_life(&mut self, now: Duration, out: &mut Outbox) {
+        if let Some(event) = self.liveness.on_sign(now) {
+            out.event(self.id, event);
+        }
     }
 
     fn tell_digits(&mut self, digits: &[Option<Digit>], out: &mut Outbox) {
@@ -260,6 +284,7 @@ impl Leg {
         match command {
             Command::SendDtls(record) => self.send_dtls(&record, out),
             Command::SetSrtp(keys) => return self.set_srtp(*keys),
+            Command::SetSdes(change) => self.set_sdes(change.map(|change| *change)),
             Command::SetFormat(format) => self.set_format(format),
             Command::SetRemote(remote) => self.set_remote(now, remote),
             Command::SetSending(enabled) => {
@@ -275,6 +300,8 @@ impl Leg {
             Command::Dtmf { events, duration_ms, gap_ms } => {
                 self.queue_digits(now, &events, duration_ms, gap_ms, out);
             }
+            Command::Play(play) => self.outbound.play(now, play),
+            Command::StopPlaying => self.outbound.stop_playing(),
             Command::SetSource(_) => self.interrupt(),
         }
         Vec::new()
@@ -304,6 +331,13 @@ impl Leg {
         match &mut self.transport {
             Transport::Browser(browser) => browser.set_keys(receiver, sender),
             Transport::Port(_) => Vec::new(),
+        }
+    }
+
+    fn set_sdes(&mut self, change: Option<Change>) {
+        self.refused = 0;
+        if let Transport::Port(port) = &mut self.transport {
+            port.set_sdes(change);
         }
     }
 
@@ -378,9 +412,9 @@ impl Leg {
         }
     }
 
-    /// A packet of ours could not be sent.
-    pub fn count_unsent(&mut self) {
-        self.counters.drops.count(Dropped::Unsent);
+    /// Something of ours was dropped after it had left this leg.
+    pub fn count_dropped(&mut self, reason: Dropped) {
+        self.counters.drops.count(reason);
     }
 }
 

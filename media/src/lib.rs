@@ -1,8 +1,8 @@
 //! mediacore: the packets of webtrunk.
 //!
 //! Pure parts, values and time in, values out. From the outside inwards: `relay` holds the legs of one thread; a `leg`
-//! has a `transport` (`browser`: `ice`, `stun`, `srtp`; or `port`: `latch`), an `inbound` half (`rtp`, `dtmf`, `rtcp`),
-//! an `outbound` half (`stream`, `route`, `reorder`, `codec`), a `liveness` watch and a `report`er. What is to be done
+//! has a `transport` (`browser`: `ice`, `stun`, `srtp`; or `port`: `latch`, `sdes`), an `inbound` half (`rtp`, `dtmf`, `rtcp`),
+//! an `outbound` half (`stream`, `route`, `reorder`, `codec`; `player`, which plays a `sound` in the source's place), a `liveness` watch and a `report`er. What is to be done
 //! collects in the `outbox`.
 //!
 //! Thin parts: `socket` (system calls), `shard` (one thread's loop), `engine` (threads, ports, who is where), `py`
@@ -30,6 +30,7 @@ mod opus_ffi;
 pub mod outbound;
 pub mod outbox;
 pub mod path;
+pub mod player;
 pub mod port;
 pub mod ports;
 #[cfg(feature = "python")]
@@ -41,8 +42,10 @@ pub mod report;
 pub mod route;
 pub mod rtcp;
 pub mod rtp;
+pub mod sdes;
 mod shard;
 pub mod socket;
+pub mod sound;
 pub mod srtp;
 pub mod stream;
 pub mod stun;

@@ -28,6 +28,9 @@ pub struct Parcel {
     pub sockets: Option<Pair>,
 }
 
+/// Bytes of packets that may wait for a thread: what its sockets hold by default, and seconds of a full thread's traffic.
+const MAX_WAITING: usize = 4 << 20;
+
 /// Packets of the shared port that another thread received.
 #[derive(Default)]
 pub struct Packets {
@@ -46,6 +49,17 @@ impl Packets {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// What they take in memory, in bytes.
+    fn size(&self) -> usize {
+        self.bytes.len() + self.entries.len() * size_of::<(LegId, Path, usize)>()
     }
 
     /// Visit each packet in order.
@@ -92,8 +106,15 @@ pub enum Message {
 
 /// Messages waiting for a thread.
 pub struct Mailbox {
-    waiting: Mutex<Vec<Message>>,
+    waiting: Mutex<Waiting>,
     wake: EventFd,
+}
+
+#[derive(Default)]
+struct Waiting {
+    messages: Vec<Message>,
+    /// Bytes of the packets among them.
+    packets: usize,
 }
 
 impl Mailbox {
@@ -107,9 +128,25 @@ impl Mailbox {
 
     /// Leave a message.
     pub fn post(&self, message: Message) {
+        self.add(&mut lock(&self.waiting), message);
+    }
+
+    /// Leave packets; false if so many wait that these are dropped.
+    #[must_use]
+    pub fn post_packets(&self, packets: Packets) -> bool {
         let mut waiting = lock(&self.waiting);
-        waiting.push(message);
-        if waiting.len() == 1 {
+        let size = waiting.packets + packets.size();
+        if size > MAX_WAITING {
+            return false;
+        }
+        waiting.packets = size;
+        self.add(&mut waiting, Message::Packets(packets));
+        true
+    }
+
+    fn add(&self, waiting: &mut Waiting, message: Message) {
+        waiting.messages.push(message);
+        if waiting.messages.len() == 1 {
             self.wake.signal();
         }
     }
@@ -119,7 +156,7 @@ impl Mailbox {
     pub fn take(&self) -> Vec<Message> {
         let mut waiting = lock(&self.waiting);
         self.wake.clear();
-        mem::take(&mut *waiting)
+        mem::take(&mut *waiting).messages
     }
 }
 
@@ -144,12 +181,14 @@ impl Events {
         Ok(Events { queue: Mutex::default(), readable: EventFd::new()? })
     }
 
-    /// Add events.
-    pub fn push(&self, events: &mut Vec<(LegId, Event)>) {
+    /// Add events; `dropped` hears of each that had no room.
+    pub fn push(&self, events: &mut Vec<(LegId, Event)>, dropped: &mut impl FnMut(LegId)) {
         let mut queue = lock(&self.queue);
         let was_empty = queue.is_empty();
         for (leg, event) in events.drain(..) {
-            queue.push(leg, event);
+            if !queue.push(leg, event) {
+                dropped(leg);
+            }
         }
         if was_empty && !queue.is_empty() {
             self.readable.signal();
@@ -178,4 +217,39 @@ impl AsRawFd for Events {
 #[must_use]
 pub fn socket_id(socket: &UdpSocket) -> crate::path::SocketId {
     crate::path::SocketId(socket.as_raw_fd())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path::SocketId;
+
+    fn packets(count: usize, len: usize) -> Packets {
+        let mut packets = Packets::default();
+        let path = Path { socket: SocketId(-1), peer: ([192, 0, 2, 1], 5).into() };
+        (0..count).for_each(|_| packets.push(LegId(1), path, &vec![0; len]));
+        packets
+    }
+
+    #[test]
+    fn packets_that_nobody_takes_are_bounded_by_their_bytes() {
+        let mailbox = Mailbox::new().unwrap();
+        let batch = packets(32, 1000);
+        let (size, mut posted) = (batch.size(), 0);
+        while mailbox.post_packets(packets(32, 1000)) {
+            posted += 1;
+        }
+        assert_eq!(posted, MAX_WAITING / size);
+        mailbox.post(Message::Stop);
+        assert_eq!(mailbox.take().len(), posted + 1, "what was asked is never dropped");
+        assert!(mailbox.post_packets(batch), "there is room again");
+    }
+
+    #[test]
+    fn empty_packets_count_too() {
+        let mailbox = Mailbox::new().unwrap();
+        let most = MAX_WAITING / packets(1, 0).size();
+        assert!(mailbox.post_packets(packets(most, 0)));
+        assert!(!mailbox.post_packets(packets(1, 0)));
+    }
 }

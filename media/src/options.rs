@@ -42,8 +42,8 @@ impl Options {
             "networks must hold at least one address to bind".to_owned()
         } else if !(0..=10).contains(&self.opus_complexity) {
             format!("opus_complexity must be 0 to 10, not {}", self.opus_complexity)
-        } else if let Some(wrong) = [self.limits.stall, self.limits.dead].iter().find(|limit| !LIMITS.contains(limit)) {
-            format!("stall_ms and dead_ms must be 1 ms to one day, not {} ms", wrong.as_millis())
+        } else if let Some(wrong) = self.limits.all().into_iter().find(|limit| !LIMITS.contains(limit)) {
+            format!("stall_ms, dead_ms and silent_ms must be 1 ms to one day, not {} ms", wrong.as_millis())
         } else {
             return ports::check_range(self.rtp_ports);
         };

@@ -123,19 +123,26 @@ impl Decoder {
     /// Decode one packet; returns the number of samples, never more than `samples` holds.
     pub(crate) fn decode(&mut self, payload: &[u8], samples: &mut [i16]) -> Result<usize, OpusError> {
         let len = i32::try_from(payload.len()).unwrap_or(0);
-        self.run(payload.as_ptr(), len, samples)
+        self.run(payload.as_ptr(), len, samples, 0)
+    }
+
+    /// Decode the copy that `next` carries of the audio before it (in-band FEC): `samples.len()` samples, a multiple of
+    /// 2.5 ms; what it does not carry is concealed.
+    pub(crate) fn recover(&mut self, next: &[u8], samples: &mut [i16]) -> Result<usize, OpusError> {
+        let len = i32::try_from(next.len()).unwrap_or(0);
+        self.run(next.as_ptr(), len, samples, 1)
     }
 
     /// Invent `samples.len()` samples for a lost packet; a multiple of 2.5 ms.
     pub(crate) fn conceal(&mut self, samples: &mut [i16]) -> Result<usize, OpusError> {
-        self.run(ptr::null(), 0, samples)
+        self.run(ptr::null(), 0, samples, 0)
     }
 
-    fn run(&mut self, data: *const u8, len: i32, samples: &mut [i16]) -> Result<usize, OpusError> {
+    fn run(&mut self, data: *const u8, len: i32, samples: &mut [i16], fec: c_int) -> Result<usize, OpusError> {
         let room = c_int::try_from(samples.len()).unwrap_or(c_int::MAX);
-        // SAFETY: `data` is null with length 0 or points to `len` readable bytes (both callers); libopus writes at most
+        // SAFETY: `data` is null with length 0 or points to `len` readable bytes (all callers); libopus writes at most
         // `room` mono samples, which `samples` holds.
-        let result = unsafe { opus_decode(self.raw.as_ptr(), data, len, samples.as_mut_ptr(), room, 0) };
+        let result = unsafe { opus_decode(self.raw.as_ptr(), data, len, samples.as_mut_ptr(), room, fec) };
         usize::try_from(result).map_err(|_| result)
     }
 }

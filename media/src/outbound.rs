@@ -5,13 +5,19 @@ use std::time::Duration;
 use crate::command::Format;
 use crate::counters::Dropped;
 use crate::dtmf::Generator;
+use crate::event::Event;
 use crate::inbound::Media;
+use crate::player::{Due, Play, Player};
 use crate::reorder::Verdict;
 use crate::route::{Key, Transcode};
 use crate::rtcp::SenderStats;
 use crate::rtp::Ssrc;
+use crate::sound::Cut;
 use crate::stream::{Place, Stream};
 use crate::transport::Wire;
+
+/// The most that a sound waits for the end of what was sent before it.
+const MAX_WAIT: Duration = Duration::from_millis(60);
 
 /// The sending half of a leg.
 pub struct Outbound {
@@ -21,6 +27,8 @@ pub struct Outbound {
     stats: SenderStats,
     generator: Option<Generator>,
     route: Option<Box<Transcode>>,
+    /// Plays a sound in the place of the source.
+    player: Option<Box<Player>>,
     opus_complexity: i32,
     expected_loss: u8,
     errors: u64,
@@ -37,6 +45,7 @@ impl Outbound {
             stats: SenderStats::default(),
             generator: None,
             route: None,
+            player: None,
             opus_complexity,
             expected_loss: 0,
             errors: 0,
@@ -112,11 +121,75 @@ impl Outbound {
         self.errors + self.route.as_ref().map_or(0, |route| route.errors())
     }
 
+    /// Send a sound in the place of the source, or go on with the one of this number.
+    pub fn play(&mut self, now: Duration, play: Play) {
+        if let Some(player) = self.player.as_mut().filter(|player| player.number() == play.number) {
+            player.exchange(play);
+            return;
+        }
+        let free_at = self.player.as_ref().map_or(self.stream.free_at(), |player| player.due());
+        let start = free_at.clamp(now, now + MAX_WAIT);
+        if self.player.is_none() {
+            self.change_source();
+        }
+        self.player = Some(Box::new(Player::new(play, start)));
+    }
+
+    /// Send the source again.
+    pub fn stop_playing(&mut self) {
+        if self.player.take().is_some() {
+            self.change_source();
+        }
+    }
+
+    fn change_source(&mut self) {
+        self.drop_route();
+        self.stream.change_source();
+    }
+
+    /// Send the packets of a sound that are due.
+    fn play_on(&mut self, now: Duration, wire: &mut Wire) {
+        if !self.can_play(wire.transport.rtp_path().is_some()) {
+            return;
+        }
+        let sends_digits = self.is_sending_digits();
+        let Outbound { format: Some(format), player: Some(player), stream, stats, .. } = self else {
+            return;
+        };
+        let number = player.number();
+        while let Some(due) = player.take(now) {
+            match due {
+                Due::Payload { .. } if sends_digits => {}
+                Due::Payload { payload, ticks, resumes } => {
+                    if resumes {
+                        stream.pause();
+                    }
+                    let place = stream.append(now, ticks);
+                    send(stream, place, *format, payload, stats, wire);
+                }
+                Due::End => {
+                    wire.out.event(wire.leg, Event::Played(number));
+                    self.stop_playing();
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Whether a sound is there and its packets are made for what the peer speaks now.
+    fn can_play(&self, can_send: bool) -> bool {
+        let cuts = self.player.as_ref().map(|player| player.cut()).zip(self.format.map(Cut::from));
+        can_send && self.sending && cuts.is_some_and(|(made_for, wanted)| made_for == wanted)
+    }
+
     /// Send a packet that another leg received, or what becomes of it.
     pub fn forward(&mut self, now: Duration, media: &Media, wire: &mut Wire) {
         let Some(format) = self.format else {
             return;
         };
+        if self.player.is_some() {
+            return;
+        }
         if !self.sending || self.is_sending_digits() || wire.transport.rtp_path().is_none() {
             self.interrupt();
         } else if media.codec == format.codec {
@@ -210,6 +283,7 @@ impl Outbound {
     /// Do what time demands.
     pub fn on_timer(&mut self, now: Duration, wire: &mut Wire) {
         self.send_digits(now, wire);
+        self.play_on(now, wire);
         let Outbound { route: Some(route), format: Some(format), stream, stats, .. } = self else {
             return;
         };
@@ -223,7 +297,8 @@ impl Outbound {
     pub fn deadline(&self, can_send: bool) -> Option<Duration> {
         let digits = self.generator.as_ref().filter(|_| can_send && self.sending).and_then(Generator::deadline);
         let route = self.route.as_ref().and_then(|route| route.deadline());
-        digits.into_iter().chain(route).min()
+        let sound = self.player.as_ref().filter(|_| self.can_play(can_send)).map(|player| player.due());
+        [digits, route, sound].into_iter().flatten().min()
     }
 }
 

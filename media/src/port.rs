@@ -1,12 +1,15 @@
-//! The transport of a plain RTP leg: two ports of ours, and a peer whose address is announced and learned.
+//! The transport of an RTP leg: two ports of ours, a peer whose address is announced and learned, and perhaps SRTP.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::command::Remote;
 use crate::counters::Dropped;
 use crate::latch::Latch;
 use crate::path::{Path, SocketId};
 use crate::rtp::Header;
+use crate::sdes::{Change, Epoch, Sdes};
+use crate::srtp::{Profile, Receiver, SrtpError};
 
 /// A trunk's or phone's end.
 pub struct Port {
@@ -17,13 +20,25 @@ pub struct Port {
     /// Where RTCP came from, on which socket.
     learned_rtcp: Option<Path>,
     rtcp_mux: bool,
+    /// Contexts of all keys so far, kept while the peer speaks plain RTP between two of them.
+    sdes: Option<Box<Sdes>>,
+    secure: bool,
 }
 
 impl Port {
     /// An endpoint on an even port and the odd one above it.
     #[must_use]
     pub fn new(rtp: SocketId, rtcp: SocketId) -> Port {
-        Port { rtp, rtcp, latch: Latch::default(), announced_rtcp: None, learned_rtcp: None, rtcp_mux: false }
+        Port {
+            rtp,
+            rtcp,
+            latch: Latch::default(),
+            announced_rtcp: None,
+            learned_rtcp: None,
+            rtcp_mux: false,
+            sdes: None,
+            secure: false,
+        }
     }
 
     /// The peer is here.
@@ -34,27 +49,92 @@ impl Port {
         self.rtcp_mux = remote.rtcp_mux;
     }
 
-    /// Whether the source of an RTP packet is to be believed.
+    /// SRTP with these keys; `None`: plain RTP.
+    pub fn set_sdes(&mut self, change: Option<Change>) {
+        self.secure = change.is_some();
+        if let Some(change) = change {
+            self.sdes.get_or_insert_default().change(change);
+        }
+    }
+
+    /// How the peer's packets are protected.
+    #[must_use]
+    pub fn profile(&self) -> Option<Profile> {
+        self.sdes.as_ref().filter(|_| self.secure).and_then(|sdes| sdes.profile())
+    }
+
+    /// Decrypt RTP in place: its length, and under which key it was.
     ///
     /// # Errors
-    /// Why not.
-    pub fn accept(&mut self, source: SocketAddr, header: &Header) -> Result<(), Dropped> {
+    /// Why the packet is dropped.
+    pub fn open_rtp(
+        &mut self,
+        now: Duration,
+        source: SocketAddr,
+        packet: &mut [u8],
+    ) -> Result<(usize, Epoch), Dropped> {
         if !self.latch.is_announced() {
             return Err(Dropped::Early);
         }
-        if self.latch.accept(source, header) { Ok(()) } else { Err(Dropped::UnknownSource) }
+        if self.latch.is_locked() && !self.latch.is_known(source) {
+            return Err(Dropped::UnknownSource);
+        }
+        self.open(now, packet, Receiver::unprotect_rtp)
     }
 
-    /// Whether the source of an RTCP packet is to be believed; answers go there.
+    /// Whether the source of an RTP packet, opened by now, is to be believed. An address is not learned under a key
+    /// that is going out of use.
     ///
     /// # Errors
     /// Why not.
-    pub fn accept_rtcp(&mut self, path: Path) -> Result<(), Dropped> {
+    pub fn accept(&mut self, source: SocketAddr, header: &Header, epoch: Epoch) -> Result<(), Dropped> {
+        let may_be_new = epoch == Epoch::Current;
+        if (may_be_new || self.latch.is_known(source)) && self.latch.accept(source, header) {
+            Ok(())
+        } else {
+            Err(Dropped::UnknownSource)
+        }
+    }
+
+    /// Decrypt RTCP in place, if its source is to be believed; answers go there.
+    ///
+    /// # Errors
+    /// Why the packet is dropped.
+    pub fn open_rtcp(&mut self, now: Duration, path: Path, packet: &mut [u8]) -> Result<usize, Dropped> {
         if !self.latch.accepts_control(path.peer) && self.announced_rtcp != Some(path.peer) {
             return Err(Dropped::UnknownSource);
         }
+        let (len, _) = self.open(now, packet, Receiver::unprotect_rtcp)?;
         self.learned_rtcp.get_or_insert(path);
-        Ok(())
+        Ok(len)
+    }
+
+    fn open(
+        &mut self,
+        now: Duration,
+        packet: &mut [u8],
+        unprotect: impl Fn(&mut Receiver, &mut [u8]) -> Result<usize, SrtpError>,
+    ) -> Result<(usize, Epoch), Dropped> {
+        match &mut self.sdes {
+            Some(sdes) if self.secure => Ok(sdes.open(now, packet, unprotect)?),
+            _ => Ok((packet.len(), Epoch::Current)),
+        }
+    }
+
+    /// Encrypt the RTP packet `buffer[..len]` in place, if the peer speaks SRTP.
+    pub fn seal_rtp(&mut self, buffer: &mut [u8], len: usize) -> Option<usize> {
+        match &mut self.sdes {
+            Some(sdes) if self.secure => sdes.sender()?.protect_rtp(buffer, len).ok(),
+            _ => Some(len),
+        }
+    }
+
+    /// The same for RTCP.
+    pub fn seal_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Option<usize> {
+        match &mut self.sdes {
+            Some(sdes) if self.secure => sdes.sender()?.protect_rtcp(buffer, len).ok(),
+            _ => Some(len),
+        }
     }
 
     /// Where RTP goes.
@@ -111,9 +191,9 @@ mod tests {
     fn rtcp_is_answered_where_it_comes_from_but_not_on_another_host() {
         let mut port = port(None, false);
         let stranger = Path { socket: RTCP, peer: ([192, 0, 2, 9], 1001).into() };
-        assert_eq!(port.accept_rtcp(stranger), Err(Dropped::UnknownSource));
+        assert_eq!(port.open_rtcp(Duration::ZERO, stranger, &mut []), Err(Dropped::UnknownSource));
         let symmetric = Path { socket: RTCP, peer: address(5555) };
-        assert_eq!(port.accept_rtcp(symmetric), Ok(()));
+        assert_eq!(port.open_rtcp(Duration::ZERO, symmetric, &mut []), Ok(0));
         assert_eq!(port.rtcp_path(), Some(symmetric));
     }
 
@@ -121,7 +201,7 @@ mod tests {
     fn rtcp_may_be_announced_on_another_host() {
         let elsewhere = ([198, 51, 100, 1], 9).into();
         let mut port = port(Some(elsewhere), false);
-        assert_eq!(port.accept_rtcp(Path { socket: RTCP, peer: elsewhere }), Ok(()));
+        assert_eq!(port.open_rtcp(Duration::ZERO, Path { socket: RTCP, peer: elsewhere }, &mut []), Ok(0));
         assert_eq!(port.rtcp_path(), Some(Path { socket: RTCP, peer: elsewhere }));
     }
 

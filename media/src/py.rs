@@ -18,6 +18,7 @@ use crate::event::Event;
 use crate::handle::Handle;
 use crate::liveness::Limits;
 use crate::options::Options;
+use crate::sound::Sound as Samples;
 
 impl From<Error> for PyErr {
     fn from(error: Error) -> PyErr {
@@ -62,8 +63,12 @@ fn payload(py: Python<'_>, event: Event) -> PyResult<(&'static str, Py<PyAny>)> 
         Event::Nominated(path) => ("nominated", text(path)?),
         Event::MediaStarted => ("media-started", py.None()),
         Event::MediaStalled => ("media-stalled", py.None()),
+        Event::Undecryptable => ("undecryptable", py.None()),
         Event::Dtmf(digit) => ("dtmf", text(digit.to_string())?),
+        Event::Silent(sentence) => ("silent", text(sentence)?),
+        Event::Returned => ("returned", py.None()),
         Event::Dead(sentence) => ("dead", text(sentence)?),
+        Event::Played(number) => ("played", number.into_pyobject(py)?.into_any().unbind()),
         Event::RtcpBye => ("rtcp-bye", py.None()),
         Event::Overflow => ("overflow", py.None()),
     })
@@ -91,6 +96,25 @@ impl Leg {
 
     fn set_srtp(&self, py: Python<'_>, profile: &str, receive_key: &[u8], send_key: &[u8]) -> PyResult<()> {
         detached(py, || self.0.set_srtp(profile, receive_key, send_key))
+    }
+
+    #[pyo3(signature = (profile, receive_key, send_key, *, receive_mki=None, send_mki=None))]
+    fn set_sdes(
+        &self,
+        py: Python<'_>,
+        profile: &str,
+        receive_key: &[u8],
+        send_key: &[u8],
+        receive_mki: Option<&[u8]>,
+        send_mki: Option<&[u8]>,
+    ) -> PyResult<()> {
+        let receive = (receive_key, receive_mki.unwrap_or_default());
+        let send = (send_key, send_mki.unwrap_or_default());
+        detached(py, || self.0.set_sdes(profile, receive, send))
+    }
+
+    fn clear_sdes(&self) -> PyResult<()> {
+        Ok(self.0.clear_sdes()?)
     }
 
     #[pyo3(signature = (codec, payload_type, telephone_event=None, telephone_event_rate=8000, ptime_ms=20))]
@@ -145,6 +169,28 @@ impl Leg {
     }
 }
 
+/// A sound that legs can play.
+#[pyclass(frozen, module = "mediacore")]
+struct Sound(Arc<Samples>);
+
+/// 16-bit samples in this machine's byte order.
+fn samples(bytes: &[u8]) -> Vec<i16> {
+    bytes.as_chunks().0.iter().map(|sample| i16::from_ne_bytes(*sample)).collect()
+}
+
+#[pymethods]
+impl Sound {
+    #[new]
+    fn new(py: Python<'_>, narrow: &[u8], wide: &[u8]) -> PyResult<Sound> {
+        Ok(Sound(Arc::new(detached(py, || Samples::new(samples(narrow), samples(wide)))?)))
+    }
+
+    #[getter]
+    fn duration_ms(&self) -> u64 {
+        self.0.duration_ms()
+    }
+}
+
 /// The engine: its threads own every RTP socket from birth to close.
 #[pyclass(frozen, module = "mediacore")]
 struct Relay(Arc<Engine>);
@@ -154,7 +200,7 @@ impl Relay {
     #[new]
     #[pyo3(signature = (
         *, threads, networks, browser_port, rtp_ports, receive_buffer=4194304, opus_complexity=5, stall_ms=3000,
-        dead_ms=30000
+        dead_ms=30000, silent_ms=8000
     ))]
     #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value, reason = "keyword arguments of Python")]
     fn new(
@@ -167,9 +213,11 @@ impl Relay {
         opus_complexity: i32,
         stall_ms: u64,
         dead_ms: u64,
+        silent_ms: u64,
     ) -> PyResult<Relay> {
         let networks = networks.iter().map(|text| ip(text)).collect::<PyResult<_>>()?;
-        let limits = Limits { stall: Duration::from_millis(stall_ms), dead: Duration::from_millis(dead_ms) };
+        let [stall, dead, silent] = [stall_ms, dead_ms, silent_ms].map(Duration::from_millis);
+        let limits = Limits { stall, dead, silent };
         let options = Options { threads, networks, browser_port, rtp_ports, receive_buffer, opus_complexity, limits };
         Ok(Relay(Arc::new(detached(py, || Engine::start(options))?)))
     }
@@ -198,6 +246,15 @@ impl Relay {
         py.detach(|| self.0.route(None, destination.0.id()));
     }
 
+    #[pyo3(signature = (sound, destination, *, repeats=false))]
+    fn play(&self, py: Python<'_>, sound: &Sound, destination: &Leg, repeats: bool) -> u64 {
+        py.detach(|| self.0.play(destination.0.id(), &sound.0, repeats))
+    }
+
+    fn stop(&self, py: Python<'_>, destination: &Leg) {
+        py.detach(|| self.0.stop_playing(destination.0.id()));
+    }
+
     fn fileno(&self) -> i32 {
         self.0.event_descriptor()
     }
@@ -224,5 +281,6 @@ impl Relay {
 #[pymodule]
 fn _mediacore(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Leg>()?;
+    module.add_class::<Sound>()?;
     module.add_class::<Relay>()
 }

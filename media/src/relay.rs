@@ -7,7 +7,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Duration;
 
 use crate::command::Command;
-use crate::counters::Figures;
+use crate::counters::{Dropped, Figures};
 use crate::dtmf::Digit;
 use crate::event::Event;
 use crate::leg::{Leg, Received};
@@ -196,10 +196,10 @@ impl Relay {
         self.legs.get(&id).map(|leg| leg.figures())
     }
 
-    /// A leg's packet could not be sent.
-    pub fn count_unsent(&mut self, id: LegId) {
+    /// Something of a leg was dropped outside of it.
+    pub fn count_dropped(&mut self, id: LegId, reason: Dropped) {
         if let Some(leg) = self.legs.get_mut(&id) {
-            leg.count_unsent();
+            leg.count_dropped(reason);
         }
     }
 

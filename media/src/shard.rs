@@ -326,8 +326,9 @@ impl Core {
 
     fn hand_over(&mut self) {
         for (shard, packets) in self.handing.iter_mut().enumerate() {
-            if !packets.is_empty() {
-                self.common.mailboxes[shard].post(Message::Packets(std::mem::take(packets)));
+            let count = packets.len();
+            if count > 0 && !self.common.mailboxes[shard].post_packets(std::mem::take(packets)) {
+                self.totals.drops.count_many(Dropped::Overflow, count as u64);
             }
         }
     }
@@ -343,11 +344,12 @@ impl Core {
         self.note_paths();
         if !self.out.entries().is_empty() {
             let relay = &mut self.relay;
-            self.sender.send(&self.out, &mut |leg| relay.count_unsent(leg));
+            self.sender.send(&self.out, &mut |leg| relay.count_dropped(leg, Dropped::Unsent));
             self.out.clear_packets();
         }
         if !self.out.events.is_empty() {
-            self.common.events.push(&mut self.out.events);
+            let relay = &mut self.relay;
+            self.common.events.push(&mut self.out.events, &mut |leg| relay.count_dropped(leg, Dropped::Overflow));
         }
     }
 }

@@ -3,7 +3,7 @@
 //! One context is one direction under one master key, for a few SSRCs. Its layout matters more than its arithmetic:
 //! with hundreds of calls every packet finds the caches cold, so what one packet touches (expanded round keys, HMAC
 //! states, salt, newest index and replay window of its SSRC) lies together, and nothing is allocated per packet.
-//! Cryptex (RFC 9335), encrypted header extensions (RFC 6904), MKI and key derivation rates are not offered by us and
+//! Cryptex (RFC 9335), encrypted header extensions (RFC 6904) and key derivation rates are not offered by us and
 //! therefore not here.
 
 mod cipher;
@@ -14,14 +14,16 @@ mod index;
 mod kdf;
 #[cfg(test)]
 mod tests;
+mod trailer;
 
 use std::fmt;
 
 use cipher::Cipher;
 use index::{Streams, Window};
 use kdf::Use;
+use trailer::Trailer;
 
-/// Protection profile negotiated by DTLS-SRTP (RFC 5764 §4.1.2, RFC 7714 §14.2).
+/// Protection profile negotiated by DTLS-SRTP (RFC 5764 §4.1.2, RFC 7714 §14.2) or SDES (RFC 4568 §6.2, RFC 7714 §14.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
     /// `AEAD_AES_128_GCM`.
@@ -30,6 +32,8 @@ pub enum Profile {
     AeadAes256Gcm,
     /// `AES_CM_128_HMAC_SHA1_80`.
     AesCm128HmacSha1_80,
+    /// `AES_CM_128_HMAC_SHA1_32`: 4 bytes of tag for RTP, still 10 for RTCP (RFC 4568 §6.2.2).
+    AesCm128HmacSha1_32,
 }
 
 impl Profile {
@@ -40,7 +44,19 @@ impl Profile {
             "AEAD_AES_128_GCM" => Some(Self::AeadAes128Gcm),
             "AEAD_AES_256_GCM" => Some(Self::AeadAes256Gcm),
             "AES_CM_128_HMAC_SHA1_80" => Some(Self::AesCm128HmacSha1_80),
+            "AES_CM_128_HMAC_SHA1_32" => Some(Self::AesCm128HmacSha1_32),
             _ => None,
+        }
+    }
+
+    /// Its registered name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AeadAes128Gcm => "AEAD_AES_128_GCM",
+            Self::AeadAes256Gcm => "AEAD_AES_256_GCM",
+            Self::AesCm128HmacSha1_80 => "AES_CM_128_HMAC_SHA1_80",
+            Self::AesCm128HmacSha1_32 => "AES_CM_128_HMAC_SHA1_32",
         }
     }
 
@@ -48,7 +64,7 @@ impl Profile {
     #[must_use]
     pub const fn key_len(self) -> usize {
         match self {
-            Self::AeadAes128Gcm | Self::AesCm128HmacSha1_80 => 16,
+            Self::AeadAes128Gcm | Self::AesCm128HmacSha1_80 | Self::AesCm128HmacSha1_32 => 16,
             Self::AeadAes256Gcm => 32,
         }
     }
@@ -58,13 +74,15 @@ impl Profile {
     pub const fn salt_len(self) -> usize {
         match self {
             Self::AeadAes128Gcm | Self::AeadAes256Gcm => 12,
-            Self::AesCm128HmacSha1_80 => 14,
+            Self::AesCm128HmacSha1_80 | Self::AesCm128HmacSha1_32 => 14,
         }
     }
 }
 
-/// The most bytes that protecting adds to a packet: SRTCP with a 16-byte tag and its index.
-pub const MAX_OVERHEAD: usize = 16 + INDEX_LEN;
+/// The longest MKI (RFC 4568 §6.1).
+pub const MAX_MKI: usize = 128;
+/// The most bytes that protecting adds to a packet: SRTCP with a 16-byte tag, its index and an MKI.
+pub const MAX_OVERHEAD: usize = 16 + INDEX_LEN + MAX_MKI;
 
 /// Bytes of the E flag and index behind an SRTCP packet (RFC 3711 §3.4).
 const INDEX_LEN: usize = 4;
@@ -76,11 +94,11 @@ const RTCP_CLEAR: usize = 8;
 /// Why a packet was refused. The packet is then to be dropped; the context is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SrtpError {
-    /// The master key and salt have not the length of the profile.
+    /// The master key and salt have not the length of the profile, or the MKI is too long.
     KeyLength,
     /// Not a well-formed RTP or RTCP packet.
     Malformed,
-    /// The authentication tag is wrong.
+    /// The authentication tag is wrong, or the MKI names another key.
     Auth,
     /// This index was used before, or is too old to tell.
     Replay,
@@ -109,15 +127,36 @@ impl std::error::Error for SrtpError {}
 struct SessionKeys {
     rtp: Cipher,
     rtcp: Cipher,
+    profile: Profile,
+    /// Name of the key in every packet (RFC 3711 §3.1), empty for none.
+    mki: Box<[u8]>,
 }
 
 impl SessionKeys {
-    fn new(profile: Profile, key_and_salt: &[u8]) -> Result<Self, SrtpError> {
-        if key_and_salt.len() != profile.key_len() + profile.salt_len() {
+    fn new(profile: Profile, key_and_salt: &[u8], mki: &[u8]) -> Result<Self, SrtpError> {
+        if key_and_salt.len() != profile.key_len() + profile.salt_len() || mki.len() > MAX_MKI {
             return Err(SrtpError::KeyLength);
         }
         let (key, salt) = key_and_salt.split_at(profile.key_len());
-        Ok(Self { rtp: Cipher::new(profile, key, salt, Use::Rtp), rtcp: Cipher::new(profile, key, salt, Use::Rtcp) })
+        Ok(Self {
+            rtp: Cipher::new(profile, key, salt, Use::Rtp),
+            rtcp: Cipher::new(profile, key, salt, Use::Rtcp),
+            profile,
+            mki: mki.into(),
+        })
+    }
+
+    fn rtp_trailer(&self) -> Trailer {
+        Trailer::new(&self.rtp, 0, self.mki.len())
+    }
+
+    fn rtcp_trailer(&self) -> Trailer {
+        Trailer::new(&self.rtcp, INDEX_LEN, self.mki.len())
+    }
+
+    /// Whether a received trailer names this key.
+    fn check_mki(&self, trailer: &[u8], parts: &Trailer) -> Result<(), SrtpError> {
+        if trailer[parts.mki()] == *self.mki { Ok(()) } else { Err(SrtpError::Auth) }
     }
 }
 
@@ -136,11 +175,25 @@ impl Receiver {
     /// # Errors
     /// [`SrtpError::KeyLength`].
     pub fn new(profile: Profile, key_and_salt: &[u8]) -> Result<Self, SrtpError> {
+        Self::with_mki(profile, key_and_salt, &[])
+    }
+
+    /// The same, for packets that name their key by this MKI.
+    ///
+    /// # Errors
+    /// [`SrtpError::KeyLength`].
+    pub fn with_mki(profile: Profile, key_and_salt: &[u8], mki: &[u8]) -> Result<Self, SrtpError> {
         Ok(Self {
             rtp_streams: Streams::default(),
-            keys: SessionKeys::new(profile, key_and_salt)?,
+            keys: SessionKeys::new(profile, key_and_salt, mki)?,
             rtcp_streams: Streams::default(),
         })
+    }
+
+    /// How packets are protected.
+    #[must_use]
+    pub fn profile(&self) -> Profile {
+        self.keys.profile
     }
 
     /// Authenticate and decrypt in place (RFC 3711 §3.3); the RTP packet is then `packet[..returned]`.
@@ -148,15 +201,16 @@ impl Receiver {
     /// # Errors
     /// `Malformed`, `Auth`, `Replay`, `Exhausted`; the packet is then unchanged.
     pub fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
-        let cipher = &self.keys.rtp;
-        let len = packet.len().checked_sub(cipher.tag_len()).ok_or(SrtpError::Malformed)?;
-        let (text, tag) = packet.split_at_mut(len);
+        let (cipher, parts) = (&self.keys.rtp, self.keys.rtp_trailer());
+        let len = packet.len().checked_sub(parts.len()).ok_or(SrtpError::Malformed)?;
+        let (text, trailer) = packet.split_at_mut(len);
         let header = RtpHeader::parse(text)?;
+        self.keys.check_mki(trailer, &parts)?;
         let window = self.rtp_streams.find(header.ssrc);
         let index = window.map_or(Some(u64::from(header.sequence)), |window| window.guess(header.sequence));
         let index = index.ok_or(SrtpError::Replay)?;
         check_index(window, index, index::MAX_RTP)?;
-        cipher.open(header.ssrc, index, text, header.len, roc(index), tag)?;
+        cipher.open(header.ssrc, index, text, header.len, roc(index), &trailer[parts.tag()])?;
         self.rtp_streams.record(header.ssrc, index);
         Ok(len)
     }
@@ -166,15 +220,16 @@ impl Receiver {
     /// # Errors
     /// `Malformed`, `Auth`, `Replay`; the packet is then unchanged.
     pub fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
-        let cipher = &self.keys.rtcp;
-        let len = packet.len().checked_sub(cipher.tag_len() + INDEX_LEN).ok_or(SrtpError::Malformed)?;
+        let (cipher, parts) = (&self.keys.rtcp, self.keys.rtcp_trailer());
+        let len = packet.len().checked_sub(parts.len()).ok_or(SrtpError::Malformed)?;
         let (text, trailer) = packet.split_at_mut(len);
         let ssrc = rtcp_ssrc(text)?;
-        let (word, tag) = cipher.split_trailer(trailer);
+        self.keys.check_mki(trailer, &parts)?;
+        let word = trailer[parts.word()].iter().fold(0, |word, &byte| word << 8 | u32::from(byte));
         let index = u64::from(word & !ENCRYPTED);
         check_index(self.rtcp_streams.find(ssrc), index, index::MAX_RTCP)?;
         let clear = if word & ENCRYPTED == 0 { len } else { RTCP_CLEAR };
-        cipher.open(ssrc, index, text, clear, word, tag)?;
+        cipher.open(ssrc, index, text, clear, word, &trailer[parts.tag()])?;
         self.rtcp_streams.record(ssrc, index);
         Ok(len)
     }
@@ -193,7 +248,16 @@ impl Sender {
     /// # Errors
     /// [`SrtpError::KeyLength`].
     pub fn new(profile: Profile, key_and_salt: &[u8]) -> Result<Self, SrtpError> {
-        Ok(Self { rtp_streams: Streams::default(), keys: SessionKeys::new(profile, key_and_salt)?, next_rtcp_index: 0 })
+        Self::with_mki(profile, key_and_salt, &[])
+    }
+
+    /// The same, naming the key by this MKI in every packet.
+    ///
+    /// # Errors
+    /// [`SrtpError::KeyLength`].
+    pub fn with_mki(profile: Profile, key_and_salt: &[u8], mki: &[u8]) -> Result<Self, SrtpError> {
+        let keys = SessionKeys::new(profile, key_and_salt, mki)?;
+        Ok(Self { rtp_streams: Streams::default(), keys, next_rtcp_index: 0 })
     }
 
     /// Encrypt the RTP packet `buffer[..len]` in place and append the tag; returns the new length.
@@ -204,9 +268,9 @@ impl Sender {
     /// # Errors
     /// `Malformed`, `NoRoom`, `Replay`, `Exhausted`; the buffer is then unchanged.
     pub fn protect_rtp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, SrtpError> {
-        let cipher = &self.keys.rtp;
-        let total = room(buffer, len, cipher.tag_len())?;
-        let (text, rest) = buffer.split_at_mut(len);
+        let (cipher, parts) = (&self.keys.rtp, self.keys.rtp_trailer());
+        let total = room(buffer, len, parts.len())?;
+        let (text, trailer) = buffer[..total].split_at_mut(len);
         let header = RtpHeader::parse(text)?;
         let window = self.rtp_streams.find(header.ssrc);
         if window.is_none() && self.rtp_streams.is_full() {
@@ -215,8 +279,8 @@ impl Sender {
         let index = window.map_or(Some(u64::from(header.sequence)), |window| window.guess(header.sequence));
         let index = index.ok_or(SrtpError::Replay)?;
         check_index(window, index, index::MAX_RTP)?;
-        let tag = &mut rest[..cipher.tag_len()];
-        cipher.seal(header.ssrc, index, text, header.len, roc(index), tag);
+        trailer[parts.mki()].copy_from_slice(&self.keys.mki);
+        cipher.seal(header.ssrc, index, text, header.len, roc(index), &mut trailer[parts.tag()]);
         self.rtp_streams.record(header.ssrc, index);
         Ok(total)
     }
@@ -226,17 +290,18 @@ impl Sender {
     /// # Errors
     /// `Malformed`, `NoRoom`, `Exhausted`; the buffer is then unchanged.
     pub fn protect_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, SrtpError> {
-        let cipher = &self.keys.rtcp;
-        let total = room(buffer, len, cipher.tag_len() + INDEX_LEN)?;
-        let (text, rest) = buffer.split_at_mut(len);
+        let (cipher, parts) = (&self.keys.rtcp, self.keys.rtcp_trailer());
+        let total = room(buffer, len, parts.len())?;
+        let (text, trailer) = buffer[..total].split_at_mut(len);
         let ssrc = rtcp_ssrc(text)?;
         let index = self.next_rtcp_index;
         if index > index::MAX_RTCP {
             return Err(SrtpError::Exhausted);
         }
         let word = ENCRYPTED | low_32(index);
-        let tag = cipher.place_trailer(&mut rest[..total - len], word);
-        cipher.seal(ssrc, index, text, RTCP_CLEAR, word, tag);
+        trailer[parts.word()].copy_from_slice(&word.to_be_bytes());
+        trailer[parts.mki()].copy_from_slice(&self.keys.mki);
+        cipher.seal(ssrc, index, text, RTCP_CLEAR, word, &mut trailer[parts.tag()]);
         self.next_rtcp_index += 1;
         Ok(total)
     }

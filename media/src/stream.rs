@@ -198,6 +198,18 @@ impl Stream {
         }
     }
 
+    /// When what was sent so far will have been heard: a frame of ours that starts then leaves no gap.
+    #[must_use]
+    pub fn free_at(&self) -> Duration {
+        self.next_at
+    }
+
+    /// Something else takes the place of the source, or gives it back: what comes next begins where the last ended.
+    pub fn change_source(&mut self) {
+        self.mapping = None;
+        self.pause();
+    }
+
     /// The place of a frame that we made ourselves, `duration` ticks after the one before.
     pub fn append(&mut self, now: Duration, duration: u32) -> Place {
         let marker = std::mem::take(&mut self.marks);

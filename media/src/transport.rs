@@ -9,13 +9,14 @@ use crate::path::{LegId, Path};
 use crate::port::Port;
 use crate::rtcp::{self, Compound};
 use crate::rtp::{self, HEADER_LEN, Header};
-use crate::srtp;
+use crate::sdes::Epoch;
+use crate::srtp::Profile;
 
 /// How a leg reaches its peer.
 pub enum Transport {
     /// ICE-lite, DTLS-SRTP, on the shared port.
     Browser(Box<Browser>),
-    /// RTP/AVP on ports of its own.
+    /// RTP/AVP or RTP/SAVP on ports of its own.
     Port(Box<Port>),
 }
 
@@ -30,14 +31,14 @@ impl Transport {
         path: Path,
         packet: &'a mut [u8],
     ) -> Result<(rtp::Packet<'a>, &'a [u8]), Dropped> {
-        let len = match self {
-            Transport::Browser(browser) => browser.open_rtp(now, path, packet)?,
-            Transport::Port(_) => packet.len(),
+        let (len, epoch) = match self {
+            Transport::Browser(browser) => (browser.open_rtp(now, path, packet)?, Epoch::Current),
+            Transport::Port(port) => port.open_rtp(now, path.peer, packet)?,
         };
         let plain = &packet[..len];
         let parsed = rtp::parse(plain).ok_or(Dropped::Malformed)?;
         if let Transport::Port(port) = self {
-            port.accept(path.peer, &parsed.header)?;
+            port.accept(path.peer, &parsed.header, epoch)?;
         }
         Ok((parsed, plain))
     }
@@ -49,10 +50,7 @@ impl Transport {
     pub fn open_rtcp<'a>(&mut self, now: Duration, path: Path, packet: &'a mut [u8]) -> Result<&'a [u8], Dropped> {
         let len = match self {
             Transport::Browser(browser) => browser.open_rtcp(now, path, packet)?,
-            Transport::Port(port) => {
-                port.accept_rtcp(path)?;
-                packet.len()
-            }
+            Transport::Port(port) => port.open_rtcp(now, path, packet)?,
         };
         Ok(&packet[..len])
     }
@@ -66,6 +64,15 @@ impl Transport {
         }
     }
 
+    /// How the peer's packets are protected, if they are.
+    #[must_use]
+    pub fn profile(&self) -> Option<Profile> {
+        match self {
+            Transport::Browser(browser) => browser.profile(),
+            Transport::Port(port) => port.profile(),
+        }
+    }
+
     fn rtcp_path(&self) -> Option<Path> {
         match self {
             Transport::Browser(browser) => browser.path(),
@@ -76,14 +83,14 @@ impl Transport {
     fn seal_rtp(&mut self, buffer: &mut [u8], len: usize) -> Option<usize> {
         match self {
             Transport::Browser(browser) => browser.seal_rtp(buffer, len),
-            Transport::Port(_) => Some(len),
+            Transport::Port(port) => port.seal_rtp(buffer, len),
         }
     }
 
     fn seal_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Option<usize> {
         match self {
             Transport::Browser(browser) => browser.seal_rtcp(buffer, len),
-            Transport::Port(_) => Some(len),
+            Transport::Port(port) => port.seal_rtcp(buffer, len),
         }
     }
 }
@@ -109,11 +116,8 @@ impl Wire<'_> {
         let transport = &mut *self.transport;
         let sent = self.out.packet(self.leg, path, |buffer| {
             let len = HEADER_LEN + payload.len();
-            if len + srtp::MAX_OVERHEAD > buffer.len() {
-                return None;
-            }
+            buffer.get_mut(HEADER_LEN..len)?.copy_from_slice(payload);
             rtp::write_header(header, buffer.first_chunk_mut()?);
-            buffer[HEADER_LEN..len].copy_from_slice(payload);
             transport.seal_rtp(buffer, len)
         });
         if sent {

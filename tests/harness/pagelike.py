@@ -54,6 +54,19 @@ class _Voice(MediaStreamTrack):
         return frame
 
 
+class _Cut:
+    """A datagram transport whose cable is pulled."""
+
+    def __init__(self, whole: asyncio.DatagramTransport) -> None:
+        self.whole = whole
+
+    def sendto(self, data: bytes, address: Any = None) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.whole, name)
+
+
 class Audio:
     """The peer connection of one call: it offers, speaks and hears."""
 
@@ -94,6 +107,20 @@ class Audio:
         async with asyncio.timeout(timeout_s):
             while float(np.abs(await self.hear(0.1)).max()) < threshold:
                 pass
+
+    def lose_network(self) -> None:
+        """From now on nothing leaves: no media, no consent check, no goodbye."""
+        for protocol in self._sockets():
+            protocol.transport = _Cut(protocol.transport)
+
+    def find_network(self) -> None:
+        """The network works again."""
+        for protocol in self._sockets():
+            protocol.transport = protocol.transport.whole
+
+    def _sockets(self) -> list[Any]:
+        transport: Any = self.pc.getSenders()[0].transport
+        return list(transport.transport._connection._protocols)
 
     async def close(self) -> None:
         await self.pc.close()

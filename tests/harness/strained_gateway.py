@@ -1,7 +1,8 @@
 """The gateway's command line on a machine that is too small for it.
 
-SIGUSR1 makes every turn of the event loop late until SIGUSR2. The bound of the media threads is so low that a storm of
-packets from one process reaches it on any machine.
+SIGUSR1 makes every turn of the event loop late until SIGUSR2. `STARVE` starts other programs that leave the media
+threads hardly a processor, until `FEED`. The bound of the media threads is so low that a storm of packets from one
+process reaches it on any machine.
 """
 
 import asyncio
@@ -11,12 +12,16 @@ from typing import Any, Final
 
 import gateway.load
 from gateway.__main__ import main
+from tests.harness.hogs import Hogs
 
+STARVE: Final = signal.SIGRTMIN
+FEED: Final = signal.SIGRTMIN + 1
 LATE_S: Final = 1.0
 MAX_THREAD_LOAD: Final = 0.03
 """One call needs less than one hundredth of a core."""
 
 _is_strained = False
+_hogs: list[Hogs] = []
 
 
 def _strain(number: int, _: Any) -> None:
@@ -33,8 +38,18 @@ def _hold_up() -> None:
         asyncio.get_running_loop().call_later(0.01, _hold_up)
 
 
+def _starve(*_: Any) -> None:
+    _hogs.append(Hogs(gateway.load.MEDIA_THREAD))
+
+
+def _feed(*_: Any) -> None:
+    _hogs.pop().go()
+
+
 if __name__ == "__main__":
     gateway.load.MAX_THREAD_LOAD = MAX_THREAD_LOAD  # type: ignore[misc]
     for each in (signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(each, _strain)
+    signal.signal(STARVE, _starve)
+    signal.signal(FEED, _feed)
     main()

@@ -56,6 +56,11 @@ class House:
     sipp_port: int
     digest_port: int
 
+    @property
+    def grace_s(self) -> float:
+        """How long a call outlives its lost browser."""
+        return float(self.gateway.settings["session"]["grace_s"])
+
 
 @pytest.fixture(scope="session", autouse=True)
 def priority() -> None:

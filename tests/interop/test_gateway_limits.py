@@ -157,8 +157,8 @@ async def test_minutes_that_are_used_up_end_the_call_and_refuse_the_next(
         call = await page.call_without_audio("echo")
         await call.answered()
         ended = await call.ended()
-        assert (ended["cause"], ended["sentence"]) == ("limit", "The minutes of calls of a day are used up.")
-        assert setting.rpartition(".")[2] in ended["hint"]
+        assert (ended["cause"], ended["sentence"]) == ("limit", sentence.format("0.02 minutes"))
+        assert f"`{setting}`" in ended["hint"]
         record = await gateway.record(await call.record_id())
         assert record["cause"] == "limit"
         assert 0.9 < record["ended_at"] - record["answered_at"] < 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import jwt
@@ -20,12 +21,14 @@ from tests.harness.pagelike import Message, page_at
 pytestmark = pytest.mark.interop
 
 KEY = "a key of thirty-two characters and more"
+PAGES = 5
 
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     directory = tmp_path_factory.mktemp("guarded")
-    gateway = GatewayProcess(directory, demo_settings(directory, auth={"mode": "jwt", "key": KEY}), demo=True)
+    settings = demo_settings(directory, auth={"mode": "jwt", "key": KEY}, limits={"user_pages": PAGES})
+    gateway = GatewayProcess(directory, settings, demo=True)
     yield gateway
     gateway.stop()
 
@@ -100,3 +103,18 @@ async def test_a_page_of_another_origin_is_refused(guarded: GatewayProcess) -> N
     with pytest.raises(InvalidStatus) as refused:
         await connect(guarded.signal_url, origin=Origin("https://evil.example"), compression=None)
     assert refused.value.response.status_code == 403
+
+
+async def test_one_login_opens_only_so_many_pages(guarded: GatewayProcess) -> None:
+    token = make_token(KEY, "alice", ttl_s=60)
+    async with AsyncExitStack() as stack:
+        pages = [await stack.enter_async_context(page_at(guarded.signal_url, token=token)) for _ in range(PAGES)]
+        error, code = await refusal(guarded, token=token)
+        assert (error["code"], code) == ("unauthorized", 1008)
+        assert error["message"] == f"User alice has {PAGES} pages open already, which is the limit."
+        assert "`limits.user_pages`" in error["hint"]
+        async with page_at(guarded.signal_url, token=make_token(KEY, "bob", ttl_s=60)):
+            pass
+        call = await pages[0].call_without_audio("echo")
+        await call.answered()
+        await call.hang_up()

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.harness.blockable_gateway import BLOCKED_S
 from tests.harness.gateway import GatewayProcess, demo_settings, settings_for, trunk_to
-from tests.harness.pagelike import PageCall, page_at
+from tests.harness.pagelike import PageCall, PageLike, page_at
 from tests.harness.patience import eventually
 from tests.harness.ports import free_port
 from tests.harness.program import is_alive
 from tests.harness.sipp import Sipp, ack, expect, expect_status, invite, play, reply, sdp
+from tests.interop.conftest import House
 
 pytestmark = pytest.mark.interop
 
@@ -30,6 +32,8 @@ UNTIL_BYE = (
     reply(200, "OK", in_dialog=True),
 )
 GRACE_S = 2
+SILENT_S = 8.0
+"""mediacore's `silent_ms`."""
 GOODBYE_S = 1.0
 NOTICED_S, REPLACED_S = 2.0, 3.0
 """How soon a lost worker is noticed, and how soon after that calls work again."""
@@ -78,6 +82,64 @@ async def test_a_browser_that_vanishes_ends_its_call_after_the_grace(lonely: Gat
     record = await lonely.record(await call.record_id())
     assert record["cause"] == "connection-lost"
     assert record["ended_at"] - record["answered_at"] >= GRACE_S
+
+
+async def lose_socket(page: PageLike, call: PageCall) -> None:
+    page.socket.transport.abort()
+
+
+async def close_media(page: PageLike, call: PageCall) -> None:
+    await call.close()
+
+
+async def lose_network(page: PageLike, call: PageCall) -> None:
+    assert call.audio is not None
+    call.audio.lose_network()
+
+
+async def lose_both(page: PageLike, call: PageCall) -> None:
+    await lose_network(page, call)
+    await lose_socket(page, call)
+
+
+LOSSES = (lose_socket, close_media, lose_network, lose_both)
+NOTICED_AFTER_S = {lose_network: SILENT_S}
+"""A network that goes silent is noticed by its silence; everything else at once."""
+SLACK_S = 2.0
+
+
+async def test_every_way_to_lose_a_browser_starts_the_grace_and_no_more(house: House) -> None:
+    async def outlives(lose: Callable[[PageLike, PageCall], Awaitable[None]]) -> float:
+        """How long a call outlives the loss of its browser."""
+        async with page_at(house.gateway.signal_url, user="alice") as page:
+            call = await page.call("music")
+            await heard(call)
+            lost_at = time.time()
+            await lose(page, call)
+            record = await house.gateway.record(await call.record_id(), timeout_s=30)
+        assert record["cause"] == "connection-lost", record
+        return float(record["ended_at"] - lost_at)
+
+    lasted = dict(zip(LOSSES, await asyncio.gather(*map(outlives, LOSSES)), strict=True))
+    for lose, seconds in lasted.items():
+        earliest = house.grace_s + NOTICED_AFTER_S.get(lose, 0.0) - 0.5
+        assert earliest < seconds < earliest + 0.5 + SLACK_S, {each.__name__: s for each, s in lasted.items()}
+
+
+async def test_a_browser_whose_network_returns_within_the_grace_keeps_its_call(house: House) -> None:
+    async with page_at(house.gateway.signal_url, user="alice") as page:
+        call = await page.call("music")
+        await heard(call)
+        record_id = await call.record_id()
+        assert call.audio is not None
+        call.audio.lose_network()
+        async with asyncio.timeout(SILENT_S + SLACK_S):
+            await house.gateway.live_entry(record_id, "grace")
+        call.audio.find_network()
+        await house.gateway.live_entry(record_id, "returned")
+        await call.listen(house.grace_s + 0.5)
+        await call.hang_up()
+        assert (await house.gateway.record(record_id))["cause"] == "hangup"
 
 
 async def test_a_page_that_says_goodbye_frees_the_far_end_at_once(lonely: GatewayProcess, callee: Run) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from gateway.load import CALM_SAMPLES, MAX_LAG_S
+from gateway.load import CALM_SAMPLES, MAX_LAG_S, MAX_WAIT_S
 from tests.harness.gateway import GatewayProcess, demo_settings, trunk_to
 from tests.harness.packetstorm import Storm
 from tests.harness.pagelike import PageCall, PageLike, page_at
@@ -20,7 +20,7 @@ from tests.harness.patience import eventually
 from tests.harness.ports import free_port
 from tests.harness.sipp import Sipp, ack_of_refusal, expect_status, invite, sdp
 from tests.harness.speech import Speech, hears
-from tests.harness.strained_gateway import MAX_THREAD_LOAD
+from tests.harness.strained_gateway import FEED, MAX_THREAD_LOAD, STARVE
 
 pytestmark = pytest.mark.interop
 
@@ -49,11 +49,13 @@ async def two_samples(gateway: GatewayProcess, figure: str, bound: float) -> Non
     await eventually(seen)
 
 
-async def refused_both_ways(gateway: GatewayProcess, page: PageLike, directory: Path, sentence: str) -> None:
+async def refused_both_ways(
+    gateway: GatewayProcess, page: PageLike, directory: Path, sentence: str, hint: str = HINT
+) -> None:
     """A page that calls and a trunk that calls are told so; the records say why."""
     call = await page.call_without_audio("echo")
     ended = await call.ended()
-    assert (ended["cause"], ended["sip_status"], ended["hint"]) == ("overload", 503, HINT)
+    assert (ended["cause"], ended["sip_status"], ended["hint"]) == ("overload", 503, hint)
     assert re.fullmatch(sentence, ended["sentence"]), ended
     steps = (invite(sdp()), expect_status(100, optional=True), expect_status(503), ack_of_refusal())
     port = gateway.settings["trunk"]["sipp"]["port"]
@@ -111,3 +113,25 @@ async def test_busy_media_threads(strained: GatewayProcess, speech: Speech, tmp_
         await again.hang_up()
         await call.hang_up()
         assert (await strained.record(await call.record_id()))["cause"] == "hangup"
+
+
+async def test_media_threads_that_others_starve(strained: GatewayProcess, speech: Speech, tmp_path: Path) -> None:
+    """No figure is injected: the threads wait for processors that others have, and the call's packets wait too."""
+    async with page_at(strained.signal_url, user="alice") as page:
+        call = await page.call("echo", speech)
+        await call.answered()
+        os.kill(strained.program.pid, STARVE)
+        await two_samples(strained, "media_wait_s", MAX_WAIT_S)
+        sentence = r"The gateway is full: its media threads wait \d+ ms for a processor\."
+        hint = "Try again in a minute; whoever runs the gateway can stop what else runs on its machine."
+        await refused_both_ways(strained, page, tmp_path, sentence, hint)
+        os.kill(strained.program.pid, FEED)
+        await eventually(lambda: strained.ask("status")["load"]["media_wait_s"] < MAX_WAIT_S)
+        await hears(speech, call.listen)
+        again = await page.call_without_audio("echo")
+        await again.answered()
+        await again.hang_up()
+        await call.hang_up()
+        record = await strained.record(await call.record_id())
+    assert record["cause"] == "hangup"
+    assert record["media"]["browser"]["rx_lost"] == 0

@@ -107,14 +107,34 @@ def test_refusal_says_who_what_and_which_setting(party: Party, caps: Caps, sente
     assert bool(caught.value.hint) == bool(hint)
 
 
+def left_s(ledger: Ledger, now: float, parties: dict[Party, Caps]) -> float:
+    remaining = ledger.remaining_s(now, parties)
+    assert remaining is not None
+    return remaining[0]
+
+
 def test_call_may_last_as_long_as_the_scarcest_minutes() -> None:
     ledger = Ledger(SETTINGS)
     parties = {ALICE: Caps(minutes_per_day=2.0), DEMO: Caps(minutes_per_day=10.0), ALL: Caps()}
     ledger.begin(0.0, "a", parties)
     ledger.answer(0.0, "a")
-    assert ledger.remaining_s(30.0, parties) == 90.0
-    assert ledger.remaining_s(500.0, parties) == 0.0
+    assert left_s(ledger, 30.0, parties) == 90.0
+    assert left_s(ledger, 500.0, parties) == 0.0
     assert ledger.remaining_s(0.0, {ALL: Caps()}) is None
+
+
+def test_minutes_that_run_out_are_somebodys() -> None:
+    ledger = Ledger({"user.minutes_per_day": "limits.user_minutes", "trunk.minutes_per_day": "trunk.NAME.minutes"})
+    for scarce, sentence, setting in (
+        (ALICE, "User alice has used the 2 minutes of calls of a day.", "`limits.user_minutes`"),
+        (DEMO, "Trunk demo has used the 2 minutes of calls of a day.", "`trunk.demo.minutes`"),
+    ):
+        parties = {party: Caps(minutes_per_day=2.0 if party is scarce else 10.0) for party in (ALICE, DEMO)}
+        ledger.begin(0.0, "a", parties)
+        remaining = ledger.remaining_s(0.0, parties)
+        assert remaining is not None
+        assert (remaining[0], str(remaining[1])) == (120.0, sentence)
+        assert setting in remaining[1].hint
 
 
 def test_end_of_an_unknown_call_is_harmless() -> None:
@@ -133,8 +153,8 @@ def test_calls_at_once_share_the_minutes_that_are_left() -> None:
     for name in "abcd":
         ledger.begin(0, name, parties)
         ledger.answer(0, name)
-    assert ledger.remaining_s(0, parties) == 150
-    assert ledger.remaining_s(150, parties) == 0
+    assert left_s(ledger, 0, parties) == 150
+    assert left_s(ledger, 150, parties) == 0
     ledger.end(100, "a")
     ledger.answer(100, "b")  # saying it again changes nothing
-    assert ledger.remaining_s(100, parties) == pytest.approx(200 / 3)
+    assert left_s(ledger, 100, parties) == pytest.approx(200 / 3)

@@ -48,7 +48,10 @@ def test_call_without_a_limit_has_no_end() -> None:
     assert door.answer("a") is None
 
 
-@pytest.mark.parametrize(("token_s", "seconds", "words"), [(30.0, 30.0, "your login allows"), (1e6, 60.0, "used up")])
+@pytest.mark.parametrize(
+    ("token_s", "seconds", "words"),
+    [(30.0, 30.0, "your login allows"), (1e6, 60.0, "alice has used the 1 minute")],
+)
 def test_shorter_of_token_and_minutes_ends_the_call(token_s: float, seconds: float, words: str) -> None:
     door = admission(user_minutes_per_day=1)
     door.begin("a", "alice", "demo")

@@ -352,5 +352,34 @@ async def test_page_that_returns_within_the_grace_keeps_its_call(bench: Bench) -
     await browser.close()
     assert "unless the page returns" in await bench.report.note_of("grace")
     bench.leg.take_new_offer(offer(ufrag="bbbb", fingerprint="CD"))
-    assert bench.leg._grace is None
+    assert not bench.leg._grace.cancel()
     assert bench.report.events == []
+
+
+async def test_browser_whose_network_went_silent_gets_a_grace_and_then_the_call_ends(bench: Bench) -> None:
+    bench.house.grace_s = 0.0
+    bench.leg = BrowserLeg(bench.house.surroundings, bench.report.report, record="r", remote="echo")
+    bench.call()
+    bench.media.handler(relays.BrowserSilent("no valid STUN or SRTP for 8 s"))
+    assert bench.report.events == []
+    event = await bench.report.next_event()
+    assert isinstance(event, Ended)
+    assert event.ending.sentence == "The browser's network went silent: no valid STUN or SRTP for 8 s."
+    assert "lost its network" in event.ending.hint
+
+
+async def test_silent_browser_that_shows_life_again_keeps_its_call(bench: Bench) -> None:
+    bench.call()
+    bench.media.handler(relays.BrowserSilent("no valid STUN or SRTP for 8 s"))
+    bench.media.handler(relays.BrowserReturned())
+    assert [what for what, _ in bench.report.notes] == ["grace", "returned"]
+    assert not bench.leg._grace.cancel()
+    assert bench.report.events == []
+
+
+async def test_life_on_the_old_path_is_no_return_of_a_browser_that_closed_its_media(bench: Bench) -> None:
+    browser = await browser_of(bench)
+    await browser.close()
+    await bench.report.note_of("grace")
+    bench.media.handler(relays.BrowserReturned())
+    assert bench.leg._grace.cancel()

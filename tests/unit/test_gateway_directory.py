@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import pytest
 
-from call.errors import PolicyError
+from call.errors import LimitReached, PolicyError
 from gateway.auth import Gatekeeper, make_token
 from gateway.browserleg import BrowserLeg
 from gateway.config import AuthSettings, UserSettings
@@ -56,8 +56,8 @@ class FakeLeg:
         self.rung.append(session)
 
 
-def open_directory(grace_s: float = 30.0) -> Directory:
-    return Directory(Gatekeeper(AuthSettings(mode="open"), USERS), grace_s)
+def open_directory(grace_s: float = 30.0, user_pages: int = 0) -> Directory:
+    return Directory(Gatekeeper(AuthSettings(mode="open"), USERS), grace_s, user_pages)
 
 
 async def enter(directory: Directory, **hello: Any) -> tuple[Session, FakePeer]:
@@ -219,3 +219,37 @@ async def test_newer_token_brings_its_rights_into_the_session() -> None:
     session, _ = await enter(directory, token=make_token(KEY, "alice", ttl_s=60, allow=("echo",)))
     await enter(directory, token=make_token(KEY, "alice", ttl_s=60, allow=("+49",)), session=session.key)
     assert session.identity.allow == ("+49",)
+
+
+# -- how many pages ---------------------------------------------------------------------------------------------------
+
+
+async def test_pages_of_a_user_are_bounded_and_the_refusal_says_so() -> None:
+    directory = open_directory(user_pages=2)
+    for _ in range(2):
+        await enter(directory, user="alice")
+    with pytest.raises(LimitReached, match="User alice has 2 pages open already") as caught:
+        await enter(directory, user="alice")
+    assert "limits.user_pages" in caught.value.hint
+    assert directory.session_count == 2
+    await enter(directory, user="bob")
+
+
+async def test_page_that_comes_back_is_no_further_page_and_one_that_leaves_makes_room() -> None:
+    directory = open_directory(user_pages=1)
+    session, peer = await enter(directory, user="alice")
+    again, newer = await enter(directory, session=session.key)
+    assert again is session
+    session.lost(cast(Peer, peer))
+    session.lost(cast(Peer, newer))
+    await enter(directory, user="alice")
+
+
+async def test_page_in_its_grace_still_counts() -> None:
+    directory = open_directory(user_pages=1)
+    session, peer = await enter(directory, user="alice")
+    give_call(session)
+    session.lost(cast(Peer, peer))
+    with pytest.raises(LimitReached):
+        await enter(directory, user="alice")
+    directory.forget(session)

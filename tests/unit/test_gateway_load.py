@@ -1,19 +1,24 @@
+import os
 from pathlib import Path
 
 import pytest
 
 from call.errors import Overloaded
-from gateway.load import CALM_SAMPLES, MAX_LAG_S, SAMPLE_S, LoadWatch, thread_cpu_s
+from gateway.load import CALM_SAMPLES, MAX_LAG_S, MAX_WAIT_S, SAMPLE_S, LoadWatch, Turns, turns_of
 
 
 class Clock:
-    """CPU seconds of the media threads, as the test says."""
+    """What the scheduler counts of the media threads, as the test says."""
 
     def __init__(self) -> None:
-        self.used = {"1": 0.0, "2": 0.0}
+        self.turns = {"1": Turns(0.0, 0.0, 0, False), "2": Turns(0.0, 0.0, 0, False)}
 
-    def read(self) -> dict[str, float]:
-        return dict(self.used)
+    def read(self) -> dict[str, Turns]:
+        return dict(self.turns)
+
+    def add(self, thread: str, *, used_s: float = 0.0, waited_s: float = 0.0, count: int = 0) -> None:
+        then = self.turns[thread]
+        self.turns[thread] = Turns(then.used_s + used_s, then.waited_s + waited_s, then.count + count, not used_s)
 
 
 def watch(clock: Clock) -> LoadWatch:
@@ -31,7 +36,7 @@ def test_idle_gateway_lets_calls_in() -> None:
 def test_one_busy_moment_is_no_overload() -> None:
     clock = Clock()
     made = watch(clock)
-    clock.used["2"] += SAMPLE_S
+    clock.add("2", used_s=SAMPLE_S)
     made.sample(SAMPLE_S)
     assert made.busiest_thread == pytest.approx(1.0)
     made.check()
@@ -41,7 +46,7 @@ def test_busy_media_thread_refuses_until_it_is_calm_again() -> None:
     clock = Clock()
     made = watch(clock)
     for _ in range(CALM_SAMPLES):
-        clock.used["2"] += 0.9 * SAMPLE_S
+        clock.add("2", used_s=0.9 * SAMPLE_S)
         made.sample(SAMPLE_S)
     with pytest.raises(Overloaded, match="media threads are 90% busy") as caught:
         made.check()
@@ -61,15 +66,56 @@ def test_late_event_loop_refuses() -> None:
 def test_thread_that_ended_is_no_load() -> None:
     clock = Clock()
     made = watch(clock)
-    del clock.used["1"]
-    clock.used["3"] = 100.0
+    del clock.turns["1"]
+    clock.turns["3"] = Turns(100.0, 100.0, 1, True)
     made.sample(SAMPLE_S)
-    assert made.busiest_thread == 0.0
+    assert (made.busiest_thread, made.wait_s) == (0.0, 0.0)
 
 
-def test_cpu_of_threads_is_read_by_their_names(tmp_path: Path) -> None:
-    for number, name, schedstat in (("7", "media-0", "2500000000 1 2"), ("8", "python", "9 9 9"), ("9", "media-1", "")):
+def test_starved_media_thread_refuses_though_it_is_not_busy() -> None:
+    clock = Clock()
+    made = watch(clock)
+    for _ in range(CALM_SAMPLES):
+        made.check()
+        clock.add("1", used_s=0.01, waited_s=25 * 1.5 * MAX_WAIT_S, count=25)
+        made.sample(SAMPLE_S)
+    with pytest.raises(Overloaded, match="media threads wait 30 ms for a processor") as caught:
+        made.check()
+    assert "stop what else runs" in caught.value.hint
+    clock.add("1", used_s=0.01, waited_s=25 * 0.5 * MAX_WAIT_S, count=25)
+    made.sample(SAMPLE_S)
+    made.check()
+
+
+def test_thread_that_gets_no_turn_at_all_is_starved() -> None:
+    clock = Clock()
+    made = watch(clock)
+    for _ in range(CALM_SAMPLES):
+        clock.add("1")
+        made.sample(SAMPLE_S)
+    assert made.wait_s == SAMPLE_S
+    with pytest.raises(Overloaded, match="wait 500 ms"):
+        made.check()
+
+
+def test_thread_that_has_nothing_to_do_is_not_starved() -> None:
+    made = watch(Clock())
+    for _ in range(CALM_SAMPLES):
+        made.sample(SAMPLE_S)
+    made.check()
+
+
+def test_turns_of_threads_are_read_by_their_names(tmp_path: Path) -> None:
+    tasks = {"7": ("media-0", "2500000000 4000000 2"), "8": ("python", "9 9 9"), "9": ("media-1", "")}
+    for number, (name, schedstat) in tasks.items():
         (tmp_path / number).mkdir()
         (tmp_path / number / "comm").write_text(name + "\n")
+        (tmp_path / number / "stat").write_text(f"{number} (a) name) R 1 2 3")
         (tmp_path / number / "schedstat").write_text(schedstat)
-    assert thread_cpu_s("media", tmp_path) == {"7": 2.5}
+    assert turns_of("media", tmp_path) == {"7": Turns(2.5, 0.004, 2, True)}
+
+
+def test_this_machine_counts_turns() -> None:
+    (mine,) = [turns for thread, turns in turns_of("").items() if int(thread) == os.getpid()]
+    assert mine.used_s > 0
+    assert mine.count > 0

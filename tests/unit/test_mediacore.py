@@ -393,7 +393,7 @@ def test_a_taken_browser_port_is_named(relay: Relay) -> None:
         ({"networks": ["localhost"]}, 'IP address, not "localhost"'),
         ({"rtp_ports": (43001, 43002)}, "holds no even port"),
         ({"opus_complexity": 11}, "0 to 10"),
-        ({"dead_ms": 0}, "stall_ms and dead_ms must be 1 ms"),
+        ({"dead_ms": 0}, "stall_ms, dead_ms and silent_ms must be 1 ms"),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused(changes: dict[str, object], sentence: str) -> None:

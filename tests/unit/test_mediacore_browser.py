@@ -117,6 +117,7 @@ def test_dtls_that_nobody_takes_is_bounded_and_told(relay: Relay, page: Browser)
     kinds = [kind for _, kind, _ in relay.events()]
     assert kinds.count("dtls") == 32
     assert kinds.count("overflow") == 1
+    assert page.leg.stats()["dropped_overflow"] == 68
 
 
 def test_audio_passes_between_a_browser_and_a_phone_that_speaks_opus(relay: Relay, page: Browser) -> None:
@@ -265,8 +266,21 @@ def test_arguments_that_make_no_sense_are_refused(relay: Relay, page: Browser) -
     assert page.leg.address is None
 
 
-def test_a_silent_browser_is_declared_dead() -> None:
+def test_a_browser_that_never_comes_is_declared_dead() -> None:
     relay = Relay(threads=1, networks=[LOOPBACK], browser_port=0, rtp_ports=(43400, 43500), dead_ms=100)
     leg = relay.browser_leg("ufrag1", PWD)
     assert wait_for(relay, "dead") == (leg.id, "no valid STUN or SRTP for 0.1 s")
+    relay.close()
+
+
+def test_the_silence_and_the_return_of_a_browser_are_told() -> None:
+    relay = Relay(threads=1, networks=[LOOPBACK], browser_port=0, rtp_ports=(43400, 43500), silent_ms=100)
+    with ExitStack() as stack:
+        page = browser(relay, stack)
+        page.peer.check()
+        assert wait_for(relay, "silent") == (page.leg.id, "no valid STUN or SRTP for 0.1 s")
+        page.peer.check()
+        assert wait_for(relay, "returned") == (page.leg.id, None)
+        page.leg.set_sending(True)
+        assert wait_for(relay, "silent")[0] == page.leg.id, "an answer to a new offer begins the watch anew"
     relay.close()

@@ -174,3 +174,69 @@ def test_calls_share_a_certificate_until_it_is_rotated(monkeypatch: pytest.Monke
 def test_keys_stay_out_of_logs() -> None:
     words = repr(SrtpKeys("AEAD_AES_128_GCM", b"receive-secret", b"send-secret"))
     assert "secret" not in words
+
+
+@pytest.fixture(params=["server", "client"])
+async def settled(pair: Pair, request: pytest.FixtureRequest) -> tuple[DtlsEndpoint, DtlsEndpoint]:
+    """An endpoint that keeps only its closure, and its peer."""
+    await pair.handshake()
+    ours, peer = (pair.server, pair.client) if request.param == "server" else (pair.client, pair.server)
+    ours.settle()
+    ours.settle()
+    assert ours._transport is None
+    return ours, peer
+
+
+async def test_settled_endpoint_notices_the_peers_close(settled: tuple[DtlsEndpoint, DtlsEndpoint]) -> None:
+    ours, peer = settled
+    async with asyncio.timeout(5):
+        await asyncio.gather(ours.wait_closed(), peer.close())
+
+
+async def test_settled_endpoint_says_goodbye(settled: tuple[DtlsEndpoint, DtlsEndpoint]) -> None:
+    ours, peer = settled
+    async with asyncio.timeout(5):
+        await asyncio.gather(peer.wait_closed(), ours.close(), ours.wait_closed())
+        await ours.close()
+
+
+async def test_both_ends_settled_still_part(pair: Pair) -> None:
+    await pair.handshake()
+    pair.server.settle()
+    pair.client.settle()
+    async with asyncio.timeout(5):
+        await asyncio.gather(pair.client.wait_closed(), pair.server.close())
+
+
+async def test_settled_endpoint_believes_no_forged_end(pair: Pair) -> None:
+    said: list[bytes] = []
+    pair.lose = lambda datagram: said.append(datagram) or [datagram]  # type: ignore[func-returns-value]
+    await pair.handshake()
+    pair.server.settle()
+    pair.lose = lambda datagram: said.append(datagram) or []  # type: ignore[func-returns-value]
+    await pair.client.close()
+    true = said[-1]
+    plain = b"\x15\xfe\xfd" + b"\x00" * 8 + b"\x00\x02\x01\x00"
+    bent = [true[:index] + bytes([true[index] ^ 1]) + true[index + 1 :] for index in range(len(true))]
+    for forged in [plain, b"\x15", true[:-1], *bent, *(true[:length] for length in range(len(true)))]:
+        pair.server.receive(forged)
+    assert not pair.server._over.is_set()
+    pair.server.receive(true)
+    assert pair.server._over.is_set()
+
+
+async def test_last_flight_is_repeated_for_a_client_that_missed_it(pair: Pair) -> None:
+    flights: list[bytes] = []
+    pair.lose = lambda datagram: flights.append(datagram) or [datagram]  # type: ignore[func-returns-value]
+    await pair.handshake()
+    pair.server.settle()
+    ours, theirs = flights[-1], flights[-2]
+    flights.clear()
+    pair.server.receive(theirs)
+    assert flights == [ours]
+
+
+async def test_endpoint_settles_only_after_its_handshake(pair: Pair) -> None:
+    pair.server.settle()
+    server, client = await pair.handshake()
+    assert server.send == client.receive

@@ -96,7 +96,8 @@ impl Bench {
     fn new_peer(&mut self, index: usize) -> Peer {
         self.legs_made += 1;
         let peer = Peer::new(LegId(self.legs_made), index < PEERS / 2);
-        let limits = Limits { stall: Duration::from_secs(3), dead: Duration::from_secs(30) };
+        let [stall, dead, silent] = [3, 30, 8].map(Duration::from_secs);
+        let limits = Limits { stall, dead, silent };
         let settings = Settings { limits, opus_complexity: 0, unix_origin: Duration::from_secs(1_700_000_000) };
         self.relay.adopt(Box::new(Leg::new(self.now, peer.id, peer.transport(), peer.seed, settings)));
         peer

@@ -2,11 +2,18 @@
 
 use std::collections::HashMap;
 
-use mediacore::srtp::{MAX_OVERHEAD, Profile, Receiver, Sender};
+use mediacore::srtp::{MAX_MKI, MAX_OVERHEAD, Profile, Receiver, Sender};
 
 use crate::script::Script;
 
-const PROFILES: [Profile; 3] = [Profile::AeadAes128Gcm, Profile::AeadAes256Gcm, Profile::AesCm128HmacSha1_80];
+const PROFILES: [Profile; 4] = [
+    Profile::AeadAes128Gcm,
+    Profile::AeadAes256Gcm,
+    Profile::AesCm128HmacSha1_80,
+    Profile::AesCm128HmacSha1_32,
+];
+/// Names of the key in the packets: none, short, as long as they get.
+const MKIS: [&[u8]; 4] = [b"", &[1], b"name", &[0x5a; MAX_MKI]];
 /// Packets that the peer has sealed, at most: enough to fill windows and push SSRCs out.
 const MAX_SEALED: usize = 300;
 
@@ -38,7 +45,8 @@ struct Bench {
 pub fn check(data: &[u8]) {
     let mut script = Script::new(data);
     let profile = script.choice(PROFILES);
-    let mut bench = Bench::new(profile, script.byte());
+    let mki = script.choice(MKIS);
+    let mut bench = Bench::new(profile, script.byte(), mki);
     while !script.is_over() {
         match script.byte() % 5 {
             0 | 1 => bench.seal(&mut script),
@@ -60,11 +68,11 @@ pub fn key_and_salt(profile: Profile, number: u8) -> Vec<u8> {
 }
 
 impl Bench {
-    fn new(profile: Profile, number: u8) -> Self {
+    fn new(profile: Profile, number: u8, mki: &[u8]) -> Self {
         let key = key_and_salt(profile, number);
-        let receiver = || Receiver::new(profile, &key).expect("right length");
+        let receiver = || Receiver::with_mki(profile, &key, mki).expect("right length");
         Self {
-            sender: Sender::new(profile, &key).expect("right length"),
+            sender: Sender::with_mki(profile, &key, mki).expect("right length"),
             tried: receiver(),
             spared: receiver(),
             sealed: Vec::new(),

@@ -4,7 +4,7 @@ from typing import Self, final
 
 from .types import Address, CodecName, Event, SrtpProfile
 
-__all__ = ["Leg", "Relay"]
+__all__ = ["Leg", "Relay", "Sound"]
 
 @final
 class Leg:
@@ -20,6 +20,22 @@ class Leg:
         """Send one DTLS datagram on the validated path; dropped silently while there is none."""
     def set_srtp(self, profile: SrtpProfile, receive_key: bytes, send_key: bytes) -> None:
         """Give the master key || master salt of both directions (RFC 5764 §4.2). ValueError on a wrong length."""
+    def set_sdes(
+        self,
+        profile: SrtpProfile,
+        receive_key: bytes,
+        send_key: bytes,
+        *,
+        receive_mki: bytes | None = None,
+        send_mki: bytes | None = None,
+    ) -> None:
+        """SRTP on an RTP leg, by master key || master salt of the peer's a=crypto and of ours (RFC 4568).
+
+        A key that is in use already keeps its roll-over counter. After a change, packets under the peer's former key
+        are taken until the new one is heard, and 2 s longer. ValueError on a wrong length.
+        """
+    def clear_sdes(self) -> None:
+        """Plain RTP on an RTP leg, as it begins."""
     def set_codec(
         self,
         codec: CodecName,
@@ -45,6 +61,15 @@ class Leg:
         """Send RTCP BYE, close the sockets, free the port, drop the routes from and to this leg."""
 
 @final
+class Sound:
+    """A sound that legs can play. Its packets are made once for each codec and ptime, and shared by all who hear it."""
+
+    def __new__(cls, narrow: bytes, wide: bytes) -> Self:
+        """The same sound at 8 and at 16 kHz: mono samples of 16 bits, native byte order. ValueError over 10 minutes."""
+    @property
+    def duration_ms(self) -> int: ...
+
+@final
 class Relay:
     """The engine: its threads own every RTP socket from birth to close."""
 
@@ -59,6 +84,7 @@ class Relay:
         opus_complexity: int = 5,
         stall_ms: int = 3000,
         dead_ms: int = 30000,
+        silent_ms: int = 8000,
     ) -> Self:
         """Bind `browser_port` on each bind address of `networks` (0: any port, the same on all). OSError on failure."""
     @property
@@ -71,6 +97,14 @@ class Relay:
         """Send what `source` receives to the peer of `destination`, instead of its earlier source; two make a call."""
     def unroute(self, destination: Leg) -> None:
         """Send nothing more to the peer of `destination`."""
+    def play(self, sound: Sound, destination: Leg, *, repeats: bool = False) -> int:
+        """Send `sound` to the peer of `destination` in the place of its source, until it ends or `stop`.
+
+        Packets are made off the media threads; the sound begins when they are there. Returns the number by which
+        the event `played` tells that it has ended by itself. A later `play` takes its place.
+        """
+    def stop(self, destination: Leg) -> None:
+        """Send the source of `destination` again, if it plays a sound."""
     def fileno(self) -> int:
         """A descriptor that is readable while events wait."""
     def events(self) -> list[Event]:

@@ -6,15 +6,19 @@ Address = tuple[str, int]
 """IP address and UDP port."""
 
 CodecName = Literal["opus", "PCMU", "PCMA"]
-SrtpProfile = Literal["AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES_CM_128_HMAC_SHA1_80"]
+SrtpProfile = Literal["AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"]
 
 Event = (
     tuple[int, Literal["dtls"], bytes]  # one DTLS datagram that came over the validated path
     | tuple[int, Literal["nominated"], str]  # ICE chose this path: "ip:port" of the browser
     | tuple[int, Literal["media-started"], None]  # first valid RTP packet since creation or set_remote(reopen)
     | tuple[int, Literal["media-stalled"], None]  # no RTP for `stall_ms`; media-started follows when it resumes
+    | tuple[int, Literal["undecryptable"], None]  # 25 RTP packets in a row failed SRTP authentication
     | tuple[int, Literal["dtmf"], str]  # one digit, once, when its end (or a lost end) is certain
-    | tuple[int, Literal["dead"], str]  # no valid STUN, SRTP or RTP for `dead_ms`; the string says which
+    | tuple[int, Literal["silent"], str]  # a browser that was here: no valid STUN or SRTP for `silent_ms`
+    | tuple[int, Literal["returned"], None]  # a silent browser shows life again
+    | tuple[int, Literal["dead"], str]  # a trunk: no valid RTP for `dead_ms`; a browser: it never came; or a broken leg
+    | tuple[int, Literal["played"], int]  # what `Relay.play` began under this number has ended by itself
     | tuple[int, Literal["rtcp-bye"], None]
     | tuple[int, Literal["overflow"], None]  # DTLS records were dropped: the bounded queue of this leg is full
 )

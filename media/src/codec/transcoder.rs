@@ -1,46 +1,20 @@
 //! From one codec to another: decode, cut into frames of the wanted length, encode.
 
-use super::fade::Fade;
-use super::{Codec, CodecError, g711};
-use crate::opus_ffi::{Decoder, Encoder, OpusError, Setting};
+use super::decoder::Decoder;
+use super::encoder::{Encoder, MAX_PAYLOAD};
+use super::{Codec, CodecError};
 
 /// Sampling rate between decoder and encoder, in Hz.
 const RATE_HZ: u32 = 8000;
-/// Samples in one millisecond.
-const PER_MS: usize = 8;
-/// Longest payload taken: 200 ms of G.711; Opus ends at 120 ms (RFC 6716 §2.1.4).
-const MAX_INPUT: usize = 200 * PER_MS;
 /// Longest concealment of one gap; after that nobody expects the talk to continue.
 const MAX_CONCEAL: u32 = 960;
-/// Shortest Opus frame, 2.5 ms; concealment is a multiple of it.
-const OPUS_QUANTUM: u32 = 20;
-/// Frame lengths that Opus encodes (RFC 6716 §2.1.4), in ms; 2.5 ms is not asked for by any ptime.
-const OPUS_FRAMES_MS: [u32; 8] = [120, 100, 80, 60, 40, 20, 10, 5];
-/// ptime that can be asked for, in ms.
-const PTIMES_MS: std::ops::RangeInclusive<u32> = 5..=120;
-/// Enough for narrowband voice to be transparent; half of it is G.711's own noise.
-const OPUS_BITRATE: i32 = 24_000;
-/// No payload of ours is longer: 120 ms of G.711, or Opus at far above our bit rate.
-const MAX_PAYLOAD: usize = 120 * PER_MS;
-
-enum Input {
-    Opus(Decoder),
-    G711 { table: &'static [i16; 256], fade: Box<Fade> },
-}
-
-enum Output {
-    Opus(Encoder),
-    G711(g711::Encode),
-}
 
 /// Takes payloads of one codec, gives payloads of another (or the same one), cut into frames of one length.
 pub struct Transcoder {
-    input: Input,
-    output: Output,
+    decoder: Decoder,
+    encoder: Encoder,
     /// Decoded samples that do not fill a frame yet; its capacity is never exceeded.
     pending: Vec<i16>,
-    frame: usize,
-    ticks_per_sample: u32,
     last_samples: usize,
     errors: u64,
 }
@@ -51,15 +25,13 @@ impl Transcoder {
     /// # Errors
     /// [`CodecError::Ptime`] outside 5..=120 ms; [`CodecError::Opus`] for a wrong complexity or no memory.
     pub fn new(from: Codec, to: Codec, ptime_ms: u32, complexity: i32) -> Result<Self, CodecError> {
-        let frame_ms = frame_ms(to, ptime_ms)?;
-        let frame = frame_ms as usize * PER_MS;
+        let decoder = Decoder::new(from, RATE_HZ)?;
+        let encoder = Encoder::new(to, RATE_HZ, ptime_ms, complexity)?;
         Ok(Self {
-            input: Input::new(from)?,
-            output: Output::new(to, complexity)?,
-            pending: Vec::with_capacity(frame + MAX_INPUT),
-            frame,
-            ticks_per_sample: to.clock_rate_hz() / RATE_HZ,
-            last_samples: frame.min(160),
+            pending: Vec::with_capacity(encoder.frame() + decoder.most()),
+            last_samples: encoder.frame().min(160),
+            decoder,
+            encoder,
             errors: 0,
         })
     }
@@ -68,7 +40,7 @@ impl Transcoder {
     ///
     /// A payload that cannot be decoded counts as an error and is concealed.
     pub fn push(&mut self, payload: &[u8], emit: &mut dyn FnMut(&[u8], u32)) {
-        if let Ok(samples) = self.input.decode(payload, &mut self.pending) {
+        if let Ok(samples) = self.decoder.decode(payload, &mut self.pending) {
             self.last_samples = samples;
             self.drain(emit);
         } else {
@@ -82,35 +54,29 @@ impl Transcoder {
     /// Returns how many samples were filled in; the caller moves its clock on over the rest.
     pub fn conceal(&mut self, samples_8k: u32, emit: &mut dyn FnMut(&[u8], u32)) -> u32 {
         let samples = samples_8k.min(MAX_CONCEAL);
-        let filled = self.input.conceal(samples, &mut self.pending);
+        self.decoder.conceal(samples as usize, &mut self.pending);
         self.drain(emit);
-        filled
+        samples
     }
 
     /// Give out a last frame filled up with silence: the talk spurt is over, or the source changes.
     pub fn flush(&mut self, emit: &mut dyn FnMut(&[u8], u32)) {
         if !self.pending.is_empty() {
-            self.pending.resize(self.frame, 0);
+            self.pending.resize(self.encoder.frame(), 0);
             self.drain(emit);
         }
     }
 
     /// Samples at 8 kHz in the payload pushed last: what one lost packet most likely held.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "at most MAX_INPUT")]
+    #[expect(clippy::cast_possible_truncation, reason = "a packet has at most 1600")]
     pub fn last_samples_8k(&self) -> u32 {
         self.last_samples as u32
     }
 
-    /// Tell the Opus encoder the loss that its receiver sees; above 0 turns in-band FEC on (RFC 6716 §2.1.7).
+    /// Tell the Opus encoder the loss that its receiver sees.
     pub fn set_expected_loss(&mut self, percent: u8) {
-        let percent = i32::from(percent.min(100));
-        self.set(&[(Setting::PacketLossPercent, percent), (Setting::InbandFec, i32::from(percent > 0))]);
-    }
-
-    /// Change the effort of the Opus encoder, 0–10; takes effect with the next frame.
-    pub fn set_complexity(&mut self, complexity: u8) {
-        self.set(&[(Setting::Complexity, i32::from(complexity.min(10)))]);
+        self.encoder.set_expected_loss(percent);
     }
 
     /// Payloads that could not be decoded or encoded, since creation.
@@ -119,20 +85,12 @@ impl Transcoder {
         self.errors
     }
 
-    fn set(&mut self, settings: &[(Setting, i32)]) {
-        if let Output::Opus(encoder) = &mut self.output {
-            for &(setting, value) in settings {
-                self.errors += u64::from(encoder.set(setting, value).is_err());
-            }
-        }
-    }
-
     fn drain(&mut self, emit: &mut dyn FnMut(&[u8], u32)) {
         let mut payload = [0; MAX_PAYLOAD];
-        let mut frames = self.pending.chunks_exact(self.frame);
+        let mut frames = self.pending.chunks_exact(self.encoder.frame());
         for frame in &mut frames {
-            match self.output.encode(frame, &mut payload) {
-                Ok(len) => emit(&payload[..len], ticks(frame.len(), self.ticks_per_sample)),
+            match self.encoder.encode(frame, &mut payload) {
+                Ok(len) => emit(&payload[..len], self.encoder.frame_ticks()),
                 Err(_) => self.errors += 1,
             }
         }
@@ -141,113 +99,10 @@ impl Transcoder {
     }
 }
 
-impl Input {
-    fn new(codec: Codec) -> Result<Self, CodecError> {
-        Ok(match codec {
-            Codec::Opus => Self::Opus(Decoder::new(RATE_HZ.cast_signed()).map_err(CodecError::Opus)?),
-            Codec::Pcmu => Self::G711 { table: &g711::ULAW, fade: Box::new(Fade::new()) },
-            Codec::Pcma => Self::G711 { table: &g711::ALAW, fade: Box::new(Fade::new()) },
-        })
-    }
-
-    /// Append the samples of `payload`; on an error nothing is appended.
-    fn decode(&mut self, payload: &[u8], samples: &mut Vec<i16>) -> Result<usize, Undecodable> {
-        if payload.is_empty() || payload.len() > MAX_INPUT {
-            return Err(Undecodable);
-        }
-        let start = samples.len();
-        match self {
-            Self::Opus(decoder) => {
-                samples.resize(start + MAX_INPUT, 0);
-                let count = decoder.decode(payload, &mut samples[start..]);
-                samples.truncate(start + count.unwrap_or(0));
-                count.map_err(|_| Undecodable)
-            }
-            Self::G711 { table, fade } => {
-                samples.extend(payload.iter().map(|&code| table[usize::from(code)]));
-                fade.heard(&samples[start..]);
-                Ok(payload.len())
-            }
-        }
-    }
-
-    /// Append the samples that replace lost ones; returns how many.
-    fn conceal(&mut self, count: u32, samples: &mut Vec<i16>) -> u32 {
-        let start = samples.len();
-        match self {
-            Self::Opus(decoder) => {
-                let count = count - count % OPUS_QUANTUM;
-                samples.resize(start + count as usize, 0);
-                // Silence stays in the place when libopus cannot: the clock must not slip.
-                if count > 0 && decoder.conceal(&mut samples[start..]).is_err() {
-                    samples[start..].fill(0);
-                }
-                count
-            }
-            Self::G711 { fade, .. } => {
-                samples.resize(start + count as usize, 0);
-                fade.fill(&mut samples[start..]);
-                count
-            }
-        }
-    }
-}
-
-/// The payload is no frame of this codec.
-struct Undecodable;
-
-impl Output {
-    fn new(codec: Codec, complexity: i32) -> Result<Self, CodecError> {
-        Ok(match codec {
-            Codec::Opus => Self::Opus(voice_encoder(complexity).map_err(CodecError::Opus)?),
-            Codec::Pcmu => Self::G711(g711::encode_ulaw_frame),
-            Codec::Pcma => Self::G711(g711::encode_alaw_frame),
-        })
-    }
-
-    fn encode(&mut self, frame: &[i16], payload: &mut [u8; MAX_PAYLOAD]) -> Result<usize, OpusError> {
-        match self {
-            Self::Opus(encoder) => encoder.encode(frame, payload),
-            Self::G711(encode) => {
-                encode(frame, payload);
-                Ok(frame.len())
-            }
-        }
-    }
-}
-
-/// FEC costs quality while nothing is lost, DTX would stop our clock towards the browser: both start switched off.
-fn voice_encoder(complexity: i32) -> Result<Encoder, OpusError> {
-    let mut encoder = Encoder::new(RATE_HZ.cast_signed())?;
-    encoder.set(Setting::Bitrate, OPUS_BITRATE)?;
-    encoder.set(Setting::Vbr, 1)?;
-    encoder.set(Setting::Complexity, complexity)?;
-    encoder.set(Setting::InbandFec, 0)?;
-    encoder.set(Setting::Dtx, 0)?;
-    Ok(encoder)
-}
-
-fn frame_ms(to: Codec, ptime_ms: u32) -> Result<u32, CodecError> {
-    if !PTIMES_MS.contains(&ptime_ms) {
-        return Err(CodecError::Ptime(ptime_ms));
-    }
-    match to {
-        Codec::Opus => {
-            let fitting = OPUS_FRAMES_MS.into_iter().find(|&frame_ms| frame_ms <= ptime_ms);
-            fitting.ok_or(CodecError::Ptime(ptime_ms))
-        }
-        Codec::Pcmu | Codec::Pcma => Ok(ptime_ms),
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "a frame is at most 960 samples")]
-fn ticks(samples: usize, ticks_per_sample: u32) -> u32 {
-    samples as u32 * ticks_per_sample
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::g711;
 
     /// Run payloads through; gives (payload, ticks) of each frame.
     fn run(transcoder: &mut Transcoder, payloads: &[Vec<u8>]) -> Vec<(Vec<u8>, u32)> {
@@ -336,16 +191,6 @@ mod tests {
     }
 
     #[test]
-    fn ptime_is_fitted_to_opus_and_refused_when_absurd() {
-        assert_eq!(made(Codec::Pcmu, Codec::Opus, 30).frame, 160);
-        assert_eq!(made(Codec::Pcmu, Codec::Pcma, 30).frame, 240);
-        for ptime_ms in [0, 4, 121, u32::MAX] {
-            assert_eq!(Transcoder::new(Codec::Pcmu, Codec::Opus, ptime_ms, 5).err(), Some(CodecError::Ptime(ptime_ms)));
-        }
-        assert!(matches!(Transcoder::new(Codec::Pcmu, Codec::Opus, 20, 11).err(), Some(CodecError::Opus(_))));
-    }
-
-    #[test]
     fn garbage_is_counted_and_concealed() {
         let mut transcoder = made(Codec::Opus, Codec::Pcmu, 20);
         let frames = run(&mut transcoder, &[vec![], vec![0xff; 3], vec![0; 5000]]);
@@ -379,7 +224,7 @@ mod tests {
             let mut ticks_out = 0;
             assert_eq!(transcoder.conceal(320, &mut |_, ticks| ticks_out += ticks), 320);
             assert_eq!(transcoder.conceal(100_000, &mut |_, ticks| ticks_out += ticks), 960);
-            assert_eq!(ticks_out, 1280 * transcoder.ticks_per_sample);
+            assert_eq!(ticks_out, 1280 * (to.clock_rate_hz() / 8000));
         }
     }
 
@@ -393,14 +238,5 @@ mod tests {
         }
         assert_eq!(frames.len(), 1);
         assert_eq!(frames[0].0[100..], [0xff; 60]);
-    }
-
-    #[test]
-    fn settings_reach_the_encoder() {
-        let mut transcoder = made(Codec::Pcmu, Codec::Opus, 20);
-        transcoder.set_expected_loss(250);
-        transcoder.set_expected_loss(0);
-        transcoder.set_complexity(99);
-        assert_eq!(transcoder.errors(), 0);
     }
 }

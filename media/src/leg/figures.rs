@@ -58,6 +58,7 @@ impl Leg {
             ("payload_type", format.map(|format| u32::from(format.payload_type.0)).into()),
             ("rx_ssrc", self.inbound.ssrc().into()),
             ("tx_ssrc", Figure::Count(self.outbound.ssrc().0.into())),
+            ("srtp", self.transport.profile().map(|profile| profile.name().to_owned()).into()),
             ("path", path.into()),
             ("nominated", Figure::Count(nominated.into())),
         ]

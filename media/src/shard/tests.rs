@@ -1,6 +1,7 @@
 //! What the thread adds to the relay: handing over between threads, and surviving a panic.
 
 use super::*;
+use crate::counters::Figure;
 use crate::event::Event;
 use crate::leg::{Leg, Settings};
 use crate::liveness::Limits;
@@ -22,7 +23,8 @@ fn shard() -> Shard {
 }
 
 fn adopt(shard: &mut Shard, id: u64) -> LegId {
-    let limits = Limits { stall: Duration::from_secs(3), dead: Duration::from_secs(30) };
+    let [stall, dead, silent] = [3, 30, 8].map(Duration::from_secs);
+    let limits = Limits { stall, dead, silent };
     let settings = Settings { limits, opus_complexity: 0, unix_origin: Duration::ZERO };
     let transport = Transport::Port(Box::new(Port::new(SocketId(-1), SocketId(-1))));
     let leg = Leg::new(Duration::ZERO, LegId(id), transport, random::seed(), settings);
@@ -92,4 +94,38 @@ fn strangers_on_the_shared_port_are_counted_by_reason() {
     let counts = [Dropped::StunRefused, Dropped::UnknownSource, Dropped::Malformed].map(|reason| drops.of(reason));
     assert_eq!(counts, [1, 2, 1]);
     assert!(core.out.entries().is_empty(), "nobody is answered");
+}
+
+#[test]
+fn dtls_that_python_does_not_take_is_counted_on_its_leg() {
+    let mut shard = shard();
+    let leg = adopt(&mut shard, 1);
+    for _ in 0..100 {
+        shard.core.out.event(leg, Event::Dtls(vec![22]));
+    }
+    shard.core.flush();
+    let figures = shard.core.relay.figures(leg).unwrap();
+    assert!(figures.contains(&("dropped_overflow", Figure::Count(68))), "32 may wait");
+}
+
+#[test]
+fn packets_for_a_thread_that_does_not_read_its_mail_are_dropped_and_counted() {
+    let mut shard = shard();
+    let core = &mut shard.core;
+    core.common.directory.change_path(THERE, crate::outbox::PathChange::Added(path(), LegId(7)));
+    for _ in 0..4096 {
+        for _ in 0..BATCH {
+            core.on_shared(Duration::ZERO, path(), &mut packet());
+        }
+        core.hand_over();
+    }
+    let mut waiting = 0;
+    for message in core.common.mailboxes[THERE].take() {
+        if let Message::Packets(packets) = message {
+            waiting += packets.len();
+        }
+    }
+    let dropped = usize::try_from(core.totals.drops.of(Dropped::Overflow)).unwrap();
+    assert!(waiting > 0 && dropped > 0, "{waiting} wait, {dropped} dropped");
+    assert_eq!(waiting + dropped, 4096 * BATCH);
 }

@@ -7,10 +7,13 @@ use subtle::ConstantTimeEq;
 use super::gcm::{self, Gcm};
 use super::hmac_sha1::HmacSha1;
 use super::kdf::{Derivation, Part, Use, sized};
-use super::{INDEX_LEN, Profile, SrtpError, counter_mode};
+use super::{Profile, SrtpError, counter_mode};
 
-/// Bytes of the truncated HMAC (RFC 3711 §5.2).
-const CM_TAG: usize = 10;
+/// Bytes of the truncated HMAC (RFC 3711 §5.2), and of the short one for RTP (RFC 4568 §6.2.2).
+const CM_TAG: u8 = 10;
+const SHORT_TAG: u8 = 4;
+const GCM_TAG: u8 = 16;
+const _: () = assert!(gcm::TAG == GCM_TAG as usize);
 
 /// Session keys as they come out of the derivation, in the profile's lengths.
 pub(super) struct SessionKey<'a> {
@@ -26,6 +29,7 @@ pub(super) struct Cipher {
     salt: [u8; 14],
     /// RTCP's index word is associated data of AEAD (RFC 7714 §9.2); RTP's rollover counter is only in its nonce.
     word_is_associated: bool,
+    tag_len: u8,
     keys: Keys,
 }
 
@@ -53,7 +57,7 @@ impl Cipher {
 
     pub(super) fn from_session(profile: Profile, session: &SessionKey<'_>, used_for: Use) -> Self {
         let keys = match profile {
-            Profile::AesCm128HmacSha1_80 => {
+            Profile::AesCm128HmacSha1_80 | Profile::AesCm128HmacSha1_32 => {
                 Keys::Cm { hmac: HmacSha1::new(session.authentication), cipher: Aes128Enc::new(&sized(session.key)) }
             }
             Profile::AeadAes128Gcm => Keys::Gcm128(Gcm::new(Aes128Enc::new(&sized(session.key)))),
@@ -62,14 +66,21 @@ impl Cipher {
         // A 12-byte salt two places down makes GCM's nonce bytes 2 to 13 of the common IV (RFC 7714 §8.1, §9.1).
         let mut salt = [0; 14];
         salt[14 - session.salt.len()..].copy_from_slice(session.salt);
-        Self { salt, word_is_associated: matches!(used_for, Use::Rtcp), keys }
+        let tag_len = match (profile, used_for) {
+            (Profile::AeadAes128Gcm | Profile::AeadAes256Gcm, _) => GCM_TAG,
+            (Profile::AesCm128HmacSha1_32, Use::Rtp) => SHORT_TAG,
+            (Profile::AesCm128HmacSha1_32 | Profile::AesCm128HmacSha1_80, _) => CM_TAG,
+        };
+        Self { salt, word_is_associated: matches!(used_for, Use::Rtcp), tag_len, keys }
     }
 
     pub(super) fn tag_len(&self) -> usize {
-        match self.keys {
-            Keys::Cm { .. } => CM_TAG,
-            Keys::Gcm128(_) | Keys::Gcm256(_) => gcm::TAG,
-        }
+        usize::from(self.tag_len)
+    }
+
+    /// AEAD's tag is the end of the ciphertext; an HMAC comes after everything else.
+    pub(super) fn is_aead(&self) -> bool {
+        !matches!(self.keys, Keys::Cm { .. })
     }
 
     /// Encrypt `text[clear..]` and write the tag. `word` is the rollover counter, or SRTCP's E flag and index.
@@ -95,31 +106,6 @@ impl Cipher {
         }
         self.apply(ssrc, index, &mut text[clear..]);
         Ok(())
-    }
-
-    /// What follows an SRTCP packet, as (E flag and index, tag): RFC 3711 §3.4 puts the tag last, RFC 7714 §9.2 first.
-    pub(super) fn split_trailer<'a>(&self, trailer: &'a [u8]) -> (u32, &'a [u8]) {
-        let (word, tag) = match self.keys {
-            Keys::Cm { .. } => trailer.split_at(INDEX_LEN),
-            Keys::Gcm128(_) | Keys::Gcm256(_) => {
-                let (tag, word) = trailer.split_at(trailer.len() - INDEX_LEN);
-                (word, tag)
-            }
-        };
-        (word.iter().fold(0, |word, &byte| word << 8 | u32::from(byte)), tag)
-    }
-
-    /// Write `word` to its place in the trailer and return the place of the tag.
-    pub(super) fn place_trailer<'a>(&self, trailer: &'a mut [u8], word: u32) -> &'a mut [u8] {
-        let (place, tag) = match self.keys {
-            Keys::Cm { .. } => trailer.split_at_mut(INDEX_LEN),
-            Keys::Gcm128(_) | Keys::Gcm256(_) => {
-                let (tag, place) = trailer.split_at_mut(trailer.len() - INDEX_LEN);
-                (place, tag)
-            }
-        };
-        place.copy_from_slice(&word.to_be_bytes());
-        tag
     }
 
     fn apply(&self, ssrc: u32, index: u64, text: &mut [u8]) {

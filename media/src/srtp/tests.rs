@@ -3,7 +3,8 @@
 use super::cipher::SessionKey;
 use super::*;
 
-const PROFILES: [Profile; 3] = [Profile::AeadAes128Gcm, Profile::AeadAes256Gcm, Profile::AesCm128HmacSha1_80];
+const PROFILES: [Profile; 4] =
+    [Profile::AeadAes128Gcm, Profile::AeadAes256Gcm, Profile::AesCm128HmacSha1_80, Profile::AesCm128HmacSha1_32];
 
 pub(super) fn hex(text: &str) -> Vec<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).expect("hex digit");
@@ -65,6 +66,8 @@ fn session_pair(profile: Profile) -> (Sender, Receiver) {
     let keys = || SessionKeys {
         rtp: Cipher::from_session(profile, &session, Use::Rtp),
         rtcp: Cipher::from_session(profile, &session, Use::Rtcp),
+        profile,
+        mki: Box::default(),
     };
     let (mut sender, mut receiver) = pair(profile);
     sender.keys = keys();
@@ -304,6 +307,7 @@ fn random_bytes_are_refused_and_never_panic() {
             if let Some(first) = packet.first_mut() {
                 *first = *first & 0x3f | 0x80;
             }
+            // Four bytes of tag are guessed once in four thousand million tries.
             assert!(receiver.unprotect_rtp(&mut packet.clone()).is_err());
             assert!(receiver.unprotect_rtcp(&mut packet.clone()).is_err());
             let _ = sender.protect_rtp(&mut packet.clone(), len / 2);
@@ -317,4 +321,57 @@ fn names_are_the_registered_ones() {
     assert_eq!(Profile::from_name("AEAD_AES_128_GCM"), Some(Profile::AeadAes128Gcm));
     assert_eq!(Profile::from_name("AES_CM_128_HMAC_SHA1_80"), Some(Profile::AesCm128HmacSha1_80));
     assert_eq!(Profile::from_name("NULL_HMAC_SHA1_80"), None);
+    for profile in PROFILES {
+        assert_eq!(Profile::from_name(profile.name()), Some(profile));
+    }
+}
+
+/// The short tag is the beginning of the long one; RTCP keeps ten bytes (RFC 4568 §6.2.2).
+#[test]
+fn the_32_bit_tag_is_for_rtp_only() {
+    let (mut long, _) = pair(Profile::AesCm128HmacSha1_80);
+    let (mut short, _) = pair(Profile::AesCm128HmacSha1_32);
+    let wire = protect(&mut long, &rtp(1, 5)).expect("protects");
+    assert_eq!(protect(&mut short, &rtp(1, 5)), Ok(wire[..wire.len() - 6].to_vec()));
+    let report = hex("80c9000100000001");
+    assert_eq!(protect_rtcp(&mut short, &report), protect_rtcp(&mut long, &report));
+}
+
+#[test]
+fn the_mki_stands_before_an_hmac_and_behind_an_aead_tag() {
+    let report = hex("81c9000700000001aaaaaaaaaaaaaaaa");
+    for profile in PROFILES {
+        let key = key_and_salt(profile);
+        let (mut bare, _) = pair(profile);
+        let mut sender = Sender::with_mki(profile, &key, b"name").expect("right length");
+        let tag = if profile.salt_len() == 12 { 0 } else { sender.keys.rtp.tag_len() };
+        let mut expected = protect(&mut bare, &rtp(1, 5)).expect("protects");
+        expected.splice(expected.len() - tag..expected.len() - tag, *b"name");
+        assert_eq!(protect(&mut sender, &rtp(1, 5)), Ok(expected), "{profile:?}");
+        let tag = if profile.salt_len() == 12 { 0 } else { sender.keys.rtcp.tag_len() };
+        let mut expected = protect_rtcp(&mut bare, &report).expect("protects");
+        expected.splice(expected.len() - tag..expected.len() - tag, *b"name");
+        assert_eq!(protect_rtcp(&mut sender, &report), Ok(expected), "{profile:?}");
+    }
+}
+
+#[test]
+fn packets_with_the_mki_of_the_key_are_opened_and_others_are_not() {
+    let report = hex("81c9000700000001aaaaaaaaaaaaaaaa");
+    for profile in PROFILES {
+        let key = key_and_salt(profile);
+        for len in [1, 4, MAX_MKI] {
+            let mki = vec![7; len];
+            let mut sender = Sender::with_mki(profile, &key, &mki).expect("right length");
+            let mut receiver = Receiver::with_mki(profile, &key, &mki).expect("right length");
+            let mut other = Receiver::with_mki(profile, &key, &vec![8; len]).expect("right length");
+            let wire = protect(&mut sender, &rtp(1, 5)).expect("protects");
+            assert_eq!(unprotect(&mut other, &wire), Err(SrtpError::Auth), "{profile:?}");
+            assert_eq!(unprotect(&mut receiver, &wire), Ok(rtp(1, 5)), "{profile:?}");
+            let wire = protect_rtcp(&mut sender, &report).expect("protects");
+            assert_eq!(unprotect_rtcp(&mut other, &wire), Err(SrtpError::Auth), "{profile:?}");
+            assert_eq!(unprotect_rtcp(&mut receiver, &wire), Ok(report.clone()), "{profile:?}");
+        }
+        assert!(Sender::with_mki(profile, &key, &[0; MAX_MKI + 1]).is_err());
+    }
 }

@@ -1,0 +1,172 @@
+//! Samples become payloads of one codec, a frame at a time.
+
+use super::{Codec, CodecError, g711};
+use crate::opus_ffi::{self, OpusError, Setting};
+
+/// Frame lengths that Opus encodes (RFC 6716 §2.1.4), in ms; 2.5 ms is not asked for by any ptime.
+const OPUS_FRAMES_MS: [u32; 8] = [120, 100, 80, 60, 40, 20, 10, 5];
+/// ptime that can be asked for, in ms.
+const PTIMES_MS: std::ops::RangeInclusive<u32> = 5..=120;
+/// Enough for narrowband voice to be transparent; half of it is G.711's own noise.
+const NARROWBAND_BITRATE: i32 = 24_000;
+/// As much for wideband voice.
+const WIDEBAND_BITRATE: i32 = 32_000;
+/// No payload of ours is longer: 120 ms of G.711, or Opus at far above our bit rate.
+pub const MAX_PAYLOAD: usize = 120 * 8;
+
+enum Kind {
+    Opus(opus_ffi::Encoder),
+    G711(g711::Encode),
+}
+
+/// An encoder of mono samples at an inner rate (design.md D6).
+pub struct Encoder {
+    kind: Kind,
+    frame: usize,
+    frame_ms: u32,
+    frame_ticks: u32,
+}
+
+impl Encoder {
+    /// An encoder to `codec` of samples at `rate_hz` (8000, or 16000 where the codec can), in frames of `ptime_ms`; a
+    /// ptime that Opus has no frame for is shortened to the next that it has. `complexity` (0–10) is Opus's effort.
+    ///
+    /// # Errors
+    /// [`CodecError::Ptime`] outside 5..=120 ms; [`CodecError::Rate`] for another rate; [`CodecError::Opus`] for a wrong
+    /// complexity or no memory.
+    pub fn new(codec: Codec, rate_hz: u32, ptime_ms: u32, complexity: i32) -> Result<Encoder, CodecError> {
+        codec.check_rate(rate_hz)?;
+        let frame_ms = frame_ms(codec, ptime_ms)?;
+        let kind = match codec {
+            Codec::Opus => Kind::Opus(voice_encoder(rate_hz, complexity).map_err(CodecError::Opus)?),
+            Codec::Pcmu => Kind::G711(g711::encode_ulaw_frame),
+            Codec::Pcma => Kind::G711(g711::encode_alaw_frame),
+        };
+        let frame = (frame_ms * rate_hz / 1000) as usize;
+        Ok(Encoder { kind, frame, frame_ms, frame_ticks: frame_ms * (codec.clock_rate_hz() / 1000) })
+    }
+
+    /// Samples of a frame.
+    #[must_use]
+    pub fn frame(&self) -> usize {
+        self.frame
+    }
+
+    /// Duration of a frame in ms.
+    #[must_use]
+    pub fn frame_ms(&self) -> u32 {
+        self.frame_ms
+    }
+
+    /// Duration of a frame in ticks of the RTP clock.
+    #[must_use]
+    pub fn frame_ticks(&self) -> u32 {
+        self.frame_ticks
+    }
+
+    /// Encode one frame; the payload's length.
+    ///
+    /// # Errors
+    /// [`CodecError::Frame`] when the samples are no whole frame; [`CodecError::Opus`] when libopus fails.
+    pub fn encode(&mut self, samples: &[i16], payload: &mut [u8; MAX_PAYLOAD]) -> Result<usize, CodecError> {
+        if samples.len() != self.frame {
+            return Err(CodecError::Frame(samples.len()));
+        }
+        match &mut self.kind {
+            Kind::Opus(encoder) => encoder.encode(samples, payload).map_err(CodecError::Opus),
+            Kind::G711(encode) => {
+                encode(samples, payload);
+                Ok(samples.len())
+            }
+        }
+    }
+
+    /// Tell the loss that the receiver sees; above 0 turns in-band FEC on (RFC 6716 §2.1.7).
+    pub fn set_expected_loss(&mut self, percent: u8) {
+        let percent = i32::from(percent.min(100));
+        self.set(Setting::PacketLossPercent, percent);
+        self.set(Setting::InbandFec, i32::from(percent > 0));
+    }
+
+    /// Change the effort, 0–10; takes effect with the next frame.
+    pub fn set_complexity(&mut self, complexity: u8) {
+        self.set(Setting::Complexity, i32::from(complexity.min(10)));
+    }
+
+    fn set(&mut self, setting: Setting, value: i32) {
+        if let Kind::Opus(encoder) = &mut self.kind {
+            // Every value given here is a legal one, so libopus takes it.
+            let _ = encoder.set(setting, value);
+        }
+    }
+}
+
+/// FEC costs quality while nothing is lost, DTX would stop our clock towards the browser: both start switched off.
+fn voice_encoder(rate_hz: u32, complexity: i32) -> Result<opus_ffi::Encoder, OpusError> {
+    let mut encoder = opus_ffi::Encoder::new(rate_hz.cast_signed())?;
+    let bitrate = if rate_hz > 8000 { WIDEBAND_BITRATE } else { NARROWBAND_BITRATE };
+    encoder.set(Setting::Bitrate, bitrate)?;
+    encoder.set(Setting::Vbr, 1)?;
+    encoder.set(Setting::Complexity, complexity)?;
+    encoder.set(Setting::InbandFec, 0)?;
+    encoder.set(Setting::Dtx, 0)?;
+    Ok(encoder)
+}
+
+/// How long the frames of `to` last that come closest to `ptime_ms`.
+fn frame_ms(to: Codec, ptime_ms: u32) -> Result<u32, CodecError> {
+    if !PTIMES_MS.contains(&ptime_ms) {
+        return Err(CodecError::Ptime(ptime_ms));
+    }
+    match to {
+        Codec::Opus => {
+            let fitting = OPUS_FRAMES_MS.into_iter().find(|&frame_ms| frame_ms <= ptime_ms);
+            fitting.ok_or(CodecError::Ptime(ptime_ms))
+        }
+        Codec::Pcmu | Codec::Pcma => Ok(ptime_ms),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ptime_is_fitted_to_opus_and_refused_when_absurd() {
+        let frame = |codec, ptime_ms| Encoder::new(codec, 8000, ptime_ms, 5).map(|encoder| encoder.frame());
+        assert_eq!(frame(Codec::Opus, 30), Ok(160));
+        assert_eq!(frame(Codec::Pcma, 30), Ok(240));
+        for ptime_ms in [0, 4, 121, u32::MAX] {
+            assert_eq!(frame(Codec::Opus, ptime_ms), Err(CodecError::Ptime(ptime_ms)));
+        }
+        assert!(matches!(Encoder::new(Codec::Opus, 8000, 20, 11).err(), Some(CodecError::Opus(_))));
+        assert_eq!(Encoder::new(Codec::Pcma, 16_000, 20, 5).err(), Some(CodecError::Rate(16_000)));
+    }
+
+    #[test]
+    fn a_frame_lasts_its_ptime_on_the_rtp_clock() {
+        for (codec, rate_hz, ticks) in [(Codec::Opus, 8000, 960), (Codec::Opus, 16_000, 960), (Codec::Pcmu, 8000, 160)]
+        {
+            let encoder = Encoder::new(codec, rate_hz, 20, 5).expect("legal");
+            assert_eq!((encoder.frame(), encoder.frame_ticks()), (rate_hz as usize / 50, ticks));
+        }
+    }
+
+    #[test]
+    fn only_whole_frames_are_encoded() {
+        for codec in [Codec::Opus, Codec::Pcmu] {
+            let mut encoder = Encoder::new(codec, 8000, 20, 5).expect("legal");
+            assert_eq!(encoder.encode(&[0; 161], &mut [0; MAX_PAYLOAD]), Err(CodecError::Frame(161)));
+            assert!(encoder.encode(&[0; 160], &mut [0; MAX_PAYLOAD]).is_ok());
+        }
+    }
+
+    #[test]
+    fn settings_beyond_the_scale_are_cut_to_it() {
+        let mut encoder = Encoder::new(Codec::Opus, 8000, 20, 5).expect("legal");
+        encoder.set_expected_loss(250);
+        encoder.set_expected_loss(0);
+        encoder.set_complexity(99);
+        assert!(encoder.encode(&[0; 160], &mut [0; MAX_PAYLOAD]).is_ok());
+    }
+}

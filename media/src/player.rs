@@ -1,0 +1,166 @@
+//! A sound being played to one listener: which packet is next, and when it is due. The packets themselves are shared.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::sound::{Cut, Frames};
+
+/// A player this late lets the rest of its delay go: a burst of old packets would only be dropped by the listener.
+const MAX_LAG: Duration = Duration::from_millis(100);
+
+/// What is to be played.
+#[derive(Clone, Debug)]
+pub struct Play {
+    /// Names this playing; its end is told by it.
+    pub number: u64,
+    /// The packets.
+    pub frames: Arc<Frames>,
+    /// From the beginning again, until stopped.
+    pub repeats: bool,
+}
+
+/// What is due.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Due<'a> {
+    /// Send this payload; after a pause that was longer than the packets if `resumes`.
+    Payload {
+        /// What to send.
+        payload: &'a [u8],
+        /// How long it is, in ticks.
+        ticks: u32,
+        /// Time passed that no packet filled.
+        resumes: bool,
+    },
+    /// The sound has ended.
+    End,
+}
+
+/// One playing.
+pub struct Player {
+    play: Play,
+    /// Index of the packet that goes next.
+    next: usize,
+    due: Duration,
+}
+
+impl Player {
+    /// Begin at `start`.
+    #[must_use]
+    pub fn new(play: Play, start: Duration) -> Player {
+        Player { play, next: 0, due: start }
+    }
+
+    /// The name of this playing.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.play.number
+    }
+
+    /// What its packets are made for.
+    #[must_use]
+    pub fn cut(&self) -> Cut {
+        self.play.frames.cut()
+    }
+
+    /// When `take` has something.
+    #[must_use]
+    pub fn due(&self) -> Duration {
+        self.due
+    }
+
+    /// Play on from the same place with other packets of the same sound.
+    pub fn exchange(&mut self, play: Play) {
+        let played_ms = self.next as u64 * u64::from(self.play.frames.frame_ms());
+        let next = played_ms / u64::from(play.frames.frame_ms().max(1));
+        self.next = usize::try_from(next).unwrap_or(usize::MAX).min(play.frames.len());
+        self.play = play;
+    }
+
+    /// What is due at `now`, if anything; call again until `None`.
+    pub fn take(&mut self, now: Duration) -> Option<Due<'_>> {
+        let late = now.checked_sub(self.due)?;
+        let resumes = late > MAX_LAG;
+        if resumes {
+            self.due = now;
+        }
+        let frames = &self.play.frames;
+        if self.play.repeats && self.next >= frames.len() {
+            self.next = 0;
+        }
+        let Some(payload) = frames.payload(self.next) else {
+            return Some(Due::End);
+        };
+        self.next += 1;
+        self.due += Duration::from_millis(u64::from(frames.frame_ms()));
+        Some(Due::Payload { payload, ticks: frames.ticks(), resumes })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Codec;
+    use crate::sound::Sound;
+
+    fn at(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// 70 ms of sound in frames of 20 ms: four of them, the last one filled up.
+    fn play(ptime_ms: u32, repeats: bool) -> Play {
+        let sound = Sound::new(vec![0; 560], vec![0; 1120]).unwrap();
+        Play { number: 1, frames: sound.frames(Cut { codec: Codec::Pcmu, ptime_ms }).unwrap(), repeats }
+    }
+
+    /// Lengths of what is due, and whether it resumes.
+    fn due(player: &mut Player, now: Duration) -> Option<(usize, bool)> {
+        match player.take(now)? {
+            Due::Payload { payload, resumes, .. } => Some((payload.len(), resumes)),
+            Due::End => Some((0, false)),
+        }
+    }
+
+    #[test]
+    fn packets_come_at_their_time_and_the_end_when_the_last_one_has_been_heard() {
+        let mut player = Player::new(play(20, false), at(1000));
+        assert_eq!(due(&mut player, at(999)), None);
+        for n in 0..4 {
+            assert_eq!(player.due(), at(1000 + 20 * n));
+            assert_eq!(due(&mut player, at(1003 + 20 * n)), Some((160, false)));
+            assert_eq!(due(&mut player, at(1003 + 20 * n)), None);
+        }
+        assert_eq!(due(&mut player, at(1079)), None);
+        assert_eq!(player.take(at(1080)), Some(Due::End));
+    }
+
+    #[test]
+    fn a_loop_has_no_end_and_no_gap() {
+        let mut player = Player::new(play(10, true), at(0));
+        assert!((0..50).all(|n| due(&mut player, at(10 * n)) == Some((80, false))));
+    }
+
+    #[test]
+    fn a_short_delay_is_made_up_and_a_long_one_is_let_go() {
+        let mut player = Player::new(play(20, true), at(0));
+        let mut count = 0;
+        while due(&mut player, at(60)).is_some() {
+            count += 1;
+        }
+        assert_eq!(count, 4);
+        assert_eq!(due(&mut player, at(5000)), Some((160, true)));
+        assert_eq!((due(&mut player, at(5000)), player.due()), (None, at(5020)));
+    }
+
+    #[test]
+    fn other_packets_go_on_at_the_same_place() {
+        let mut player = Player::new(play(20, false), at(0));
+        due(&mut player, at(0));
+        due(&mut player, at(20));
+        player.exchange(play(10, false));
+        let mut left = 0;
+        while player.take(at(40 + 10 * left)) != Some(Due::End) {
+            left += 1;
+        }
+        assert_eq!((left, player.cut().ptime_ms), (3, 10), "40 of 70 ms were played");
+    }
+}

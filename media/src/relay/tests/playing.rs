@@ -1,0 +1,123 @@
+//! Sounds in the place of a source: no jump at either end, no packet too many.
+
+use super::*;
+use crate::player::Play;
+use crate::sound::Sound;
+
+/// A sound of this length whose samples are all the same.
+fn play(number: u64, ms: usize, format: Format, repeats: bool) -> Command {
+    let sound = Sound::new(vec![4000; 8 * ms], vec![4000; 16 * ms]).unwrap();
+    Command::Play(Play { number, frames: sound.frames(format.into()).unwrap(), repeats })
+}
+
+/// Sequence numbers without a hole, timestamps that never fall back and never run ahead of the time.
+fn assert_one_stream(sent: &[Sent], rate_hz: u32) {
+    for pair in sent.windows(2) {
+        let (before, after) = (pair[0].rtp(), pair[1].rtp());
+        assert_eq!(after.header.sequence, before.header.sequence.plus(1));
+        let step = after.header.timestamp.wrapping_sub(before.header.timestamp);
+        let passed = u32::try_from(pair[1].at.saturating_sub(pair[0].at).as_millis()).unwrap() * rate_hz / 1000;
+        assert!(step >= rate_hz / 50, "{step} ticks is less than the frame before");
+        assert!(step.abs_diff(passed) <= rate_hz / 25, "{step} ticks in the time of {passed}");
+        assert_eq!(after.header.ssrc, before.header.ssrc);
+    }
+}
+
+/// Let the peer of a leg talk for a while, a frame every 20 ms; what was sent meanwhile.
+fn talk(bench: &mut Bench, leg: LegId, payload_type: u8, frames: std::ops::Range<u16>) -> Vec<Sent> {
+    let mut sent = Vec::new();
+    for n in frames {
+        sent.extend(bench.pass(at(3 + 20 * u64::from(n))));
+        bench.say(leg, payload_type, n, &[0xff; 160]);
+        sent.extend(bench.take());
+    }
+    rtp_only(sent)
+}
+
+#[test]
+fn a_prompt_takes_the_place_of_the_source_and_gives_it_back_without_a_jump() {
+    for target in [PCMU, PCMA] {
+        let (mut bench, one, other) = coupled(PCMU, target);
+        let mut sent = talk(&mut bench, one, 0, 0..10);
+        bench.command(other, play(7, 190, target, false));
+        sent.extend(talk(&mut bench, one, 0, 10..40));
+        sent.retain(|packet| packet.path == Bench::peer(other));
+        assert_one_stream(&sent, 8000);
+        let silent = if target == PCMU { 0xff } else { 0xd5 };
+        let loud = sent.iter().filter(|packet| packet.rtp().payload[0] != silent).count();
+        assert_eq!(loud, 10, "all of the prompt, and nothing of the source meanwhile");
+        assert!((38..=40).contains(&sent.len()), "{}", sent.len());
+        assert_eq!(bench.events().last(), Some(&(other, Event::Played(7))));
+    }
+}
+
+#[test]
+fn a_sound_stopped_or_replaced_ends_untold() {
+    let (mut bench, one, other) = coupled(PCMU, PCMU);
+    let mut sent = talk(&mut bench, one, 0, 0..2);
+    bench.command(other, play(1, 100, PCMU, true));
+    sent.extend(talk(&mut bench, one, 0, 2..30));
+    bench.command(other, play(2, 1000, PCMU, false));
+    sent.extend(talk(&mut bench, one, 0, 30..40));
+    bench.command(other, Command::StopPlaying);
+    sent.extend(talk(&mut bench, one, 0, 40..45));
+    bench.command(other, Command::StopPlaying);
+    assert_one_stream(&sent, 8000);
+    assert!(!bench.events().iter().any(|(_, event)| matches!(event, Event::Played(_))));
+    assert_eq!(sent.iter().filter(|packet| packet.rtp().header.marker).count(), 3, "start, prompt, source");
+}
+
+#[test]
+fn nobody_has_to_talk_for_a_sound_to_be_heard() {
+    let mut bench = Bench::default();
+    let leg = bench.phone(1, OPUS);
+    bench.command(leg, play(1, 1000, OPUS, false));
+    let sent = rtp_only(bench.pass(at(2000)));
+    assert_eq!(sent.len(), 50);
+    assert_one_stream(&sent, 48_000);
+    assert!(sent.windows(2).all(|pair| pair[1].at.saturating_sub(pair[0].at) == at(20)));
+}
+
+#[test]
+fn a_sound_waits_for_a_way_to_the_peer_and_for_the_end_of_a_hold() {
+    let mut bench = Bench::default();
+    let leg = bench.browser(1, OPUS);
+    bench.command(leg, play(1, 100, OPUS, false));
+    assert_eq!(rtp_only(bench.pass(at(1000))), []);
+    bench.set_keys(leg);
+    assert_eq!(rtp_only(bench.pass(at(1050))).len(), 3);
+    bench.command(leg, Command::SetSending(false));
+    assert_eq!(rtp_only(bench.pass(at(5000))), []);
+    bench.command(leg, Command::SetSending(true));
+    assert_eq!(rtp_only(bench.pass(at(6000))).len(), 2);
+    assert_eq!(bench.events().last(), Some(&(leg, Event::Played(1))));
+}
+
+#[test]
+fn another_codec_silences_a_sound_until_its_packets_are_there() {
+    let mut bench = Bench::default();
+    let leg = bench.phone(1, PCMU);
+    bench.command(leg, play(1, 1000, PCMU, false));
+    assert_eq!(rtp_only(bench.pass(at(390))).len(), 20);
+    bench.command(leg, Command::SetFormat(PCMA));
+    assert_eq!(rtp_only(bench.pass(at(500))), []);
+    bench.command(leg, play(1, 1000, PCMA, false));
+    let rest = rtp_only(bench.pass(at(3000)));
+    assert_eq!(rest.len(), 30);
+    assert!(rest.iter().all(|packet| packet.rtp().header.payload_type == Pt(8)));
+}
+
+#[test]
+fn digits_go_before_the_sound_that_plays_on() {
+    let mut bench = Bench::default();
+    let leg = bench.phone(1, PCMU);
+    bench.command(leg, play(1, 1000, PCMU, false));
+    let mut sent = bench.pass(at(400));
+    bench.command(leg, Command::Dtmf { events: vec![5], duration_ms: 100, gap_ms: 50 });
+    sent.extend(bench.pass(at(2000)));
+    let kinds: Vec<Pt> = rtp_only(sent).iter().map(|packet| packet.rtp().header.payload_type).collect();
+    let digits = kinds.iter().filter(|kind| **kind == Pt(101)).count();
+    assert!(digits >= 7 && (35..50).contains(&(kinds.len() - digits)), "{digits} of {}", kinds.len());
+    let first = kinds.iter().position(|kind| *kind == Pt(101)).unwrap();
+    assert!(kinds[first..first + digits].iter().all(|kind| *kind == Pt(101)), "no sound between them");
+}
