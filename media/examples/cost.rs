@@ -27,6 +27,9 @@ fn main() {
         println!("  PCMU to Opus, complexity {complexity}: {:.0}", transcode(Codec::Pcmu, Codec::Opus, complexity));
     }
     println!("  Opus to PCMU: {:.0}", transcode(Codec::Opus, Codec::Pcmu, 0));
+    println!("  Opus to G722: {:.0}", transcode(Codec::Opus, Codec::G722, 0));
+    println!("  G722 to PCMU: {:.0}", transcode(Codec::G722, Codec::Pcmu, 0));
+    println!("  PCMU to G722: {:.0}", transcode(Codec::Pcmu, Codec::G722, 0));
     println!("  PCMU to PCMA: {:.0}", transcode(Codec::Pcmu, Codec::Pcma, 0));
     println!("  PCMU to PCMU: {:.0}", transcode(Codec::Pcmu, Codec::Pcmu, 0));
 }

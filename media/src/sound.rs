@@ -132,10 +132,8 @@ impl Sound {
     }
 
     fn encode(&self, cut: Cut) -> Result<Frames, CodecError> {
-        let (samples, rate_hz) = match cut.codec {
-            Codec::Opus => (&self.wide, 2 * NARROW_HZ),
-            Codec::Pcmu | Codec::Pcma => (&self.narrow, NARROW_HZ),
-        };
+        let rate_hz = cut.codec.voice_rate_hz();
+        let samples = if rate_hz > NARROW_HZ { &self.wide } else { &self.narrow };
         let mut encoder = Encoder::new(cut.codec, rate_hz, cut.ptime_ms, COMPLEXITY)?;
         let mut frames = Frames { cut, frame_ms: encoder.frame_ms(), bytes: Vec::new(), ends: Vec::new() };
         let mut payload = [0; MAX_PAYLOAD];

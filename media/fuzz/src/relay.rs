@@ -191,7 +191,7 @@ impl Bench {
     }
 
     fn format(&mut self, index: usize, script: &mut Script) {
-        let codec = script.choice([Codec::Opus, Codec::Pcmu, Codec::Pcma]);
+        let codec = script.choice([Codec::Opus, Codec::Pcmu, Codec::Pcma, Codec::G722]);
         let payload_type = Pt(script.choice([codec.default_payload_type(), 96, 127]));
         let format = Format {
             codec,

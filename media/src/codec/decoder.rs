@@ -1,7 +1,10 @@
 //! Payloads of one codec become samples, and so do those that never came.
 
-use super::fade::Fade;
-use super::{Codec, CodecError, g711};
+#[cfg(feature = "g729")]
+use super::g729;
+use super::plc::Plc;
+use super::resample::Change;
+use super::{Codec, CodecError, check_rate, g711, g722};
 use crate::opus_ffi;
 
 /// Longest audio of one packet, in ms: G.711's is bounded here, Opus ends at 120 ms (RFC 6716 §2.1.4).
@@ -15,28 +18,36 @@ pub struct Undecodable;
 
 enum Kind {
     Opus(opus_ffi::Decoder),
-    G711 { table: &'static [i16; 256], fade: Box<Fade> },
+    G711 {
+        table: &'static [i16; 256],
+        plc: Box<Plc>,
+    },
+    G722(Box<g722::Receiver>),
+    #[cfg(feature = "g729")]
+    G729(g729::Receiver),
 }
 
 /// A decoder to mono samples at an inner rate (design.md D6), one packet after the other.
 pub struct Decoder {
     kind: Kind,
     rate_hz: u32,
+    /// From the codec's own rate to the inner one, and where its samples wait for that.
+    change: Change,
+    own: Vec<i16>,
 }
 
 impl Decoder {
-    /// A decoder of `codec` that gives samples at `rate_hz`: 8000, or 16000 where the codec can.
+    /// A decoder of `codec` that gives samples at `rate_hz`: 8000 or 16000.
     ///
     /// # Errors
-    /// [`CodecError::Rate`] for another rate; [`CodecError::Opus`] without memory.
+    /// [`CodecError::Rate`] for another rate; [`CodecError::Opus`] without memory; [`CodecError::NotBuiltIn`].
     pub fn new(codec: Codec, rate_hz: u32) -> Result<Decoder, CodecError> {
-        codec.check_rate(rate_hz)?;
-        let kind = match codec {
-            Codec::Opus => Kind::Opus(opus_ffi::Decoder::new(rate_hz.cast_signed()).map_err(CodecError::Opus)?),
-            Codec::Pcmu => Kind::G711 { table: &g711::ULAW, fade: Box::new(Fade::new()) },
-            Codec::Pcma => Kind::G711 { table: &g711::ALAW, fade: Box::new(Fade::new()) },
-        };
-        Ok(Decoder { kind, rate_hz })
+        check_rate(rate_hz)?;
+        let (kind, own_hz) = Kind::new(codec, rate_hz)?;
+        let change = Change::new(own_hz, rate_hz);
+        let most = MAX_PACKET_MS * own_hz as usize / 1000;
+        let own = if own_hz == rate_hz { Vec::new() } else { Vec::with_capacity(most) };
+        Ok(Decoder { kind, rate_hz, change, own })
     }
 
     /// Append the samples of `payload`; how many they are.
@@ -44,39 +55,32 @@ impl Decoder {
     /// # Errors
     /// It is no payload of this codec; nothing is appended.
     pub fn decode(&mut self, payload: &[u8], samples: &mut Vec<i16>) -> Result<usize, Undecodable> {
-        let most = self.most();
         if payload.is_empty() || payload.len() > MAX_PACKET_MS * 8 {
             return Err(Undecodable);
         }
-        let start = samples.len();
-        match &mut self.kind {
-            Kind::Opus(decoder) => {
-                samples.resize(start + most, 0);
-                let count = decoder.decode(payload, &mut samples[start..]);
-                samples.truncate(start + count.unwrap_or(0));
-                count.map_err(|_| Undecodable)
-            }
-            Kind::G711 { table, fade } => {
-                samples.extend(payload.iter().map(|&code| table[usize::from(code)]));
-                fade.heard(&samples[start..]);
-                Ok(payload.len())
-            }
+        let (start, most) = (samples.len(), self.most());
+        if let Change::None = self.change {
+            self.kind.decode(payload, most, samples)?;
+        } else {
+            self.own.clear();
+            self.kind.decode(payload, self.change.needed(most), &mut self.own)?;
+            self.change.run(&self.own, samples);
         }
+        Ok(samples.len() - start)
     }
 
     /// Append exactly `count` samples in the place of lost ones.
     pub fn conceal(&mut self, count: usize, samples: &mut Vec<i16>) {
         let start = samples.len();
-        samples.resize(start + count, 0);
-        match &mut self.kind {
-            Kind::Opus(decoder) => {
-                let whole = count - count % (self.rate_hz as usize / OPUS_QUANTA_PER_S);
-                // Silence stays in the place when libopus cannot: the clock must not slip.
-                if whole > 0 && decoder.conceal(&mut samples[start..start + whole]).is_err() {
-                    samples[start..].fill(0);
-                }
-            }
-            Kind::G711 { fade, .. } => fade.fill(&mut samples[start..]),
+        if let Change::None = self.change {
+            samples.resize(start + count, 0);
+            self.kind.conceal(&mut samples[start..], self.rate_hz);
+        } else {
+            self.own.clear();
+            self.own.resize(self.change.needed(count), 0);
+            self.kind.conceal(&mut self.own, self.rate_hz);
+            self.change.run(&self.own, samples);
+            samples.truncate(start + count);
         }
     }
 
@@ -105,6 +109,71 @@ impl Decoder {
     #[must_use]
     pub fn most(&self) -> usize {
         MAX_PACKET_MS * self.rate_hz as usize / 1000
+    }
+}
+
+impl Kind {
+    /// The decoder, and the rate of its samples.
+    fn new(codec: Codec, rate_hz: u32) -> Result<(Kind, u32), CodecError> {
+        let g711 = |table| Kind::G711 { table, plc: Box::new(Plc::new(8000)) };
+        Ok(match codec {
+            // libopus resamples by itself.
+            Codec::Opus => {
+                (Kind::Opus(opus_ffi::Decoder::new(rate_hz.cast_signed()).map_err(CodecError::Opus)?), rate_hz)
+            }
+            Codec::G722 => (Kind::G722(Box::default()), g722::RATE_HZ),
+            Codec::Pcmu => (g711(&g711::ULAW), 8000),
+            Codec::Pcma => (g711(&g711::ALAW), 8000),
+            #[cfg(feature = "g729")]
+            Codec::G729 => (Kind::G729(g729::Receiver::new().ok_or(CodecError::G729)?), 8000),
+            #[cfg(not(feature = "g729"))]
+            Codec::G729 => return Err(CodecError::NotBuiltIn),
+            Codec::Foreign(_) => return Err(CodecError::NotBuiltIn),
+        })
+    }
+
+    /// Append at most `most` samples.
+    fn decode(&mut self, payload: &[u8], most: usize, samples: &mut Vec<i16>) -> Result<(), Undecodable> {
+        let start = samples.len();
+        match self {
+            Kind::Opus(decoder) => {
+                samples.resize(start + most, 0);
+                let count = decoder.decode(payload, &mut samples[start..]);
+                samples.truncate(start + count.unwrap_or(0));
+                count.map_err(|_| Undecodable)?;
+            }
+            Kind::G711 { table, plc } => {
+                samples.extend(payload.iter().map(|&code| table[usize::from(code)]));
+                plc.heard(&mut samples[start..]);
+            }
+            Kind::G722(receiver) => {
+                samples.resize(start + 2 * payload.len(), 0);
+                receiver.decode(payload, &mut samples[start..]);
+            }
+            #[cfg(feature = "g729")]
+            Kind::G729(receiver) => {
+                if !receiver.decode(payload, samples) {
+                    return Err(Undecodable);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn conceal(&mut self, samples: &mut [i16], rate_hz: u32) {
+        match self {
+            Kind::Opus(decoder) => {
+                let whole = samples.len() - samples.len() % (rate_hz as usize / OPUS_QUANTA_PER_S);
+                // Silence stays in the place when libopus cannot: the clock must not slip.
+                if whole > 0 && decoder.conceal(&mut samples[..whole]).is_err() {
+                    samples.fill(0);
+                }
+            }
+            Kind::G711 { plc, .. } => plc.fill(samples),
+            Kind::G722(receiver) => receiver.conceal(samples),
+            #[cfg(feature = "g729")]
+            Kind::G729(receiver) => receiver.conceal(samples),
+        }
     }
 }
 
@@ -140,8 +209,21 @@ mod tests {
     }
 
     #[test]
+    fn every_codec_gives_both_rates() {
+        for (codec, len) in [(Codec::Pcmu, 160), (Codec::Pcma, 160), (Codec::G722, 160)] {
+            for rate_hz in [8000, 16_000] {
+                let mut samples = Vec::new();
+                let mut decoder = Decoder::new(codec, rate_hz).expect("a legal rate");
+                assert_eq!(decoder.decode(&vec![0x55; len], &mut samples), Ok(rate_hz as usize / 50));
+                decoder.conceal(33, &mut samples);
+                assert_eq!(samples.len(), rate_hz as usize / 50 + 33);
+            }
+        }
+    }
+
+    #[test]
     fn garbage_appends_nothing() {
-        for codec in [Codec::Opus, Codec::Pcmu] {
+        for codec in [Codec::Opus, Codec::Pcmu, Codec::G722] {
             let mut samples = vec![1, 2];
             assert_eq!(decoder(codec).decode(&[], &mut samples), Err(Undecodable));
             assert_eq!(decoder(codec).decode(&[0xff; 1601], &mut samples), Err(Undecodable));
@@ -151,7 +233,7 @@ mod tests {
 
     #[test]
     fn concealment_is_as_long_as_was_asked() {
-        for codec in [Codec::Opus, Codec::Pcma] {
+        for codec in [Codec::Opus, Codec::Pcma, Codec::G722] {
             for count in [0, 7, 20, 160, 333] {
                 let mut samples = vec![9];
                 decoder(codec).conceal(count, &mut samples);

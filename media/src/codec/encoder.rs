@@ -1,6 +1,9 @@
 //! Samples become payloads of one codec, a frame at a time.
 
-use super::{Codec, CodecError, g711};
+#[cfg(feature = "g729")]
+use super::g729;
+use super::resample::Change;
+use super::{Codec, CodecError, check_rate, g711, g722};
 use crate::opus_ffi::{self, OpusError, Setting};
 
 /// Frame lengths that Opus encodes (RFC 6716 §2.1.4), in ms; 2.5 ms is not asked for by any ptime.
@@ -17,6 +20,9 @@ pub const MAX_PAYLOAD: usize = 120 * 8;
 enum Kind {
     Opus(opus_ffi::Encoder),
     G711(g711::Encode),
+    G722(Box<g722::Encoder>),
+    #[cfg(feature = "g729")]
+    G729(g729::Sender),
 }
 
 /// An encoder of mono samples at an inner rate (design.md D6).
@@ -25,25 +31,31 @@ pub struct Encoder {
     frame: usize,
     frame_ms: u32,
     frame_ticks: u32,
+    /// From the inner rate to the codec's own, and where the samples wait in it.
+    change: Change,
+    own: Vec<i16>,
 }
 
 impl Encoder {
-    /// An encoder to `codec` of samples at `rate_hz` (8000, or 16000 where the codec can), in frames of `ptime_ms`; a
-    /// ptime that Opus has no frame for is shortened to the next that it has. `complexity` (0–10) is Opus's effort.
+    /// An encoder to `codec` of samples at `rate_hz` (8000 or 16000), in frames of `ptime_ms`; a ptime
+    /// that Opus has no frame for is shortened to the next that it has. `complexity` (0–10) is Opus's effort.
     ///
     /// # Errors
     /// [`CodecError::Ptime`] outside 5..=120 ms; [`CodecError::Rate`] for another rate; [`CodecError::Opus`] for a wrong
     /// complexity or no memory.
     pub fn new(codec: Codec, rate_hz: u32, ptime_ms: u32, complexity: i32) -> Result<Encoder, CodecError> {
-        codec.check_rate(rate_hz)?;
+        check_rate(rate_hz)?;
         let frame_ms = frame_ms(codec, ptime_ms)?;
-        let kind = match codec {
-            Codec::Opus => Kind::Opus(voice_encoder(rate_hz, complexity).map_err(CodecError::Opus)?),
-            Codec::Pcmu => Kind::G711(g711::encode_ulaw_frame),
-            Codec::Pcma => Kind::G711(g711::encode_alaw_frame),
-        };
-        let frame = (frame_ms * rate_hz / 1000) as usize;
-        Ok(Encoder { kind, frame, frame_ms, frame_ticks: frame_ms * (codec.clock_rate_hz() / 1000) })
+        let (kind, own_hz) = Kind::new(codec, rate_hz, complexity)?;
+        let own = if own_hz == rate_hz { Vec::new() } else { Vec::with_capacity((frame_ms * own_hz / 1000) as usize) };
+        Ok(Encoder {
+            kind,
+            frame: (frame_ms * rate_hz / 1000) as usize,
+            frame_ms,
+            frame_ticks: frame_ms * (codec.clock_rate_hz() / 1000),
+            change: Change::new(rate_hz, own_hz),
+            own,
+        })
     }
 
     /// Samples of a frame.
@@ -72,13 +84,12 @@ impl Encoder {
         if samples.len() != self.frame {
             return Err(CodecError::Frame(samples.len()));
         }
-        match &mut self.kind {
-            Kind::Opus(encoder) => encoder.encode(samples, payload).map_err(CodecError::Opus),
-            Kind::G711(encode) => {
-                encode(samples, payload);
-                Ok(samples.len())
-            }
+        if let Change::None = self.change {
+            return self.kind.encode(samples, payload);
         }
+        self.own.clear();
+        self.change.run(samples, &mut self.own);
+        self.kind.encode(&self.own, payload)
     }
 
     /// Tell the loss that the receiver sees; above 0 turns in-band FEC on (RFC 6716 §2.1.7).
@@ -97,6 +108,40 @@ impl Encoder {
         if let Kind::Opus(encoder) = &mut self.kind {
             // Every value given here is a legal one, so libopus takes it.
             let _ = encoder.set(setting, value);
+        }
+    }
+}
+
+impl Kind {
+    /// The encoder, and the rate of the samples that it takes.
+    fn new(codec: Codec, rate_hz: u32, complexity: i32) -> Result<(Kind, u32), CodecError> {
+        Ok(match codec {
+            // libopus resamples by itself.
+            Codec::Opus => (Kind::Opus(voice_encoder(rate_hz, complexity).map_err(CodecError::Opus)?), rate_hz),
+            Codec::G722 => (Kind::G722(Box::default()), g722::RATE_HZ),
+            Codec::Pcmu => (Kind::G711(g711::encode_ulaw_frame), 8000),
+            Codec::Pcma => (Kind::G711(g711::encode_alaw_frame), 8000),
+            #[cfg(feature = "g729")]
+            Codec::G729 => (Kind::G729(g729::Sender::new().ok_or(CodecError::G729)?), 8000),
+            #[cfg(not(feature = "g729"))]
+            Codec::G729 => return Err(CodecError::NotBuiltIn),
+            Codec::Foreign(_) => return Err(CodecError::NotBuiltIn),
+        })
+    }
+
+    fn encode(&mut self, samples: &[i16], payload: &mut [u8; MAX_PAYLOAD]) -> Result<usize, CodecError> {
+        match self {
+            Kind::Opus(encoder) => encoder.encode(samples, payload).map_err(CodecError::Opus),
+            Kind::G711(encode) => {
+                encode(samples, payload);
+                Ok(samples.len())
+            }
+            Kind::G722(encoder) => {
+                encoder.encode(samples, payload);
+                Ok(samples.len() / 2)
+            }
+            #[cfg(feature = "g729")]
+            Kind::G729(sender) => Ok(sender.encode(samples, payload)),
         }
     }
 }
@@ -123,7 +168,9 @@ fn frame_ms(to: Codec, ptime_ms: u32) -> Result<u32, CodecError> {
             let fitting = OPUS_FRAMES_MS.into_iter().find(|&frame_ms| frame_ms <= ptime_ms);
             fitting.ok_or(CodecError::Ptime(ptime_ms))
         }
-        Codec::Pcmu | Codec::Pcma => Ok(ptime_ms),
+        // Frames of 10 ms.
+        Codec::G729 => Ok((ptime_ms / 10).max(1) * 10),
+        _ => Ok(ptime_ms),
     }
 }
 
@@ -140,13 +187,19 @@ mod tests {
             assert_eq!(frame(Codec::Opus, ptime_ms), Err(CodecError::Ptime(ptime_ms)));
         }
         assert!(matches!(Encoder::new(Codec::Opus, 8000, 20, 11).err(), Some(CodecError::Opus(_))));
-        assert_eq!(Encoder::new(Codec::Pcma, 16_000, 20, 5).err(), Some(CodecError::Rate(16_000)));
+        assert_eq!(Encoder::new(Codec::Pcma, 48_000, 20, 5).err(), Some(CodecError::Rate(48_000)));
     }
 
     #[test]
     fn a_frame_lasts_its_ptime_on_the_rtp_clock() {
-        for (codec, rate_hz, ticks) in [(Codec::Opus, 8000, 960), (Codec::Opus, 16_000, 960), (Codec::Pcmu, 8000, 160)]
-        {
+        for (codec, rate_hz, ticks) in [
+            (Codec::Opus, 8000, 960),
+            (Codec::Opus, 16_000, 960),
+            (Codec::Pcmu, 8000, 160),
+            (Codec::G722, 16_000, 160),
+            (Codec::G722, 8000, 160),
+            (Codec::Pcma, 16_000, 160),
+        ] {
             let encoder = Encoder::new(codec, rate_hz, 20, 5).expect("legal");
             assert_eq!((encoder.frame(), encoder.frame_ticks()), (rate_hz as usize / 50, ticks));
         }

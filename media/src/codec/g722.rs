@@ -5,10 +5,12 @@
 
 mod band;
 mod qmf;
+mod receiver;
 
 use band::{Band, High, Low};
 pub use qmf::Analysis;
 use qmf::Synthesis;
+pub use receiver::Receiver;
 
 /// Samples per second at either end, in Hz.
 pub const RATE_HZ: u32 = 16_000;

@@ -12,7 +12,7 @@ use super::prediction::{MAX_ORDER, Predictor};
 use pitch::Pitch;
 
 /// What is remembered, in ms: the longest pitch period and the window that it is sought with.
-const HISTORY_MS: usize = 40;
+pub(super) const HISTORY_MS: usize = 40;
 const MAX_HISTORY: usize = HISTORY_MS * 16;
 /// The longest pitch period, 15 ms (66 Hz), at 16 kHz.
 const MAX_PERIOD: usize = 15 * 16;

@@ -3,6 +3,8 @@
 //! 47 taps, of which every second is zero but for the middle one, so that an output costs 24 products. Flat to 3.4 kHz
 //! (-0.4 dB at 3.6), 54 dB down from 4.6 kHz. Both directions delay by 1.4 ms.
 
+use std::cmp::Ordering;
+
 /// The taps at odd distance from the middle, in units of 2^-14, whose sum is 1: half of a symmetric row. A sinc under
 /// a Kaiser window with β = 5. No samples can overflow 32 bits: the magnitudes sum up to 2.33.
 const TAPS: [i16; 12] = [-17, 43, -85, 149, -241, 371, -553, 814, -1207, 1876, -3348, 10_390];
@@ -21,6 +23,47 @@ const ROW: [i16; SPAN] = {
     }
     row
 };
+
+/// From the rate of one side to that of the other, 8 or 16 kHz each.
+pub enum Change {
+    /// They are the same.
+    None,
+    /// Half as many samples leave.
+    Halve(Box<Halve>),
+    /// Twice as many samples leave.
+    Double(Box<Double>),
+}
+
+impl Change {
+    /// The change from one rate to another.
+    #[must_use]
+    pub fn new(from_hz: u32, to_hz: u32) -> Self {
+        match from_hz.cmp(&to_hz) {
+            Ordering::Equal => Self::None,
+            Ordering::Greater => Self::Halve(Box::default()),
+            Ordering::Less => Self::Double(Box::default()),
+        }
+    }
+
+    /// How many samples of the first side make `count` of the other.
+    #[must_use]
+    pub fn needed(&self, count: usize) -> usize {
+        match self {
+            Self::None => count,
+            Self::Halve(_) => 2 * count,
+            Self::Double(_) => count.div_ceil(2),
+        }
+    }
+
+    /// Append `input` at the other rate to `output`.
+    pub fn run(&mut self, input: &[i16], output: &mut Vec<i16>) {
+        match self {
+            Self::None => output.extend_from_slice(input),
+            Self::Halve(halve) => halve.run(input, output),
+            Self::Double(double) => double.run(input, output),
+        }
+    }
+}
 
 /// 16 kHz to 8 kHz.
 pub struct Halve {

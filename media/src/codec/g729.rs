@@ -1,0 +1,136 @@
+//! G.729 at 8 kbit/s through bcg729: packets of whole 10 ms frames, the last of which may describe silence (RFC 3551
+//! §4.5.6). Behind the feature `g729`.
+
+use super::g729_ffi::{Decoder, Encoder, FRAME, SILENCE, VOICE};
+
+/// Encodes whole packets.
+pub(super) struct Sender(Encoder);
+
+impl Sender {
+    /// `None` without memory.
+    pub(super) fn new() -> Option<Self> {
+        Encoder::new().map(Self)
+    }
+
+    /// Encode whole frames into `payload`, 10 bytes for each 80 samples; how many bytes that makes.
+    pub(super) fn encode(&mut self, samples: &[i16], payload: &mut [u8]) -> usize {
+        let (frames, _) = samples.as_chunks::<FRAME>();
+        let (places, _) = payload.as_chunks_mut::<VOICE>();
+        let pairs = frames.iter().zip(places);
+        pairs.map(|(frame, place)| self.0.encode(frame, place)).count() * VOICE
+    }
+}
+
+/// Decodes whole packets, and speaks on where they are missing.
+pub(super) struct Receiver(Decoder);
+
+impl Receiver {
+    /// `None` without memory.
+    pub(super) fn new() -> Option<Self> {
+        Decoder::new().map(Self)
+    }
+
+    /// Append the samples of a payload; false, and nothing, when it does not consist of frames.
+    pub(super) fn decode(&mut self, payload: &[u8], samples: &mut Vec<i16>) -> bool {
+        let (voice, rest) = payload.as_chunks::<VOICE>();
+        let silence = <[u8; SILENCE]>::try_from(rest).ok();
+        if silence.is_none() && !rest.is_empty() {
+            return false;
+        }
+        let mut frame = [0; FRAME];
+        for bits in voice {
+            self.0.voice(bits, &mut frame);
+            samples.extend_from_slice(&frame);
+        }
+        if let Some(bits) = silence {
+            self.0.silence(bits, &mut frame);
+            samples.extend_from_slice(&frame);
+        }
+        true
+    }
+
+    /// Fill `samples` in the place of lost ones.
+    pub(super) fn conceal(&mut self, samples: &mut [i16]) {
+        let mut frame = [0; FRAME];
+        for part in samples.chunks_mut(FRAME) {
+            self.0.erased(&mut frame);
+            part.copy_from_slice(&frame[..part.len()]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A voice: a pulse every 8 ms through a ringing filter.
+    #[expect(clippy::cast_possible_truncation, reason = "far from full scale")]
+    fn voice(count: usize) -> Vec<i16> {
+        let (mut one, mut two) = (0.0_f32, 0.0_f32);
+        let mut next = |n: usize| {
+            let pulse = if n.is_multiple_of(64) { 6000.0 } else { 0.0 };
+            (one, two) = (1.5 * one - 0.85 * two + pulse, one);
+            one as i16
+        };
+        (0..count).map(&mut next).collect()
+    }
+
+    fn energy(samples: &[i16]) -> f64 {
+        samples.iter().map(|&sample| f64::from(sample).powi(2)).sum()
+    }
+
+    #[test]
+    fn a_voice_goes_round_with_its_loudness() {
+        let spoken = voice(8000);
+        let (mut payload, mut heard) = ([0; 20], Vec::new());
+        let (mut sender, mut receiver) = (Sender::new().expect("memory"), Receiver::new().expect("memory"));
+        for frame in spoken.chunks(160) {
+            assert_eq!(sender.encode(frame, &mut payload), 20);
+            assert!(receiver.decode(&payload, &mut heard));
+        }
+        assert_eq!(heard.len(), spoken.len());
+        let ratio = energy(&heard[4000..]) / energy(&spoken[4000..]);
+        assert!((0.5..2.0).contains(&ratio), "{ratio}");
+        let mut missing = [0; 100];
+        receiver.conceal(&mut missing);
+        assert!(energy(&missing) > 0.1 * energy(&heard[7900..]));
+    }
+
+    #[test]
+    fn a_description_of_silence_is_a_frame_of_noise_and_goes_on() {
+        let mut receiver = Receiver::new().expect("memory");
+        let mut heard = Vec::new();
+        assert!(receiver.decode(&[0x28, 0x5c, 0x13, 0x9d, 0x3a, 0x21, 0x44, 0x81, 0x0f, 0x73, 0x55, 0xe0], &mut heard));
+        assert_eq!(heard.len(), 2 * FRAME);
+        receiver.conceal(&mut [0; 400]);
+        assert!(receiver.decode(&[0x55, 0xe0], &mut heard));
+        assert_eq!(heard.len(), 3 * FRAME);
+    }
+
+    #[test]
+    fn what_is_no_frame_appends_nothing() {
+        let mut receiver = Receiver::new().expect("memory");
+        let mut heard = Vec::new();
+        for len in [1, 3, 9, 11, 13, 19] {
+            assert!(!receiver.decode(&vec![0xa5; len], &mut heard), "{len}");
+        }
+        assert!(heard.is_empty());
+    }
+
+    #[test]
+    fn any_bits_are_decoded() {
+        let mut seed = 1_u32;
+        let mut random = move || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            seed.to_be_bytes()[0]
+        };
+        let mut receiver = Receiver::new().expect("memory");
+        for round in 0..500 {
+            let payload: Vec<u8> = (0..[10, 20, 22, 2][round % 4]).map(|_| random()).collect();
+            assert!(receiver.decode(&payload, &mut Vec::new()));
+            if round % 7 == 0 {
+                receiver.conceal(&mut [0; 160]);
+            }
+        }
+    }
+}
