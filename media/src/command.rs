@@ -8,6 +8,7 @@ use crate::player::Play;
 use crate::rtp::Pt;
 use crate::sdes;
 use crate::srtp::{Receiver, Sender};
+use crate::tap::TapWriter;
 
 /// What the peer of a leg speaks, both ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,8 @@ pub enum Command {
     Play(Play),
     /// Send the source again.
     StopPlaying,
+    /// Write what the peer says, decoded.
+    Tap(TapWriter),
     /// Send to the peer what `LegId` receives; `None` for nothing.
     SetSource(Option<LegId>),
 }

@@ -117,6 +117,12 @@ impl Engine {
         self.port
     }
 
+    /// Time since the engine began.
+    #[must_use]
+    pub fn clock(&self) -> Duration {
+        self.common.start.elapsed()
+    }
+
     /// A descriptor that is readable while events wait.
     #[must_use]
     pub fn event_descriptor(&self) -> RawFd {
@@ -168,7 +174,7 @@ impl Engine {
         if let Some(ufrag) = ufrag.filter(|ufrag| !self.common.directory.name(ufrag, Home { shard, leg: id })) {
             return Err(Error::Argument(format!("ICE ufrag {ufrag:?} is already in use: draw another one")));
         }
-        let now = self.common.start.elapsed();
+        let now = self.clock();
         let leg = Box::new(Leg::new(now, id, transport, random::seed(), self.settings));
         control.records.insert(id, Record { shard, source: None, cut: None, wish: None });
         self.post(shard, Message::Adopt(Parcel { leg, sockets }));

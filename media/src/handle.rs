@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::codec::Codec;
 use crate::command::{Command, Format, Remote};
@@ -14,6 +15,7 @@ use crate::path::LegId;
 use crate::rtp::Pt;
 use crate::sdes::Change;
 use crate::srtp::{Profile, Receiver as SrtpReceiver, Sender as SrtpSender};
+use crate::tap::{self, Tap};
 
 /// Longest digit: what fits into one segment of RFC 4733 at any clock rate and nobody presses for longer.
 const LONGEST_DIGIT_MS: u32 = 5000;
@@ -288,6 +290,19 @@ impl Handle {
             Err(wrong) => return argument(format!("{wrong:?} is no DTMF digit: expected 0-9, *, #, A-D")),
         }
         Ok(())
+    }
+
+    /// Listen to what the peer says, from `start` on the engine's clock; `None`: from now.
+    ///
+    /// # Errors
+    /// A sampling rate that no decoder has.
+    pub fn tap(&self, rate_hz: u32, start: Option<Duration>) -> Result<Tap, Error> {
+        if ![8000, 16_000].contains(&rate_hz) {
+            return argument(format!("a tap at {rate_hz} Hz: expected 8000 or 16000"));
+        }
+        let (writer, tap) = tap::tap(rate_hz, start.unwrap_or_else(|| self.engine.clock()));
+        self.engine.command(self.id, Command::Tap(writer));
+        Ok(tap)
     }
 
     /// Figures now, or the last ones of a closed leg.

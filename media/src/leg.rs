@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::command::{Command, Format, Remote};
 use crate::counters::{Counters, Dropped};
 use crate::dtmf::{self, Digit};
+use crate::ear::Ears;
 use crate::event::Event;
 use crate::inbound::{Inbound, Media, Use};
 use crate::liveness::{Limits, Liveness, Presence};
@@ -76,6 +77,7 @@ pub struct Leg {
     transport: Transport,
     inbound: Inbound,
     outbound: Outbound,
+    ears: Ears,
     liveness: Liveness,
     reporter: Reporter,
     counters: Counters,
@@ -110,6 +112,7 @@ impl Leg {
                 Stream::new(Ssrc(seed.ssrc), seed.sequence, seed.timestamp),
                 settings.opus_complexity,
             ),
+            ears: Ears::default(),
             liveness: Liveness::new(now, settings.limits, presence, expected),
             reporter: Reporter::new(now, seed.timestamp, seed.name),
             counters: Counters::default(),
@@ -233,6 +236,9 @@ impl Leg {
             packet,
             bytes,
         });
+        if let Some(media) = &received.media {
+            self.ears.hear(now, media);
+        }
         Ok(received)
     }
 
@@ -302,6 +308,7 @@ impl Leg {
             }
             Command::Play(play) => self.outbound.play(now, play),
             Command::StopPlaying => self.outbound.stop_playing(),
+            Command::Tap(tap) => self.ears.add(tap),
             Command::SetSource(_) => self.interrupt(),
         }
         Vec::new()
@@ -380,6 +387,7 @@ impl Leg {
         }
         let (outbound, mut wire) = self.sending_half(out);
         outbound.on_timer(now, &mut wire);
+        self.ears.on_timer(now);
         let digit = self.inbound.on_timer(now);
         self.tell_digits(&[digit], out);
         digit
@@ -389,7 +397,8 @@ impl Leg {
     #[must_use]
     pub fn deadline(&self) -> Duration {
         let can_send = self.transport.rtp_path().is_some();
-        let others = [self.liveness.deadline(), self.inbound.deadline(), self.outbound.deadline(can_send)];
+        let others =
+            [self.liveness.deadline(), self.inbound.deadline(), self.outbound.deadline(can_send), self.ears.deadline()];
         others.into_iter().flatten().fold(self.reporter.deadline(), Duration::min)
     }
 

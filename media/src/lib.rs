@@ -2,8 +2,9 @@
 //!
 //! Pure parts, values and time in, values out. From the outside inwards: `relay` holds the legs of one thread; a `leg`
 //! has a `transport` (`browser`: `ice`, `stun`, `srtp`; or `port`: `latch`, `sdes`), an `inbound` half (`rtp`, `dtmf`, `rtcp`),
-//! an `outbound` half (`stream`, `route`, `reorder`, `codec`; `player`, which plays a `sound` in the source's place), a `liveness` watch and a `report`er. What is to be done
-//! collects in the `outbox`.
+//! an `outbound` half (`stream`, `route`, `reorder`, `codec`; `player`, which plays a `sound` in the source's place), an
+//! `ear` for whoever listens in (`tap`), a `liveness` watch and a `report`er. What is to be done collects in the
+//! `outbox`.
 //!
 //! Thin parts: `socket` (system calls), `shard` (one thread's loop), `engine` (threads, ports, who is where), `py`
 //! (Python classes, behind the feature `python`).
@@ -15,6 +16,7 @@ pub mod command;
 pub mod counters;
 pub mod directory;
 pub mod dtmf;
+pub mod ear;
 pub mod engine;
 pub mod error;
 pub mod event;
@@ -49,4 +51,5 @@ pub mod sound;
 pub mod srtp;
 pub mod stream;
 pub mod stun;
+pub mod tap;
 pub mod transport;

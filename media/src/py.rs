@@ -19,6 +19,7 @@ use crate::handle::Handle;
 use crate::liveness::Limits;
 use crate::options::Options;
 use crate::sound::Sound as Samples;
+use crate::tap;
 
 impl From<Error> for PyErr {
     fn from(error: Error) -> PyErr {
@@ -159,6 +160,11 @@ impl Leg {
         Ok(self.0.dtmf(digits, duration_ms, gap_ms)?)
     }
 
+    #[pyo3(signature = (rate_hz=16000, start_ms=None))]
+    fn tap(&self, rate_hz: u32, start_ms: Option<u64>) -> PyResult<Tap> {
+        Ok(Tap(self.0.tap(rate_hz, start_ms.map(Duration::from_millis))?))
+    }
+
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let figures = py.detach(|| self.0.figures());
         to_dict(py, figures)
@@ -188,6 +194,33 @@ impl Sound {
     #[getter]
     fn duration_ms(&self) -> u64 {
         self.0.duration_ms()
+    }
+}
+
+/// What the peer of a leg says, as samples at their place in time.
+#[pyclass(frozen, module = "mediacore")]
+struct Tap(tap::Tap);
+
+#[pymethods]
+impl Tap {
+    fn read<'py>(&self, py: Python<'py>, until_ms: u64) -> Bound<'py, PyBytes> {
+        let mut bytes = Vec::new();
+        py.detach(|| self.0.read(Duration::from_millis(until_ms), &mut bytes));
+        PyBytes::new(py, &bytes)
+    }
+
+    #[getter]
+    fn dropped_ms(&self) -> f64 {
+        self.0.dropped().as_secs_f64() * 1000.0
+    }
+
+    #[getter]
+    fn late_ms(&self) -> f64 {
+        self.0.late().as_secs_f64() * 1000.0
+    }
+
+    fn close(&self) {
+        self.0.close();
     }
 }
 
@@ -255,6 +288,10 @@ impl Relay {
         py.detach(|| self.0.stop_playing(destination.0.id()));
     }
 
+    fn clock_ms(&self) -> u64 {
+        u64::try_from(self.0.clock().as_millis()).unwrap_or(u64::MAX)
+    }
+
     fn fileno(&self) -> i32 {
         self.0.event_descriptor()
     }
@@ -282,5 +319,6 @@ impl Relay {
 fn _mediacore(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Leg>()?;
     module.add_class::<Sound>()?;
+    module.add_class::<Tap>()?;
     module.add_class::<Relay>()
 }

@@ -1,6 +1,6 @@
 """mediacore: webtrunk's packet engine, written in Rust."""
 
-from ._mediacore import Leg, Relay, Sound
+from ._mediacore import Leg, Relay, Sound, Tap
 from .types import Address, CodecName, Event, SrtpProfile
 
-__all__ = ["Address", "CodecName", "Event", "Leg", "Relay", "Sound", "SrtpProfile"]
+__all__ = ["Address", "CodecName", "Event", "Leg", "Relay", "Sound", "SrtpProfile", "Tap"]

@@ -4,7 +4,7 @@ from typing import Self, final
 
 from .types import Address, CodecName, Event, SrtpProfile
 
-__all__ = ["Leg", "Relay", "Sound"]
+__all__ = ["Leg", "Relay", "Sound", "Tap"]
 
 @final
 class Leg:
@@ -55,6 +55,8 @@ class Leg:
         """New local ICE credentials for a browser leg; the old ones are refused from now on."""
     def dtmf(self, digits: str, duration_ms: int = 120, gap_ms: int = 80) -> None:
         """Queue digits 0-9 * # A-D as telephone-events towards this leg's peer. ValueError when not negotiated."""
+    def tap(self, rate_hz: int = 16000, start_ms: int | None = None) -> Tap:
+        """Listen to what the peer says, at 8000 or 16000 Hz, from `start_ms` of `Relay.clock_ms` (None: now)."""
     def stats(self) -> dict[str, int | float | str | None]:
         """Counters since creation; keys in docs/architecture.md. Rates in Hz, times in ms, sizes in bytes."""
     def close(self) -> None:
@@ -68,6 +70,25 @@ class Sound:
         """The same sound at 8 and at 16 kHz: mono samples of 16 bits, native byte order. ValueError over 10 minutes."""
     @property
     def duration_ms(self) -> int: ...
+
+@final
+class Tap:
+    """What the peer of a leg says, at its place in time; silence where nothing came. It outlives its leg."""
+
+    def read(self, until_ms: int) -> bytes:
+        """16-bit little-endian mono samples from where the last reading ended up to `until_ms`, at most a minute.
+
+        Read some 300 ms behind `Relay.clock_ms`: later packets find their place taken. Whoever is more than four
+        seconds behind loses sound. Never blocks.
+        """
+    @property
+    def dropped_ms(self) -> float:
+        """Sound lost because the reader was too slow."""
+    @property
+    def late_ms(self) -> float:
+        """Sound lost because its place had been read when it came."""
+    def close(self) -> None:
+        """Listen no more; the leg stops decoding if nobody else does."""
 
 @final
 class Relay:
@@ -105,6 +126,8 @@ class Relay:
         """
     def stop(self, destination: Leg) -> None:
         """Send the source of `destination` again, if it plays a sound."""
+    def clock_ms(self) -> int:
+        """Time since the engine began: the timeline of all taps."""
     def fileno(self) -> int:
         """A descriptor that is readable while events wait."""
     def events(self) -> list[Event]:
