@@ -12,7 +12,7 @@ from typing import assert_never
 
 from call.causes import Ending
 from call.errors import ImpossibleTransition
-from call.leg import Answered, DialogState, Ended, Failed, Headers, LegEvent, Pressed, Ringing, next_state
+from call.leg import Answered, DialogState, Ended, Failed, Headers, Held, LegEvent, Pressed, Ringing, next_state
 
 
 class Side(Enum):
@@ -51,6 +51,13 @@ class Press:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """The other side holds the call: let this peer hear music meanwhile; or no longer."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Warn:
     """Tell the person on this leg that something they asked for could not be done."""
 
@@ -65,7 +72,7 @@ class Release:
     ending: Ending
 
 
-Command = Progress | Accept | Press | Warn | Release
+Command = Progress | Accept | Press | Hold | Warn | Release
 Addressed = tuple[Side, Command]
 
 
@@ -129,6 +136,10 @@ def step(call: Call, side: Side, event: LegEvent) -> tuple[Call, list[Addressed]
             return call, [(side.other, Press(digits))]
         case Pressed():
             return call, []  # nobody there yet, or no longer
+        case Held(on) if call.is_answered:
+            return call, [(side.other, Hold(on))]
+        case Held():
+            return call, []  # only a call that is up can be held
         case Failed() if other is DialogState.TERMINATED:
             return call, []
         case Failed(sentence, hint):

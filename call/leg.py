@@ -54,6 +54,13 @@ class Pressed:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """The person on this leg put the call on hold, or takes it off."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """Something that was asked of the leg could not be done; the leg goes on."""
 
@@ -68,7 +75,7 @@ class Ended:
     ending: Ending
 
 
-LegEvent = Ringing | Answered | Pressed | Failed | Ended
+LegEvent = Ringing | Answered | Pressed | Held | Failed | Ended
 
 _S = DialogState
 TRANSITIONS: Final[Mapping[DialogState, Mapping[type[LegEvent], DialogState]]] = MappingProxyType(
@@ -77,6 +84,7 @@ TRANSITIONS: Final[Mapping[DialogState, Mapping[type[LegEvent], DialogState]]] =
             Ringing: _S.EARLY,
             Answered: _S.CONFIRMED,
             Pressed: _S.TRYING,
+            Held: _S.TRYING,
             Failed: _S.TRYING,
             Ended: _S.TERMINATED,
         },
@@ -84,6 +92,7 @@ TRANSITIONS: Final[Mapping[DialogState, Mapping[type[LegEvent], DialogState]]] =
             Ringing: _S.EARLY,
             Answered: _S.CONFIRMED,
             Pressed: _S.EARLY,
+            Held: _S.EARLY,
             Failed: _S.EARLY,
             Ended: _S.TERMINATED,
         },
@@ -92,6 +101,7 @@ TRANSITIONS: Final[Mapping[DialogState, Mapping[type[LegEvent], DialogState]]] =
         _S.CONFIRMED: {
             Ringing: _S.CONFIRMED,
             Pressed: _S.CONFIRMED,
+            Held: _S.CONFIRMED,
             Failed: _S.CONFIRMED,
             Ended: _S.TERMINATED,
         },
@@ -100,6 +110,7 @@ TRANSITIONS: Final[Mapping[DialogState, Mapping[type[LegEvent], DialogState]]] =
             Ringing: _S.TERMINATED,
             Answered: _S.TERMINATED,
             Pressed: _S.TERMINATED,
+            Held: _S.TERMINATED,
             Failed: _S.TERMINATED,
             Ended: _S.TERMINATED,
         },

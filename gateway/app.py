@@ -25,6 +25,7 @@ from gateway.records import Records, locate
 from gateway.relays import Relays
 from gateway.routing import Router
 from gateway.site import make_site, own_origins
+from gateway.sounds import Sounds
 from gateway.switchboard import Switchboard
 from sip import messages
 from sip.agent import Agent
@@ -77,6 +78,7 @@ class Gateway:
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             house.spawn_in(tasks)
             stack.callback(house.cancel_tasks)
+            await house.sounds.load(config.media.music, {name: trunk.ringback for name, trunk in config.trunk.items()})
             await house.agent.start()
             stack.push_async_callback(house.agent.stop)
             site = Server(
@@ -149,6 +151,7 @@ class _House:
         except TransportError:
             self.records.close()
             raise
+        self.sounds = Sounds()
         self._group: asyncio.TaskGroup
         self._tasks: set[asyncio.Task[None]] = set()
         self.load = LoadWatch()
@@ -161,7 +164,7 @@ class _House:
             on_lost=lambda why: self.board.on_worker_lost(why),
         )
         self.board = Switchboard(
-            Surroundings(self.relays, Certificates(), self.spawn, config.session.grace_s),
+            Surroundings(self.relays, self.sounds, Certificates(), self.spawn, config.session.grace_s),
             trunks=config.trunk,
             session=config.session,
             admission=Admission(config.limits, config.trunk, (self.load.check, self.agent.check)),
@@ -208,6 +211,7 @@ class _House:
     def close(self) -> None:
         """Close what no task closes."""
         self.relays.close()
+        self.sounds.close()
         self.records.close()
 
 

@@ -12,14 +12,16 @@ from call import browser_sdp, causes, interworking
 from call.browser_sdp import BrowserAnswer, BrowserOffer, LocalTransport
 from call.causes import Ending
 from call.codecs import CodecName
-from call.coupling import Accept, Command, Press, Progress, Release, Warn
+from call.coupling import Accept, Command, Hold, Press, Progress, Release, Warn
 from call.errors import GatewayError, PeerError
 from call.interworking import Preference
-from call.leg import Answered, Ended, Headers, LegEvent, Pressed
+from call.leg import Answered, Ended, Headers, Held, LegEvent, Pressed
 from gateway import relays
 from gateway.directory import Session
 from gateway.grace import Grace, Loss
 from gateway.relays import Leg, MediaEvent, Relays
+from gateway.sounds import Sounds
+from gateway.speaker import Speaker
 from webrtc import signalling
 from webrtc.dtls import Certificates, DtlsEndpoint, Fingerprint
 
@@ -32,6 +34,7 @@ class Surroundings:
     """What a leg needs of the house."""
 
     relays: Relays
+    sounds: Sounds
     certificates: Certificates
     spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
     grace_s: float
@@ -57,6 +60,8 @@ class BrowserLeg:
         self.describe_codecs: Callable[[], str] = lambda: ""
         self.final_stats: dict[str, Any] = {}
         self.media: Leg | None = None
+        self.speaker: Speaker | None = None
+        self._is_held = False
         self._pages: dict[str, Session] = {}  # by session key: one, or all that ring
         self._name = ""
         self._incoming: signalling.CallIncoming | None = None  # what pages are told, if we are called
@@ -124,6 +129,20 @@ class BrowserLeg:
         self._report.note("digits", digits)
         self._report.emit(Pressed(digits.upper()))
 
+    def hold(self, on: bool) -> None:
+        """The page holds the call, or goes on: the far end hears music, the page nothing.
+
+        Raises:
+            PeerError: The call is not answered yet.
+        """
+        if not self._is_answered or self.speaker is None:
+            raise PeerError("Only an answered call can be held.", hint="Wait for the far end.")
+        self._is_held = on
+        self._report.note("hold" if on else "hold ended", "")
+        self.speaker.set_background(self._house.sounds.silence if on else None)
+        self._send(signalling.CallHeld(self._name, on))
+        self._report.emit(Held(on))
+
     def page_lost(self, sentence: str, session: Session | None = None) -> None:
         """A page is gone for good; the last one takes the call with it."""
         if session is not None and len(self._pages) > 1:
@@ -135,7 +154,8 @@ class BrowserLeg:
     def summary(self, name: str) -> signalling.LiveCall:
         """What a page that comes back must know."""
         direction: Any = "incoming" if self._incoming else "outgoing"
-        return signalling.LiveCall(name, direction, self._remote, "answered" if self._is_answered else "ringing")
+        state: Any = "answered" if self._is_answered else "ringing"
+        return signalling.LiveCall(name, direction, self._remote, state, self._is_held)
 
     # -- offers of the page ---------------------------------------------------------------------------
 
@@ -150,6 +170,7 @@ class BrowserLeg:
         self.codec, self.codec_reason = choice.codec, choice.reason
         self._renew_credentials()
         self.media = self._house.relays.browser_leg(*self._credentials, self._on_media)
+        self.speaker = Speaker(self._house.relays, self.media, self._report.note)
         return self._answer_offer(offer)
 
     def take_new_offer(self, sdp: str) -> None:
@@ -252,6 +273,9 @@ class BrowserLeg:
                 self._report.note("audio stopped", "no packet from the browser for some seconds")
             case relays.DigitHeard(digit):
                 self._report.note("digit in RTP", digit)
+            case relays.Played(number):
+                if self.speaker is not None:
+                    self.speaker.on_played(number)
             case relays.BrowserSilent(why):
                 self._start_grace(Loss.SILENT, f"The browser's network went silent: {why}.", _NETWORK)
             case relays.BrowserReturned():
@@ -297,6 +321,8 @@ class BrowserLeg:
                 self._send(message)
             case Press(digits):
                 self._send(signalling.CallDtmf(self._name, digits))
+            case Hold():
+                pass  # a trunk's hold is its own business: it sends its own music, or nothing
             case Warn(sentence, hint):
                 self._send(signalling.Error("not-possible", sentence, hint, self._name))
             case Release(ending):

@@ -30,6 +30,7 @@ from gateway.configfields import (
     Name,
     Number,
     Port,
+    Ringback,
     Rule,
     User,
 )
@@ -117,6 +118,9 @@ class MediaSettings(Settings):
     """UDP ports for trunks' RTP and RTCP, first and last."""
     threads: Annotated[int, Field(ge=0, le=256)] = 0
     """0: one per core."""
+
+    music: Line = ""
+    """What a held far end hears: a sound file, "silence", or empty for the music that comes with webtrunk."""
 
     @field_validator("rtp_ports")
     @classmethod
@@ -211,6 +215,8 @@ class TrunkSettings(Settings):
     """quality: browsers speak Opus; cpu: they speak the trunk's G.711, so that nothing is transcoded."""
     caller_id: Caller = ""
     """User part of From; empty: the caller's own."""
+    ringback: Ringback = ""
+    """What callers from it hear while pages ring: a country's tone ("DE"), a sound file, or their own network's."""
     max_calls: Annotated[int, Field(ge=0)] = 30
     """Calls at once; 0 switches the cap off, as below."""
     max_calls_per_minute: Annotated[int, Field(ge=0)] = 120

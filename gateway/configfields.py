@@ -7,9 +7,10 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from call import dialplan
+from call import dialplan, tones
 from call.errors import UnknownDestination
 from gateway.addresses import is_address
+from gateway.soundnames import is_country
 
 AUTO: Final = "auto"
 
@@ -92,6 +93,13 @@ def _country(value: str) -> str:
     return value
 
 
+def _sound(value: str) -> str:
+    if is_country(value) and value not in tones.COUNTRIES:
+        known = ", ".join(sorted(tones.COUNTRIES))
+        raise ValueError(f"the tones of {value!r} are not known; known are {known}; a sound file needs its ending")
+    return value
+
+
 def _database(value: str) -> str:
     """Never tells the URL: it may hold a password."""
     from sqlalchemy import make_url
@@ -134,6 +142,7 @@ Caller = Annotated[str, AfterValidator(_caller)]
 Rule = Annotated[str, AfterValidator(_rule)]
 """What may be called: prefix, name, or "*"."""
 Country = Annotated[str, AfterValidator(_country)]
+Ringback = Annotated[Line, AfterValidator(_sound)]
 Database = Annotated[str, AfterValidator(_database)]
 CodecName = Literal["opus", "PCMU", "PCMA"]
 Codecs = Annotated[tuple[CodecName, ...], Field(min_length=1), AfterValidator(_different)]

@@ -15,6 +15,7 @@ from call import dialplan
 from gateway.addresses import is_elsewhere, is_loopback, is_unspecified
 from gateway.configfields import AUTO
 from gateway.configports import shared_ports
+from gateway.soundnames import SILENCE, is_country
 from gateway.tomllines import Location
 
 Table = Mapping[str, Any]
@@ -31,6 +32,7 @@ def across(document: Table, defaults: Mapping[str, Table]) -> list[Found]:
         *_login(document, defaults),
         *_listen(_table(document, "listen")),
         *_sip(_table(document, "sip")),
+        *_sound(("media", "music"), _text(_table(document, "media"), "music")),
         *itertools.chain.from_iterable(_network(at, network) for at, network in enumerate(_networks(document))),
         *itertools.chain.from_iterable(_trunk(name, trunk) for name, trunk in _named(document, "trunk")),
         *_out_of_reach(document, defaults),
@@ -115,6 +117,7 @@ def _trunk(name: str, trunk: Table) -> Iterator[Found]:
             if _given(trunk, key):
                 yield (*where, key), "a password needs user"
     yield from _secret_file(where, trunk, "password_file", shortest=1)
+    yield from _sound((*where, "ringback"), _text(trunk, "ringback"))
 
 
 def _out_of_reach(document: Table, defaults: Mapping[str, Table]) -> Iterator[Found]:
@@ -157,6 +160,11 @@ def _short(what: str, shortest: int) -> str:
 def _file(where: Location, path: str) -> Iterator[Found]:
     if path and not Path(path).is_file():
         yield where, f"there is no file {path if path.isprintable() else repr(path)}"
+
+
+def _sound(where: Location, source: str) -> Iterator[Found]:
+    if source and source != SILENCE and not is_country(source):
+        yield from _file(where, source)
 
 
 def _table(document: Table, name: str) -> Table:

@@ -158,6 +158,6 @@ class Directory:
             resumed=resumed,
             grace_s=self._grace_s,
             ping_s=PING_S,
-            features=("dtmf", "ice-restart", "resume"),
+            features=("dtmf", "hold", "ice-restart", "resume"),
             calls=tuple(leg.summary(name) for name, leg in session.legs.items()),
         )

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mediacore import Leg, Relay
+from mediacore import Leg, Relay, Sound
 
 from gateway.config import MediaSettings, NetworkSettings
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Leg", "MediaEvent", "Relays"]
+__all__ = ["Leg", "MediaEvent", "Relays", "Sound"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,13 @@ class PeerSilent:
 
 
 @dataclass(frozen=True, slots=True)
+class Played:
+    """A sound on this leg has ended by itself; the number is what `play` gave."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class RtcpBye:
     """The peer said goodbye on RTCP."""
 
@@ -79,13 +86,14 @@ class DtlsOverflow:
 
 
 Presence = MediaStarted | MediaStalled | BrowserSilent | BrowserReturned | PeerSilent | RtcpBye
-MediaEvent = DtlsDatagram | DtlsOverflow | Nominated | DigitHeard | Presence
+MediaEvent = DtlsDatagram | DtlsOverflow | Nominated | DigitHeard | Played | Presence
 Handler = Callable[[MediaEvent], None]
 
 _WITH_PAYLOAD: Final[dict[str, Callable[..., MediaEvent]]] = {
     "dtls": DtlsDatagram,
     "nominated": Nominated,
     "dtmf": DigitHeard,
+    "played": Played,
     "silent": BrowserSilent,
     "dead": PeerSilent,
 }
@@ -144,6 +152,14 @@ class Relays:
         """Let each hear the other."""
         self._relay.route(one, other)
         self._relay.route(other, one)
+
+    def play(self, sound: Sound, leg: Leg, *, repeats: bool = False) -> int:
+        """Let the peer of a leg hear a sound in the place of the other leg; the number that `Played` tells."""
+        return self._relay.play(sound, leg, repeats=repeats)
+
+    def stop(self, leg: Leg) -> None:
+        """Let the peer of a leg hear the other leg again."""
+        self._relay.stop(leg)
 
     def release(self, leg: Leg) -> None:
         """Close a leg; its handler hears nothing more."""

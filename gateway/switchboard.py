@@ -94,6 +94,8 @@ class Switchboard:
                 self._leg(session, call).take_new_offer(sdp)
             case signalling.CallDtmf(call, digits):
                 self._leg(session, call).press(digits)
+            case signalling.CallHold(call, on):
+                self._leg(session, call).hold(on)
             case signalling.CallHangup(call) | signalling.CallReject(call):
                 self._leg(session, call).hang_up()
             case signalling.Goodbye():
@@ -233,6 +235,7 @@ class Switchboard:
                 live.trunk_name,
                 settings,
                 relays=self._house.relays,
+                sounds=self._house.sounds,
                 post=self._post,
                 report=live.report_of(side),
             )

@@ -10,7 +10,7 @@ from typing import Any, Final, assert_never
 from call import causes, trunk_sdp
 from call.causes import Cause, Ending
 from call.codecs import CodecName
-from call.coupling import Accept, Command, Press, Progress, Release, Warn
+from call.coupling import Accept, Command, Hold, Press, Progress, Release, Warn
 from call.errors import GatewayError, PeerError
 from call.leg import Answered, Ended, Failed, Headers, Pressed, Ringing
 from call.sdp_attributes import Direction
@@ -19,6 +19,8 @@ from gateway import relays
 from gateway.browserleg import Report
 from gateway.config import TrunkSettings
 from gateway.relays import Leg, MediaEvent, Relays
+from gateway.sounds import Sounds
+from gateway.speaker import Speaker
 from sip import messages
 
 Post = Callable[[messages.Command], None]
@@ -31,10 +33,19 @@ class TrunkLeg:
     """One SIP dialog with a trunk, and its RTP."""
 
     def __init__(
-        self, leg_id: str, trunk: str, settings: TrunkSettings, *, relays: Relays, post: Post, report: Report
+        self,
+        leg_id: str,
+        trunk: str,
+        settings: TrunkSettings,
+        *,
+        relays: Relays,
+        sounds: Sounds,
+        post: Post,
+        report: Report,
     ) -> None:
         self.id, self.trunk = leg_id, trunk
         self._settings, self._relays, self._post, self._report = settings, relays, post, report
+        self._sounds = sounds
         self.final_stats: dict[str, Any] = {}
         self.remote: TrunkMedia | None = None
         self.number = ""
@@ -48,6 +59,7 @@ class TrunkLeg:
         self._releasing: Ending | None = None
         self._watchdog: asyncio.TimerHandle | None = None
         self.media: Leg = relays.rtp_leg(self._on_media)
+        self.speaker = Speaker(relays, self.media, report.note)
 
     @property
     def codec(self) -> CodecName | None:
@@ -179,17 +191,31 @@ class TrunkLeg:
             return
         match command:
             case Progress(status, _, _):
-                self._post(messages.Progress(self.id, status))
+                self._ring(status)
             case Accept():
+                self.speaker.set_background(None)
                 self._post(messages.Accept(self.id, self._local_sdp))
             case Press(digits):
                 self._press(digits)
+            case Hold(on):
+                self._report.note("held" if on else "no longer held", "the far end hears the hold music" if on else "")
+                self.speaker.set_background(self._sounds.music if on else None)
             case Warn(sentence, _):
                 self._report.note("warning", sentence)  # a phone has no way to show it
             case Release(ending):
                 self._begin_release(ending)
             case _:
                 assert_never(command)
+
+    def _ring(self, status: int) -> None:
+        """Tell the caller that pages ring; with a ringback sound of ours as early media (RFC 3960 §3.1)."""
+        sound = self._sounds.ringback(self.trunk)
+        if sound is None or self.remote is None:  # an INVITE without SDP: there is nowhere to send it yet
+            self._post(messages.Progress(self.id, status))
+            return
+        self._report.note("ringback", "our own, as early media")
+        self.speaker.set_background(sound)
+        self._post(messages.Progress(self.id, 183, self._local_sdp))
 
     def _press(self, digits: str) -> None:
         try:
@@ -277,6 +303,8 @@ class TrunkLeg:
                     self._report.emit(Ringing(183, early_media=True))
             case relays.MediaStalled():
                 self._report.note("audio stopped", "no packet from the trunk for some seconds")
+            case relays.Played(number):
+                self.speaker.on_played(number)
             case relays.DigitHeard(digit):
                 self._report.note("digit in RTP", digit)
             case relays.PeerSilent(why):

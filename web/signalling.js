@@ -12,12 +12,15 @@
  * @typedef {{ type: 'call.reject', call: string }} CallReject
  * @typedef {{ type: 'call.offer', call: string, sdp: string }} CallOffer
  * @typedef {{ type: 'call.dtmf', call: string, digits: string }} CallDtmf
+ * @typedef {{ type: 'call.hold', call: string, on: boolean }} CallHold
  * @typedef {{ type: 'call.hangup', call: string }} CallHangup
  * @typedef {{ type: 'goodbye' }} Goodbye
  * @typedef {{ type: 'ping', sequence: number }} Ping
- * @typedef {Hello | CallStart | CallAccept | CallReject | CallOffer | CallDtmf | CallHangup | Goodbye | Ping} ClientMessage
+ * @typedef {Hello | CallStart | CallAccept | CallReject | CallOffer | CallDtmf | CallHold | CallHangup | Goodbye | Ping}
+ *   ClientMessage
  *
- * @typedef {{ call: string, direction: 'outgoing' | 'incoming', remote: string, state: 'ringing' | 'answered' }} LiveCall
+ * @typedef {{ call: string, direction: 'outgoing' | 'incoming', remote: string, state: 'ringing' | 'answered',
+ *   held?: boolean }} LiveCall
  * @typedef {{ urls: string, username?: string, credential?: string }} IceServer
  * @typedef {{ type: 'welcome', user: string, display: string, session: string, resumed: boolean, grace_s: number,
  *   ping_s: number, ice_servers: IceServer[], features: string[], calls: LiveCall[], version: number }} Welcome
@@ -27,10 +30,11 @@
  * @typedef {{ type: 'call.progress', call: string, status: number, early_media: boolean,
  *   headers: Record<string, string> }} CallProgress
  * @typedef {{ type: 'call.answered', call: string, codec: string, headers: Record<string, string> }} CallAnswered
+ * @typedef {{ type: 'call.held', call: string, on: boolean }} CallHeld
  * @typedef {{ type: 'call.ended', call: string, cause: string, sip_status: number, sentence: string, hint: string }} CallEnded
  * @typedef {{ type: 'error', code: string, message: string, hint: string, call: string | null }} ErrorMessage
  * @typedef {{ type: 'pong', sequence: number }} Pong
- * @typedef {CallAnswerSdp | CallIncoming | CallProgress | CallAnswered | CallDtmf | CallEnded} CallMessage
+ * @typedef {CallAnswerSdp | CallIncoming | CallProgress | CallAnswered | CallDtmf | CallHeld | CallEnded} CallMessage
  * @typedef {Welcome | CallMessage | ErrorMessage | Pong} ServerMessage
  */
 
@@ -100,6 +104,7 @@ const SERVER_FIELDS = {
   'call.progress': { call: TEXT, status: NUMBER, early_media: FLAG, headers: HEADERS },
   'call.answered': { call: TEXT, codec: TEXT, headers: HEADERS },
   'call.dtmf': { call: TEXT, digits: TEXT },
+  'call.held': { call: TEXT, on: FLAG },
   'call.ended': { call: TEXT, cause: TEXT, sip_status: NUMBER, sentence: TEXT, hint: TEXT_OR_EMPTY },
   error: {
     code: TEXT,

@@ -94,6 +94,15 @@ class CallDtmf:
 
 
 @dataclass(frozen=True, slots=True)
+class CallHold:
+    """Hold a call that is answered (the far end hears music, the page nothing), or go on. Answered by `call.held`."""
+
+    call: CallName
+    on: bool
+    type: Literal["call.hold"] = "call.hold"
+
+
+@dataclass(frozen=True, slots=True)
 class CallHangup:
     """End a call in any state. Answered by `call.ended`."""
 
@@ -117,7 +126,7 @@ class Ping:
 
 
 ClientMessage = Annotated[
-    Hello | CallStart | CallAccept | CallReject | CallOffer | CallDtmf | CallHangup | Goodbye | Ping,
+    Hello | CallStart | CallAccept | CallReject | CallOffer | CallDtmf | CallHold | CallHangup | Goodbye | Ping,
     Field(discriminator="type"),
 ]
 
@@ -130,6 +139,7 @@ class LiveCall:
     direction: Literal["outgoing", "incoming"]
     remote: str
     state: Literal["ringing", "answered"]
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +210,15 @@ class CallAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class CallHeld:
+    """The page holds this call now, or no longer."""
+
+    call: str
+    on: bool
+    type: Literal["call.held"] = "call.held"
+
+
+@dataclass(frozen=True, slots=True)
 class CallEnded:
     """The call is over and its name free. `sentence` is for the person, `hint` says what they can do."""
 
@@ -232,7 +251,16 @@ class Pong:
 
 
 ServerMessage = Annotated[
-    Welcome | CallAnswerSdp | CallIncoming | CallProgress | CallAnswered | CallDtmf | CallEnded | Error | Pong,
+    Welcome
+    | CallAnswerSdp
+    | CallIncoming
+    | CallProgress
+    | CallAnswered
+    | CallDtmf
+    | CallHeld
+    | CallEnded
+    | Error
+    | Pong,
     Field(discriminator="type"),
 ]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from call.causes import Ending, cancelled, hung_up
 from call.coupling import Call, Command, Release, Side, step
-from call.leg import Answered, DialogState, Ended, LegEvent, Pressed, Ringing
+from call.leg import Answered, DialogState, Ended, Held, LegEvent, Pressed, Ringing
 
 
 @dataclass
@@ -39,7 +39,7 @@ class ModelLeg:
         elif choice == 2 and can_answer:
             self.events.append(Ringing(180))
         else:
-            self.events.append(Pressed("5"))
+            self.events.append(Pressed("5") if choice == 3 else Held(choice == 4))
 
     def hear(self) -> None:
         """Take one command; a Release is obeyed, and crosses whatever was on its way."""
@@ -83,7 +83,7 @@ class World:
                 self.deliver(side)
 
 
-moves = st.tuples(st.sampled_from(["act", "hear", "deliver"]), st.sampled_from(list(Side)), st.integers(0, 3))
+moves = st.tuples(st.sampled_from(["act", "hear", "deliver"]), st.sampled_from(list(Side)), st.integers(0, 5))
 
 
 def play(history: list[tuple[str, Side, int]]) -> World:

@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 from call.causes import Ending, cancelled, hung_up, trunk_ending
 from call.coupling import Addressed, Call, Progress, Release, Side, step
 from call.errors import ImpossibleTransition
-from call.leg import Answered, DialogState, Ended, Failed, LegEvent, Pressed, Ringing
+from call.leg import Answered, DialogState, Ended, Failed, Held, LegEvent, Pressed, Ringing
 
 endings = st.sampled_from([hung_up("A"), cancelled("A"), trunk_ending(trunk="t", number="1", status=486)])
 caller_events: st.SearchStrategy[LegEvent] = (
-    st.builds(Pressed, st.just("1")) | st.builds(Failed, st.just("no")) | st.builds(Ended, endings)
+    st.builds(Pressed, st.just("1"))
+    | st.builds(Held, st.booleans())
+    | st.builds(Failed, st.just("no"))
+    | st.builds(Ended, endings)
 )
 callee_events: st.SearchStrategy[LegEvent] = (
     caller_events | st.builds(Ringing, st.sampled_from([180, 183]), st.booleans()) | st.builds(Answered)

@@ -12,7 +12,8 @@ from call.leg import LegEvent
 from gateway.auth import Identity
 from gateway.browserleg import Report, Surroundings
 from gateway.directory import Session
-from gateway.relays import Handler, Leg, Relays
+from gateway.relays import Handler, Leg, Relays, Sound
+from gateway.sounds import Sounds
 from sip import messages
 from webrtc import signalling
 from webrtc.dtls import Certificates
@@ -21,6 +22,7 @@ from webrtc.websocket import Peer
 VECTORS = Path(__file__).parents[1] / "vectors" / "sdp"
 CHROMIUM = (VECTORS / "chromium.offer.sdp").read_bytes().decode()
 CERTIFICATES = Certificates()
+SOUNDS = Sounds()
 
 
 def offer(ufrag: str = "aaaa", fingerprint: str = "AB") -> str:
@@ -77,6 +79,8 @@ class RelaysRecorder:
     legs: list[MediaRecorder] = field(default_factory=list)
     released: list[MediaRecorder] = field(default_factory=list)
     coupled: list[tuple[MediaRecorder, MediaRecorder]] = field(default_factory=list)
+    played: list[tuple[MediaRecorder, Sound | None, bool]] = field(default_factory=list)
+    """What each leg was told to play, None for stop, and whether over and over."""
     has_ports: bool = True
     browser_candidates = (("192.0.2.1", 8082),)
     trunk_address = "192.0.2.1"
@@ -91,6 +95,13 @@ class RelaysRecorder:
 
     def couple(self, one: MediaRecorder, other: MediaRecorder) -> None:
         self.coupled.append((one, other))
+
+    def play(self, sound: Sound, leg: MediaRecorder, *, repeats: bool = False) -> int:
+        self.played.append((leg, sound, repeats))
+        return len(self.played)
+
+    def stop(self, leg: MediaRecorder) -> None:
+        self.played.append((leg, None, False))
 
     def release(self, leg: MediaRecorder) -> None:
         self.released.append(leg)
@@ -116,7 +127,7 @@ class House:
 
     @property
     def surroundings(self) -> Surroundings:
-        return Surroundings(cast(Relays, self.relays), CERTIFICATES, self.spawn, self.grace_s)
+        return Surroundings(cast(Relays, self.relays), SOUNDS, CERTIFICATES, self.spawn, self.grace_s)
 
     async def settle(self) -> None:
         """Wait until every task has ended."""

@@ -1,9 +1,9 @@
 import pytest
 
 from call.causes import cancelled, hung_up, trunk_ending
-from call.coupling import Accept, Addressed, Call, Press, Progress, Release, Side, Warn, step
+from call.coupling import Accept, Addressed, Call, Hold, Press, Progress, Release, Side, Warn, step
 from call.errors import ImpossibleTransition
-from call.leg import Answered, DialogState, Ended, Failed, LegEvent, Pressed, Ringing
+from call.leg import Answered, DialogState, Ended, Failed, Held, LegEvent, Pressed, Ringing
 
 CALLER, CALLEE = Side.CALLER, Side.CALLEE
 BUSY = trunk_ending(trunk="demo", number="busy", status=486)
@@ -102,13 +102,21 @@ def test_digits_for_nobody_are_dropped(history: History) -> None:
     assert run(*history, (CALLER, Pressed("1")))[1] == []
 
 
+@pytest.mark.parametrize("side", Side)
+def test_a_hold_is_told_to_the_other_leg_of_a_call_that_is_up(side: Side) -> None:
+    assert run(*ANSWERED, (side, Held(True)))[1] == [(side.other, Hold(True))]
+    assert run((CALLEE, Ringing()), (side, Held(True)))[1] == []
+
+
 @pytest.mark.parametrize("side", Side, ids=lambda side: side.value)
 def test_what_a_leg_could_not_do_is_told_to_the_other_one(side: Side) -> None:
     assert run(*ANSWERED, (side, Failed("No tones.", "Why.")))[1] == [(side.other, Warn("No tones.", "Why."))]
 
 
 @pytest.mark.parametrize(
-    "event", [Ringing(), Answered(), Pressed("1"), Failed("no"), Ended(BUSY)], ids=lambda e: type(e).__name__
+    "event",
+    [Ringing(), Answered(), Pressed("1"), Held(True), Failed("no"), Ended(BUSY)],
+    ids=lambda e: type(e).__name__,
 )
 def test_whatever_an_ended_leg_still_says_is_absorbed(event: LegEvent) -> None:
     before, _ = run((CALLEE, Ringing()), (CALLEE, Ended(BUSY)))

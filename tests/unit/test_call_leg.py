@@ -2,10 +2,10 @@ import pytest
 
 from call.causes import hung_up
 from call.errors import ImpossibleTransition
-from call.leg import TRANSITIONS, Answered, DialogState, Ended, Failed, LegEvent, Pressed, Ringing, next_state
+from call.leg import TRANSITIONS, Answered, DialogState, Ended, Failed, Held, LegEvent, Pressed, Ringing, next_state
 
 ENDED = Ended(hung_up("Alice"))
-EVENTS: tuple[LegEvent, ...] = (Ringing(), Answered(), Pressed("1"), Failed("no"), ENDED)
+EVENTS: tuple[LegEvent, ...] = (Ringing(), Answered(), Pressed("1"), Held(True), Failed("no"), ENDED)
 
 
 @pytest.mark.parametrize(

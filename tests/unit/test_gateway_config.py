@@ -10,6 +10,7 @@ from gateway.config import Config, ConfigError, Mistake, check, load
 
 KEY = "k" * 40
 OPEN = '[auth]\nmode = "open"\n'
+TRUNK = f'{OPEN}[trunk.t]\nhost = "h"\nallow = []\n'
 ROOT = Path(__file__).parents[2]
 
 
@@ -131,6 +132,19 @@ def test_report_has_file_line_key_and_what_was_expected() -> None:
         (f'{OPEN}[listen]\norigins = ["https://a.example/"]', 4, "listen.origins", "exact origin"),
         (f'{OPEN}[listen]\ntls_cert = "{__file__}"', 4, "listen.tls_cert", "needs tls_key beside it"),
         (f'{OPEN}[sip]\nudp_port = 1\ntls_key = "{__file__}"', 5, "sip.tls_key", "needs tls_cert beside it"),
+        (f'{OPEN}[media]\nmusic = "/no.wav"', 4, "media.music", "there is no file /no.wav"),
+        (
+            f'{OPEN}[trunk.t]\nhost = "h"\nallow = []\nringback = "no.wav"',
+            6,
+            "trunk.t.ringback",
+            "there is no file no.wav",
+        ),
+        (
+            f'{OPEN}[trunk.t]\nhost = "h"\nallow = []\nringback = "QQ"',
+            6,
+            "trunk.t.ringback",
+            "the tones of 'QQ' are not known",
+        ),
         (f'{OPEN}[sip]\nudp_port = 1\ntls_ca = "/no"', 5, "sip.tls_ca", "there is no file /no"),
         (f'{OPEN}[sip]\nudp_port = 1\ntls_ca = "a\\u001b[2J"', 5, "sip.tls_ca", r"there is no file 'a\x1b[2J'"),
         (f'{OPEN}[admin]\nhost = "0.0.0.0"', 4, "admin.host", "loopback"),

@@ -14,7 +14,7 @@ from gateway.config import TrunkSettings
 from gateway.relays import Relays
 from gateway.trunkleg import TrunkLeg
 from sip import messages
-from tests.unit.recorders import MediaRecorder, RelaysRecorder, ReportRecorder, Worker
+from tests.unit.recorders import SOUNDS, MediaRecorder, RelaysRecorder, ReportRecorder, Worker
 
 ANSWER = (
     "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n"
@@ -40,6 +40,7 @@ class Bench:
             "carrier",
             settings,
             relays=cast(Relays, self.relays),
+            sounds=SOUNDS,
             post=self.worker.post,
             report=self.report.report,
         )

@@ -1,0 +1,107 @@
+import math
+import struct
+import wave
+from pathlib import Path
+
+import av
+import pytest
+
+from call.errors import PeerError
+from gateway import soundfiles
+from gateway.soundfiles import read
+
+MUSIC = Path(__file__).parents[2] / "demo" / "prompts" / "music.ul"
+
+
+def beep(rate_hz: int, seconds: float, channels: int = 1) -> bytes:
+    level = [round(9000 * math.sin(math.tau * 500 * n / rate_hz)) for n in range(round(rate_hz * seconds))]
+    return b"".join(struct.pack("<h", sample) * channels for sample in level)
+
+
+def write_wav(path: Path, rate_hz: int = 44_100, seconds: float = 1.0, channels: int = 2) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((channels, 2, rate_hz, 0, "NONE", ""))
+        file.writeframes(beep(rate_hz, seconds, channels))
+    return path
+
+
+def encode(path: Path, codec: str) -> Path:
+    """The beep in another container, as FFmpeg chooses it by the ending."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=48_000, layout="mono")
+        frame = av.AudioFrame(format="s16", layout="mono", samples=48_000)
+        frame.planes[0].update(beep(48_000, 1.0))
+        frame.sample_rate = 48_000
+        resampler = av.AudioResampler(stream.format.name, "mono", 48_000, frame_size=stream.frame_size or 1024)
+        for piece in (*resampler.resample(frame), *resampler.resample(None)):
+            container.mux(stream.encode(piece))
+        container.mux(stream.encode(None))
+    return path
+
+
+def loudness(samples: bytes) -> float:
+    values = struct.unpack(f"={len(samples) // 2}h", samples)
+    return math.sqrt(sum(value * value for value in values) / len(values))
+
+
+def test_a_file_of_another_rate_and_with_two_channels_becomes_mono_at_both_rates(tmp_path: Path) -> None:
+    found = read(write_wav(tmp_path / "a.wav"))
+    assert found.seconds == pytest.approx(1.0, abs=0.01)
+    assert len(found.wide) == 2 * len(found.narrow)
+    for samples in (found.narrow, found.wide):
+        assert loudness(samples[2000:-2000]) == pytest.approx(9000 / math.sqrt(2), rel=0.05)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.ogg", "libopus"), ("a.flac", "flac"), ("a.mp3", "libmp3lame")])
+def test_whatever_pyav_decodes_is_understood(tmp_path: Path, name: str, codec: str) -> None:
+    found = read(encode(tmp_path / name, codec))
+    assert found.seconds == pytest.approx(1.0, abs=0.1)
+    assert loudness(found.narrow[4000:-4000]) == pytest.approx(9000 / math.sqrt(2), rel=0.1)
+
+
+def test_bare_g711_is_known_by_its_ending() -> None:
+    assert read(MUSIC).seconds == MUSIC.stat().st_size / 8000
+
+
+def test_a_file_that_cannot_be_used_is_refused_in_words(tmp_path: Path) -> None:
+    empty, text, playlist, mute = (tmp_path / name for name in ("a.wav", "b.txt", "c.m3u8", "d.wav"))
+    empty.touch()
+    text.write_text("Hello! " * 100)
+    playlist.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nfile://{MUSIC}\n#EXT-X-ENDLIST\n")
+    write_wav(mute, seconds=0)
+    for path, words in (
+        (tmp_path / "no.wav", "cannot be read: No such file"),
+        (tmp_path, "cannot be read: Is a directory"),
+        (Path("/dev/zero"), "is not a file"),
+        (Path("a\0b"), "is not the name of a file"),
+        (empty, "cannot be decoded"),
+        (text, "There is no sound|cannot be decoded"),
+        (playlist, "cannot be decoded"),
+        (mute, "is empty|cannot be decoded"),
+    ):
+        with pytest.raises(PeerError, match=words):
+            read(path)
+
+
+def test_a_film_without_sound_is_no_sound(tmp_path: Path) -> None:
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 64
+        container.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
+        container.mux(stream.encode(None))
+    with pytest.raises(PeerError, match="There is no sound in"):
+        read(path)
+
+
+def test_bounds_hold_while_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_wav(tmp_path / "a.wav")
+    ticks = iter(range(0, 10_000, 50))
+    with pytest.raises(PeerError, match="takes more than 60 s"):
+        read(path, clock=lambda: next(ticks))
+    monkeypatch.setattr(soundfiles, "MAX_S", 0.5)
+    with pytest.raises(PeerError, match="is longer than"):
+        read(path)
+    monkeypatch.setattr(soundfiles, "MAX_BYTES", 1000)
+    with pytest.raises(PeerError, match="are the most"):
+        read(path)
