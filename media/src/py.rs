@@ -10,6 +10,7 @@ use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
+use crate::codec::Codec;
 use crate::command::Remote;
 use crate::counters::{Figure, Figures};
 use crate::engine::Engine;
@@ -314,9 +315,16 @@ impl Relay {
     }
 }
 
+/// The codecs that this build can decode and encode.
+#[pyfunction]
+fn transcoded_codecs() -> Vec<&'static str> {
+    Codec::transcoded().collect()
+}
+
 /// The extension module.
 #[pymodule]
 fn _mediacore(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(transcoded_codecs, module)?)?;
     module.add_class::<Leg>()?;
     module.add_class::<Sound>()?;
     module.add_class::<Tap>()?;

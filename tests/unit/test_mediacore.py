@@ -53,7 +53,7 @@ class Side:
 def side(relay: Relay, stack: ExitStack, codec: str = "PCMU", payload_type: int = 0) -> Side:
     phone = stack.enter_context(Phone())
     leg = relay.rtp_leg()
-    leg.set_codec(codec, payload_type, 101)  # type: ignore[arg-type]
+    leg.set_codec(codec, payload_type, 101)
     leg.set_remote(phone.address, None)
     return Side(phone, leg)
 
@@ -404,7 +404,7 @@ def test_arguments_that_make_no_sense_are_refused(changes: dict[str, object], se
 def test_what_a_leg_cannot_do_is_refused(relay: Relay) -> None:
     leg = relay.rtp_leg()
     with pytest.raises(ValueError, match="unknown codec"):
-        leg.set_codec("G729", 18)  # type: ignore[arg-type]
+        leg.set_codec("speex", 97)
     with pytest.raises(ValueError, match="did not negotiate telephone-event"):
         leg.dtmf("1")
     leg.set_codec("PCMU", 0, 101)

@@ -1,6 +1,6 @@
 """mediacore: webtrunk's packet engine, written in Rust."""
 
-from ._mediacore import Leg, Relay, Sound, Tap
+from ._mediacore import Leg, Relay, Sound, Tap, transcoded_codecs
 from .types import Address, CodecName, Event, SrtpProfile
 
-__all__ = ["Address", "CodecName", "Event", "Leg", "Relay", "Sound", "SrtpProfile", "Tap"]
+__all__ = ["Address", "CodecName", "Event", "Leg", "Relay", "Sound", "SrtpProfile", "Tap", "transcoded_codecs"]

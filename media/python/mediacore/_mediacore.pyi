@@ -4,7 +4,10 @@ from typing import Self, final
 
 from .types import Address, CodecName, Event, SrtpProfile
 
-__all__ = ["Leg", "Relay", "Sound", "Tap"]
+__all__ = ["Leg", "Relay", "Sound", "Tap", "transcoded_codecs"]
+
+def transcoded_codecs() -> list[str]:
+    """The codecs that this build can decode and encode; G729 is among them when it was built with that feature."""
 
 @final
 class Leg:

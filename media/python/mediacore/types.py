@@ -5,7 +5,8 @@ from typing import Literal
 Address = tuple[str, int]
 """IP address and UDP port."""
 
-CodecName = Literal["opus", "PCMU", "PCMA"]
+CodecName = str
+"""opus, G722, PCMU, PCMA, G729, or with its clock one that is only passed on, as in a=rtpmap: iLBC/8000."""
 SrtpProfile = Literal["AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"]
 
 Event = (
