@@ -74,6 +74,9 @@ class Audio:
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.pc.addTrack(_Voice(speech))
         self.rate_hz = RATE_HZ
+        self.longest_gap_s = 0.0
+        """Longest time without anything new to hear, once it had begun; whoever asks sets it back."""
+        self._heard_at = 0.0
         self._heard: list[Samples] = []
         self._news = asyncio.Event()
         self._ear: asyncio.Task[None] | None = None
@@ -131,6 +134,11 @@ class Audio:
     def _listen(self, track: MediaStreamTrack) -> None:
         self._ear = asyncio.create_task(self._read(track))
 
+    def _note_gap(self, now: float) -> None:
+        if self._heard_at:
+            self.longest_gap_s = max(self.longest_gap_s, now - self._heard_at)
+        self._heard_at = now
+
     async def _read(self, track: MediaStreamTrack) -> None:
         try:
             while True:
@@ -138,6 +146,7 @@ class Audio:
                 assert isinstance(frame, av.AudioFrame)
                 self.rate_hz = frame.sample_rate
                 channels = len(frame.layout.channels)
+                self._note_gap(time.monotonic())
                 self._heard.append(frame.to_ndarray().reshape(-1, channels)[:, 0] / 32768)
                 self._news.set()
         except MediaStreamError:
@@ -186,7 +195,9 @@ class PageCall:
         return await self.until("call.ended", timeout_s)
 
     async def record_id(self) -> str:
-        return str((await self.until("call.answer-sdp"))["record"])
+        """The id of its record, which an incoming call tells from the start."""
+        rang = next((m for m in self.messages if m["type"] == "call.incoming"), None)
+        return str((rang or await self.until("call.answer-sdp"))["record"])
 
     async def listen(self, seconds: float) -> tuple[Samples, int]:
         """The next so many seconds of what comes in, and their rate."""
@@ -249,6 +260,14 @@ class PageLike:
         call = self._new_call()
         await self._start(call, to, sdp, None)
         return call
+
+    async def say_goodbye(self) -> None:
+        """Leave for good."""
+        await self.send({"type": "goodbye"})
+
+    async def abort(self) -> None:
+        """Vanish: the connection is reset."""
+        self.socket.transport.abort()
 
     async def rings(self, timeout_s: float = 15.0) -> tuple[Message, PageCall]:
         """The next incoming call."""

@@ -192,7 +192,7 @@ def _scenario(name: str, steps: str) -> str:
 
 
 class Sipp:
-    """One run of one scenario, for one call."""
+    """One run of one scenario, for one call or for several at once."""
 
     def __init__(
         self,
@@ -203,14 +203,15 @@ class Sipp:
         port: int | None = None,
         remote: int | None = None,
         user: str = "alice",
+        calls: int = 1,
     ) -> None:
-        """`remote`: call this port; without it SIPp waits to be called."""
+        """`remote`: call this port; without it SIPp waits to be called, `calls` times."""
         directory.mkdir(parents=True, exist_ok=True)
         self.port = port if port is not None else free_port()
         self._errors = directory / f"{name}.errors"
         file = directory / f"{name}.xml"
         file.write_text(_scenario(name, "\n".join(steps)))
-        argv = ["sipp", "-sf", str(file), "-i", HOST, "-p", str(self.port), "-m", "1", "-nostdin", "-s", user]
+        argv = ["sipp", "-sf", str(file), "-i", HOST, "-p", str(self.port), "-m", str(calls), "-nostdin", "-s", user]
         argv += ["-timeout", "40", "-timeout_error", "-trace_err", "-error_file", str(self._errors)]
         self.program = Program(f"sipp {name}", [*argv, *([f"{HOST}:{remote}"] if remote else [])], cwd=directory)
 

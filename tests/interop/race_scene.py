@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tests.harness.gateway import GatewayProcess
 from tests.harness.pagelike import CHROMIUM_OFFER, PageCall, PageLike
+from tests.harness.patience import eventually
 from tests.interop.sip_peer import Dialog, Message, Peer, sdp
 
 OFFER, ANSWER, OTHER = sdp(40000), sdp(50000), sdp(50002, codecs=(0, 101))
@@ -46,13 +47,23 @@ class Scene:
     async def hang_up(self, call: PageCall) -> None:
         await self.page.send({"type": "call.hangup", "call": call.name})
 
-    async def over(self, call: PageCall, cause: str) -> None:
+    async def over(self, call: PageCall, *causes: str) -> None:
         """The page was told, the record says why, and nothing is left."""
-        assert (await call.ended())["cause"] == cause
-        status = await self.gateway.is_idle()
-        assert status["calls"] == 0, status
-        newest = (await asyncio.to_thread(self.gateway.ask, "calls?limit=1"))["calls"][0]
-        assert newest["cause"] == cause
+        assert (await call.ended())["cause"] in causes
+        await self.left_nothing(call, *causes)
+
+    async def left_nothing(self, call: PageCall, *causes: str) -> None:
+        """There is neither a call nor a media leg any more, and the record says why."""
+        record = await self.gateway.record(await call.record_id(), timeout_s=40)
+        assert record["cause"] in causes, record
+        assert record["ended_at"] >= record["started_at"]
+        await eventually(lambda: counts(self.gateway) == (0, 0))
+
+
+def counts(gateway: GatewayProcess) -> tuple[int, int]:
+    """Calls and media legs that there are now."""
+    status = gateway.ask("status")
+    return status["calls"], status["media"]["legs"]
 
 
 def times(peer: Peer, start: str) -> int:

@@ -6,13 +6,15 @@ names the test of every flow is in docs/sip-flows.md.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.harness.gateway import GatewayProcess, settings_for, trunk_to
-from tests.harness.pagelike import page_at
+from tests.harness.media import Phone
+from tests.harness.pagelike import PageLike, page_at
 from tests.harness.ports import free_port
 from tests.interop.race_scene import ANSWER, OTHER, Scene, heard_times
 from tests.interop.sip_peer import Peer, sdp
@@ -26,7 +28,8 @@ TIMER_H_S = 32.0
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     directory: Path = tmp_path_factory.mktemp("races")
-    running = GatewayProcess(directory, settings_for(directory, trunk={"peer": trunk_to(free_port(), ["sipp"])}))
+    trunk = {"peer": trunk_to(free_port(), ["sipp"])}
+    running = GatewayProcess(directory, settings_for(directory, trunk=trunk, session={"grace_s": 1}))
     yield running
     running.stop()
 
@@ -58,6 +61,37 @@ async def test_provisional_responses_of_every_kind(scene: Scene) -> None:
     bye = await scene.peer.request("BYE")
     assert bye.header("To").endswith("tag=two")
     await scene.over(call, "hangup")
+
+
+async def test_two_forks_that_both_answer(scene: Scene) -> None:
+    """RFC 3261 §13.2.2.4: both are acknowledged; the call is with the first, the second gets BYE."""
+    call, invite = await scene.called()
+    for tag in ("one", "two"):
+        scene.peer.reply(invite, 180, tag=tag)
+    scene.peer.reply(invite, 200, "OK", body=ANSWER, tag="one")
+    scene.peer.reply(invite, 200, "OK", body=OTHER, tag="two")
+    acknowledged = {(await scene.peer.request("ACK")).header("To")[-3:] for _ in range(2)}
+    assert acknowledged == {"one", "two"}
+    assert (await scene.peer.request("BYE")).header("To").endswith("tag=two")
+    await call.answered()
+    await scene.hang_up(call)
+    assert (await scene.peer.request("BYE")).header("To").endswith("tag=one")
+    await scene.over(call, "hangup")
+
+
+async def test_a_200_whose_sdp_differs_from_the_183s(scene: Scene) -> None:
+    """RFC 3261 §13.2.1 forbids it within a dialog, and it happens: media go where the 200 says."""
+    with Phone() as early, Phone() as final:
+        call = await scene.page.call("sipp")
+        invite = await scene.peer.request("INVITE")
+        scene.peer.reply(invite, 183, body=sdp(early.address[1]))
+        await asyncio.to_thread(early.hear)
+        scene.peer.reply(invite, 200, "OK", body=sdp(final.address[1], codecs=(0, 101)))
+        await scene.peer.request("ACK")
+        await call.answered()
+        assert (await asyncio.to_thread(final.hear)).payload_type == 0
+        await scene.hang_up(call)
+        await scene.over(call, "hangup")
 
 
 async def test_late_and_duplicate_answers(scene: Scene) -> None:
@@ -101,6 +135,56 @@ async def test_the_page_hangs_up_while_it_calls(scene: Scene, status: int | None
     scene.peer.reply(invite, 487, "Request Terminated")
     await scene.peer.request("ACK")
     await scene.over(call, "cancelled")
+
+
+async def test_the_page_starts_and_hangs_up_at_once(scene: Scene) -> None:
+    """Both messages are there before the INVITE is out; a name that was used so can be used again."""
+    call = await scene.page.call_without_audio("sipp")
+    await scene.hang_up(call)
+    invite = await scene.peer.request("INVITE")
+    assert (await call.ended())["cause"] == "cancelled"
+    scene.peer.reply(invite, 100, "Trying")
+    await scene.peer.request("CANCEL")
+    scene.peer.reply(invite, 487, "Request Terminated")
+    await scene.peer.request("ACK")
+    await scene.over(call, "cancelled")
+
+
+GOES = {"goodbye": PageLike.say_goodbye, "abort": PageLike.abort}
+GONE = pytest.mark.parametrize("go", GOES)
+
+
+@GONE
+@pytest.mark.parametrize("status", [100, 183, 200])
+async def test_the_page_goes_away_while_it_calls(scene: Scene, status: int, go: str) -> None:
+    """With a goodbye at once; without one after the grace."""
+    call, invite = await scene.called()
+    scene.peer.reply(invite, status, body=ANSWER if status > 180 else "")
+    if status > 100:
+        await call.until("call.progress" if status == 183 else "call.answered")
+    await GOES[go](scene.page)
+    await scene.peer.request("BYE" if status == 200 else "CANCEL")
+    if status < 200:
+        scene.peer.reply(invite, 487, "Request Terminated")
+    await scene.left_nothing(call, "connection-lost")
+
+
+@GONE
+@pytest.mark.parametrize("is_accepted", [False, True])
+async def test_the_page_goes_away_while_it_is_called(scene: Scene, is_accepted: bool, go: str) -> None:
+    """Unanswered it is refused; a BYE waits for the ACK of our 200 (RFC 3261 §15)."""
+    call, dialog = await scene.rings()
+    if is_accepted:
+        await scene.accept(call)
+        await dialog.response(200)
+    await GOES[go](scene.page)
+    if is_accepted:
+        dialog.ack()
+        await scene.peer.request("BYE")
+    else:
+        await scene.peer.heard(lambda m: m.status >= 400 and "INVITE" in m.header("CSeq"))
+        dialog.ack_refusal()
+    await scene.left_nothing(call, "connection-lost")
 
 
 async def test_a_200_that_crosses_our_cancel(scene: Scene) -> None:
@@ -151,6 +235,16 @@ async def test_the_page_refuses(scene: Scene) -> None:
     await scene.over(call, "rejected")
 
 
+async def test_the_page_refuses_and_the_ack_is_lost(scene: Scene) -> None:
+    """Timer G (RFC 3261 §17.2.1): our refusal is repeated until it is acknowledged."""
+    call, dialog = await scene.rings()
+    await call.reject()
+    await dialog.response(603)
+    await heard_times(scene.peer, "SIP/2.0 603", 3)
+    dialog.ack_refusal()
+    await scene.over(call, "rejected")
+
+
 # --- hanging up at every step, peer ------------------------------------------------------------------------------
 
 
@@ -191,8 +285,7 @@ async def test_a_peer_that_ends_an_early_dialog_with_bye(scene: Scene) -> None:
     call, dialog = await scene.rings()
     await dialog.bye()
     await dialog.response(487)
-    assert (await call.ended())["cause"] in ("cancelled", "hangup")
-    await scene.gateway.is_idle()
+    await scene.over(call, "cancelled", "hangup")
 
 
 async def test_a_cancel_that_crosses_our_200(scene: Scene) -> None:
@@ -268,14 +361,29 @@ async def test_an_ack_that_is_lost(scene: Scene) -> None:
     await scene.over(call, "hangup")
 
 
-async def test_an_ack_that_never_comes(scene: Scene) -> None:
-    """After 64*T1 the call is ended with BYE (RFC 3261 §13.3.1.4)."""
-    call, dialog = await scene.rings()
-    await scene.accept(call)
+async def test_who_never_answers_is_waited_for_so_long_and_no_longer(scene: Scene) -> None:
+    """No ACK to our 200: BYE after 64*T1 (RFC 3261 §13.3.1.4). No ACK to our 603, no answer to our CANCEL: all the
+    same to the page, and nothing is left after that time (§17.2.1, §9.1)."""
+    scene.peer.confirms = False
+    deaf, dialog = await scene.rings()
+    await deaf.accept()
     await dialog.response(200)
-    await scene.peer.heard(lambda m: m.method == "BYE", patience_s=TIMER_H_S + 8)
-    assert (await call.ended())["cause"] != "hangup"
-    await scene.gateway.is_idle()
+    refused, refusal = await scene.rings()
+    await refused.reject()
+    await refusal.response(603)
+    given_up, invite = await scene.called()
+    scene.peer.reply(invite, 180, "Ringing")
+    await given_up.until("call.progress")
+    await scene.hang_up(given_up)
+    await scene.peer.request("CANCEL")
+    await heard_times(scene.peer, "CANCEL", 3)
+    await heard_times(scene.peer, "SIP/2.0 603", 3)
+    assert (await given_up.ended(timeout_s=1))["cause"] == "cancelled"
+    assert (await refused.ended(timeout_s=1))["cause"] == "rejected"
+    bye = await scene.peer.heard(lambda m: m.method == "BYE", patience_s=TIMER_H_S + 8)
+    scene.peer.reply(bye, 200, "OK")
+    for call, expected in ((deaf, "trunk-unreachable"), (refused, "rejected"), (given_up, "cancelled")):
+        await scene.left_nothing(call, expected)
 
 
 async def test_a_bye_that_crosses_our_200(scene: Scene) -> None:
@@ -285,23 +393,24 @@ async def test_a_bye_that_crosses_our_200(scene: Scene) -> None:
     await dialog.response(200)
     await dialog.bye()
     dialog.ack(cseq=1)
-    assert (await call.ended())["cause"] in ("hangup", "cancelled")
-    await scene.gateway.is_idle()
+    await scene.over(call, "hangup", "cancelled")
 
 
 # --- offers at the wrong moment ------------------------------------------------------------------------------------
 
 
 async def test_a_re_invite_before_the_answer_is_refused(scene: Scene) -> None:
-    """RFC 3261 §14.2: 491 or 500, and the call goes on."""
+    """RFC 3261 §14.2: 491 or 500, each time, and the call goes on."""
     call, invite = await scene.called()
     scene.peer.reply(invite, 183, body=ANSWER)
     await call.until("call.progress")
     dialog = scene.peer.join(invite)
-    dialog.send("INVITE", body=OTHER)
-    refusal = await scene.peer.heard(lambda m: m.status >= 400 and "INVITE" in m.header("CSeq"))
-    assert refusal.status in (491, 500)
-    dialog.ack_refusal()
+    for _ in range(2):
+        dialog.send("INVITE", body=OTHER)
+        dialog.send_again()
+        refusal = await scene.peer.heard(lambda m: m.status >= 400 and "INVITE" in m.header("CSeq"))
+        assert refusal.status in (491, 500)
+        dialog.ack_refusal()
     scene.peer.reply(invite, 200, "OK", body=ANSWER)
     await call.answered()
     await dialog.bye()
@@ -373,5 +482,19 @@ async def test_a_re_invite_that_comes_after_our_bye(scene: Scene) -> None:
     refusal = await scene.peer.heard(lambda m: m.status >= 400 and "INVITE" in m.header("CSeq"))
     assert refusal.status in (481, 487, 488, 491, 500)
     dialog.ack_refusal()
+    scene.peer.reply(bye, 200, "OK")
+    await scene.over(call, "hangup")
+
+
+@pytest.mark.parametrize("method", ["UPDATE", "INFO", "NOTIFY"])
+async def test_a_request_in_the_mortal_state(scene: Scene, method: str) -> None:
+    """RFC 5407 appendix D: after our BYE the dialog knows nothing but BYE. It asks for 481; pjsip says 500 to some."""
+    scene.peer.confirms = False
+    call, dialog = await scene.talking()
+    await scene.hang_up(call)
+    bye = await scene.peer.request("BYE")
+    dialog.send(method, body=sdp(50000, version=2) if method == "UPDATE" else "")
+    refusal = await scene.peer.heard(lambda m: m.status >= 200 and method in m.header("CSeq"))
+    assert 400 <= refusal.status < 600, refusal.start
     scene.peer.reply(bye, 200, "OK")
     await scene.over(call, "hangup")
