@@ -45,9 +45,11 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """Send digits as telephone-events."""
+    """The other side pressed keys; the fields are those of `Pressed`."""
 
     digits: str
+    duration_ms: int = 0
+    in_media: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +134,8 @@ def step(call: Call, side: Side, event: LegEvent) -> tuple[Call, list[Addressed]
             return call, []  # our CANCEL crossed their 2xx (RFC 5407 §3.1.2): the Release under way sends BYE
         case Answered(headers):
             return call.after(Side.CALLER, event), [(Side.CALLER, Accept(headers))]
-        case Pressed(digits) if other in (DialogState.EARLY, DialogState.CONFIRMED):
-            return call, [(side.other, Press(digits))]
+        case Pressed(digits, duration_ms, in_media) if other in (DialogState.EARLY, DialogState.CONFIRMED):
+            return call, [(side.other, Press(digits, duration_ms, in_media))]
         case Pressed():
             return call, []  # nobody there yet, or no longer
         case Held(on) if call.is_answered:

@@ -48,9 +48,13 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Pressed:
-    """Digits that the peer sent out of band, for the other leg to pass on."""
+    """The peer pressed keys."""
 
     digits: str
+    duration_ms: int = 0
+    """How long each was held; 0: unknown."""
+    in_media: bool = False
+    """The media core gives them on to the other leg by itself, if that one takes digits in its media."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,11 +271,12 @@ class BrowserLeg:
                     self._endpoint.settle()
             case relays.MediaStalled():
                 self._report.note("audio stopped", "no packet from the browser for some seconds")
-            case relays.DigitHeard(digit):
-                self._report.note("digit in RTP", digit)
             case relays.Played(number):
                 if self.speaker is not None:
                     self.speaker.on_played(number)
+            case relays.DigitHeard(digit, duration_ms, _):
+                self._report.note("digit in RTP", f"{digit} for {duration_ms} ms")
+                self._report.emit(Pressed(digit, duration_ms, in_media=True))
             case relays.BrowserSilent(why):
                 self._start_grace(Loss.SILENT, f"The browser's network went silent: {why}.", _NETWORK)
             case relays.BrowserReturned():
@@ -319,7 +320,7 @@ class BrowserLeg:
                 self._is_answered = True
                 message = signalling.CallAnswered(self._name, self.describe_codecs(), _page_headers(headers))
                 self._send(message)
-            case Press(digits):
+            case Press(digits, _, _):
                 self._send(signalling.CallDtmf(self._name, digits))
             case Hold():
                 pass  # a trunk's hold is its own business: it sends its own music, or nothing

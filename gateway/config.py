@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from call.dialplan import TrunkRule
+from call.dtmf import DtmfPolicy
 from call.errors import GatewayError
 from gateway import configwords
 from gateway.addresses import default_route_address, is_address, is_loopback
@@ -213,6 +214,8 @@ class TrunkSettings(Settings):
     """Offered to the trunk in this order."""
     prefer: Literal["quality", "cpu"] = "quality"
     """quality: browsers speak Opus; cpu: they speak the trunk's G.711, so that nothing is transcoded."""
+    dtmf: DtmfPolicy = "auto"
+    """How the trunk gets digits: telephone-events in RTP, SIP INFO; auto: as its SDP allows (`call.dtmf`)."""
     caller_id: Caller = ""
     """User part of From; empty: the caller's own."""
     ringback: Ringback = ""

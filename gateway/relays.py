@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mediacore import Leg, Relay, Sound
+from mediacore import DtmfForm, Leg, Relay, Sound
 
 from gateway.config import MediaSettings, NetworkSettings
 
@@ -44,9 +44,11 @@ class MediaStalled:
 
 @dataclass(frozen=True, slots=True)
 class DigitHeard:
-    """The peer pressed a key (RFC 4733); it was passed on in RTP already."""
+    """The peer pressed a key; it was passed on already if the other leg takes digits in its media."""
 
     digit: str
+    duration_ms: int
+    form: DtmfForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,8 @@ Handler = Callable[[MediaEvent], None]
 _WITH_PAYLOAD: Final[dict[str, Callable[..., MediaEvent]]] = {
     "dtls": DtlsDatagram,
     "nominated": Nominated,
-    "dtmf": DigitHeard,
     "played": Played,
+    "dtmf": lambda payload: DigitHeard(*payload),
     "silent": BrowserSilent,
     "dead": PeerSilent,
 }

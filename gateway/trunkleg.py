@@ -12,7 +12,7 @@ from call.causes import Cause, Ending
 from call.codecs import CodecName
 from call.coupling import Accept, Command, Hold, Press, Progress, Release, Warn
 from call.errors import GatewayError, PeerError
-from call.leg import Answered, Ended, Failed, Headers, Pressed, Ringing
+from call.leg import Answered, Ended, Headers, Ringing
 from call.sdp_attributes import Direction
 from call.trunk_sdp import TrunkMedia
 from gateway import relays
@@ -21,6 +21,7 @@ from gateway.config import TrunkSettings
 from gateway.relays import Leg, MediaEvent, Relays
 from gateway.sounds import Sounds
 from gateway.speaker import Speaker
+from gateway.trunkdigits import TrunkDigits
 from sip import messages
 
 Post = Callable[[messages.Command], None]
@@ -60,6 +61,7 @@ class TrunkLeg:
         self._watchdog: asyncio.TimerHandle | None = None
         self.media: Leg = relays.rtp_leg(self._on_media)
         self.speaker = Speaker(relays, self.media, report.note)
+        self._digits = TrunkDigits(leg_id, trunk, settings.dtmf, media=self.media, post=post, report=report)
 
     @property
     def codec(self) -> CodecName | None:
@@ -105,9 +107,10 @@ class TrunkLeg:
                 self._on_reoffered(sdp)
             case messages.Reanswered(_, status, _):
                 self._report.note("re-INVITE answered", str(status))
-            case messages.InfoDtmf(_, digit, _):
-                self._report.note("digit by INFO", digit)
-                self._report.emit(Pressed(digit))
+            case messages.InfoDtmf():
+                self._digits.by_info(event)
+            case messages.DtmfRefused():
+                self._digits.refused(event)
             case messages.Ended():
                 self._on_ended(event)
             case messages.Incoming():
@@ -195,11 +198,11 @@ class TrunkLeg:
             case Accept():
                 self.speaker.set_background(None)
                 self._post(messages.Accept(self.id, self._local_sdp))
-            case Press(digits):
-                self._press(digits)
             case Hold(on):
                 self._report.note("held" if on else "no longer held", "the far end hears the hold music" if on else "")
                 self.speaker.set_background(self._sounds.music if on else None)
+            case Press():
+                self._digits.press(command)
             case Warn(sentence, _):
                 self._report.note("warning", sentence)  # a phone has no way to show it
             case Release(ending):
@@ -216,14 +219,6 @@ class TrunkLeg:
         self._report.note("ringback", "our own, as early media")
         self.speaker.set_background(sound)
         self._post(messages.Progress(self.id, 183, self._local_sdp))
-
-    def _press(self, digits: str) -> None:
-        try:
-            self.media.dtmf(digits)
-        except ValueError:
-            sentence = f"{self.number or 'The far end'} takes no keypad tones on this call."
-            self._report.note("digits not sent", "the trunk did not negotiate telephone-event")
-            self._report.emit(Failed(sentence, f"Trunk {self.trunk} did not negotiate telephone-event (RFC 4733)."))
 
     def _begin_release(self, ending: Ending) -> None:
         """The media stops at once; the dialog ends when the worker says so."""
@@ -292,6 +287,7 @@ class TrunkLeg:
             self.media.set_remote(remote.rtp, remote.rtcp, rtcp_mux=remote.rtcp_mux, reopen=changed)
         self.media.set_sending(remote.direction.receives and remote.rtp is not None)
         self.media.set_receiving(remote.direction.sends)
+        self._digits.settle(remote)
         self.remote = remote
 
     def _on_media(self, event: MediaEvent) -> None:
@@ -305,8 +301,8 @@ class TrunkLeg:
                 self._report.note("audio stopped", "no packet from the trunk for some seconds")
             case relays.Played(number):
                 self.speaker.on_played(number)
-            case relays.DigitHeard(digit):
-                self._report.note("digit in RTP", digit)
+            case relays.DigitHeard():
+                self._digits.heard(event)
             case relays.PeerSilent(why):
                 # Hold and silence suppression look the same: only SIP ends this leg.
                 self._report.note("trunk is silent", why)

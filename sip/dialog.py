@@ -10,7 +10,7 @@ from typing import Concatenate, Final, ParamSpec, Protocol
 import pjsua2 as pj
 
 from call.errors import TransportError
-from sip import endings, messages, siptext
+from sip import endings, infodigits, messages, siptext
 from sip.dialogtrace import DialogTrace
 from sip.legs import Legs
 from sip.messages import Headers, TrunkAccount
@@ -90,6 +90,7 @@ class DialogCall(pj.Call):
         """An offer of the peer that the gate holds back."""
         self._owes_offer = False
         """The peer asked for our offer in a re-INVITE; its answer comes with the ACK."""
+        self._digits = infodigits.InfoDigits(self._send_info, self._digits_refused)
         self._call_id_header = ""
         self._is_over = False
         self.trace = DialogTrace(settings.name)
@@ -179,6 +180,24 @@ class DialogCall(pj.Call):
         except pj.Error as error:
             log.info("leg %s: nothing to answer with %d: %s", self.leg, status, error.reason)
 
+    def press(self, digits: str, duration_ms: int) -> None:
+        """Send digits by INFO."""
+        self._digits.press(digits, duration_ms)
+
+    def _send_info(self, content_type: str, body: str) -> bool:
+        prm = pj.CallSendRequestParam()
+        prm.method = "INFO"
+        prm.txOption.contentType, prm.txOption.msgBody = content_type, body
+        try:
+            self.sendRequest(prm)
+        except pj.Error as error:
+            log.info("leg %s: INFO not sent: %s", self.leg, error.reason)
+            return False
+        return True
+
+    def _digits_refused(self, digits: str, status: int) -> None:
+        self.tell(messages.DtmfRefused(self.leg, digits, status))
+
     # --- what the gate hands over ---
 
     def offered(self, token: int, sdp: str) -> bool:
@@ -197,11 +216,12 @@ class DialogCall(pj.Call):
 
     def digit(self, content_type: str, body: str) -> int:
         """An INFO with a body; the status to answer it with."""
-        digit = siptext.info_dtmf(content_type, body)
-        if digit is None:
-            return 415
-        self.tell(messages.InfoDtmf(self.leg, *digit))
-        return 200
+        match infodigits.read(content_type, body):
+            case infodigits.Digit(key, duration_ms):
+                self.tell(messages.InfoDtmf(self.leg, key, duration_ms))
+                return 200
+            case status:
+                return status
 
     # --- callbacks of pjsua2 ---
 
@@ -278,12 +298,20 @@ class DialogCall(pj.Call):
             self.has_heard = True
             if message.start_line.startswith(("BYE ", "CANCEL ")):
                 self._ended_by = message
+        if transaction.method == "INFO" and transaction.role == pj.PJSIP_ROLE_UAC:
+            self._follow_info(prm.e.body.tsxState)
         if transaction.method != "INVITE" or transaction.role != pj.PJSIP_ROLE_UAC:
             return
         if not self._is_confirmed and message and 180 <= message.status <= 189:
             self.tell(messages.Ringing(self.leg, message.status, message.sdp, message.end_to_end))
         elif self._is_confirmed and self._sdp_before is not None and transaction.statusCode >= 200:
             self._reoffer_answered(transaction.statusCode, message)
+
+    def _follow_info(self, event: pj.TsxStateEvent) -> None:
+        """An INFO of ours is answered; or it timed out, or its transport broke: then it is terminated at once."""
+        completed, terminated = pj.PJSIP_TSX_STATE_COMPLETED, pj.PJSIP_TSX_STATE_TERMINATED
+        if event.tsx.state == completed or (event.tsx.state == terminated and event.prevState != completed):
+            self.desk.later(self._digits.answered, event.tsx.statusCode)
 
     def _follow(self, event: pj.SipEvent, message: siptext.SipText | None) -> None:
         """Tell the gateway what it needs if this process dies, before it hears of anything else."""

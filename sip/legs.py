@@ -22,7 +22,14 @@ log = logging.getLogger("sip.legs")
 PROBE_AFTER_S = 0.5
 """Without any response by then (one retransmission), ask whether the port is open at all."""
 
-LegCommand = messages.Progress | messages.Accept | messages.Release | messages.Reoffer | messages.Reanswer
+LegCommand = (
+    messages.Progress
+    | messages.Accept
+    | messages.Release
+    | messages.Reoffer
+    | messages.Reanswer
+    | messages.SendDtmf
+)
 
 
 class Dialog(Protocol):
@@ -50,6 +57,9 @@ class Dialog(Protocol):
 
     def reanswer(self, status: int, sdp: str | None) -> None:
         """Answer the peer's re-INVITE or UPDATE."""
+
+    def press(self, digits: str, duration_ms: int) -> None:
+        """Send digits by INFO."""
 
 
 class Stack(Protocol):
@@ -206,6 +216,8 @@ class Legs:
                     self.tell(messages.Reanswered(dialog.leg, 491, None))
             case messages.Reanswer(status=status, sdp=answer):
                 dialog.reanswer(status, answer)
+            case messages.SendDtmf(digits=digits, duration_ms=duration_ms):
+                dialog.press(digits, duration_ms)
             case _:
                 assert_never(command)
 

@@ -155,6 +155,16 @@ class Reanswer:
 
 
 @dataclass(frozen=True, slots=True)
+class SendDtmf:
+    """Send digits by INFO, one after the other. Answered by `DtmfRefused` only if the peer takes them not."""
+
+    leg: str
+    digits: str
+    duration_ms: int
+    type: Literal["send-dtmf"] = "send-dtmf"
+
+
+@dataclass(frozen=True, slots=True)
 class Ping:
     """Ask for a heartbeat now."""
 
@@ -179,7 +189,7 @@ class Stop:
 
 
 Command = Annotated[
-    Start | Invite | Progress | Accept | Release | Reoffer | Reanswer | Ping | Farewell | Stop,
+    Start | Invite | Progress | Accept | Release | Reoffer | Reanswer | SendDtmf | Ping | Farewell | Stop,
     Field(discriminator="type"),
 ]
 
@@ -288,12 +298,22 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class InfoDtmf:
-    """A digit that came by SIP INFO."""
+    """A digit that came by SIP INFO; "" is a hook flash."""
 
     leg: str
     digit: str
     duration_ms: int
     type: Literal["info-dtmf"] = "info-dtmf"
+
+
+@dataclass(frozen=True, slots=True)
+class DtmfRefused:
+    """These digits of a `SendDtmf` did not reach the peer; `status` is its answer, 0: INFO could not be sent."""
+
+    leg: str
+    digits: str
+    status: int
+    type: Literal["dtmf-refused"] = "dtmf-refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +360,7 @@ Event = Annotated[
     | Reanswered
     | Ended
     | InfoDtmf
+    | DtmfRefused
     | DialogNote
     | Parted
     | Heartbeat
@@ -347,7 +368,7 @@ Event = Annotated[
     Field(discriminator="type"),
 ]
 
-LegEvent = Incoming | Ringing | Answered | Reoffered | Reanswered | Ended | InfoDtmf
+LegEvent = Incoming | Ringing | Answered | Reoffered | Reanswered | Ended | InfoDtmf | DtmfRefused
 
 _COMMANDS: Final[TypeAdapter[Command]] = TypeAdapter(Command)
 _EVENTS: Final[TypeAdapter[Event]] = TypeAdapter(Event)
@@ -359,7 +380,7 @@ def encode(message: Command | Event) -> bytes:
     return adapter.dump_json(message) + b"\n"  # type: ignore[arg-type]
 
 
-_COMMAND_TYPES = (Start, Invite, Progress, Accept, Release, Reoffer, Reanswer, Ping, Farewell, Stop)
+_COMMAND_TYPES = (Start, Invite, Progress, Accept, Release, Reoffer, Reanswer, SendDtmf, Ping, Farewell, Stop)
 
 
 def decode_command(line: bytes) -> Command:

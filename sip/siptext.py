@@ -29,8 +29,6 @@ COMPACT: Final = {
 }  # fmt: skip
 """Compact forms (RFC 3261 §7.3.3)."""
 
-DEFAULT_DTMF_MS: Final = 160
-
 # All patterns must be linear in what they read: a packet of 8 kB must not hold up the worker.
 _CAUSE: Final = re.compile(r"cause[ \t]*=[ \t]*(\d{1,3})", re.I)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -175,18 +173,6 @@ def name_addr(value: str) -> tuple[str, str]:
 def printable(text: str) -> str:
     """What strangers wrote, for terminals and logs: no control, format or line-breaking characters."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-
-
-def info_dtmf(content_type: str, body: str) -> tuple[str, int] | None:
-    """Digit and duration in ms of an INFO body: `application/dtmf-relay` (Signal=, Duration=) or `application/dtmf`."""
-    kind = content_type.lower()
-    signal = re.match(r"\s*([0-9A-Da-d*#])", body) if kind == "application/dtmf" else None
-    if kind == "application/dtmf-relay":
-        signal = re.search(r"^[ \t]*Signal[ \t]*=[ \t]*([0-9A-Da-d*#])", body, re.I | re.M)
-    if not signal:
-        return None
-    duration = re.search(r"^[ \t]*Duration[ \t]*=[ \t]*(\d{1,5})", body, re.I | re.M)
-    return signal.group(1).upper(), int(duration.group(1)) if duration else DEFAULT_DTMF_MS
 
 
 def _sdp_part(content_type: str, body: str) -> str | None:

@@ -19,6 +19,8 @@ PJSIP_EVENT_TX_MSG: int
 
 PJSIP_REDIRECT_REJECT: int
 PJSIP_ROLE_UAC: int
+PJSIP_TSX_STATE_COMPLETED: int
+PJSIP_TSX_STATE_TERMINATED: int
 PJSIP_TP_STATE_DISCONNECTED: int
 PJSUA_100REL_OPTIONAL: int
 PJSUA_SIP_TIMER_OPTIONAL: int
@@ -48,6 +50,8 @@ class SipHeaderVector:
 class SipTxOption:
     localUri: str
     contactUri: str
+    contentType: str
+    msgBody: str
     headers: SipHeaderVector
 
 class SipRxData:
@@ -72,6 +76,7 @@ class TsxStateEventSrc:
 class TsxStateEvent:
     src: TsxStateEventSrc
     tsx: SipTransaction
+    prevState: int
     type: int
 
 class RxMsgEvent:
@@ -100,6 +105,10 @@ class CallOpParam:
     txOption: SipTxOption
     sdp: SdpSession
     def __init__(self, useDefaultCallSetting: bool = ...) -> None: ...
+
+class CallSendRequestParam:
+    method: str
+    txOption: SipTxOption
 
 class CallInfo:
     state: int
@@ -144,6 +153,7 @@ class Call:
     def answer(self, prm: CallOpParam) -> None: ...
     def hangup(self, prm: CallOpParam) -> None: ...
     def reinvite(self, prm: CallOpParam) -> None: ...
+    def sendRequest(self, prm: CallSendRequestParam) -> None: ...
     def activeRemoteSdp(self) -> str: ...
 
 class AuthCredInfo:

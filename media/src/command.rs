@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::codec::Codec;
+use crate::dtmf::{Digit, Form};
 use crate::path::LegId;
 use crate::player::Play;
 use crate::rtp::Pt;
@@ -76,6 +77,10 @@ pub enum Command {
     StopPlaying,
     /// Write what the peer says, decoded.
     Tap(TapWriter),
+    /// Send digits to the peer in this form; by INFO means not at all, as far as media is concerned.
+    SetDigitForm(Form),
+    /// The peer sent a digit outside its media.
+    Hear(Digit),
     /// Send to the peer what `LegId` receives; `None` for nothing.
     SetSource(Option<LegId>),
 }

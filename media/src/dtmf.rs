@@ -2,9 +2,11 @@
 
 mod detector;
 mod generator;
+mod twins;
 
 pub use detector::Detector;
 pub use generator::{Generator, Packet};
+pub use twins::Twins;
 
 /// The DTMF digits in the order of their event codes (RFC 4733 §3.2).
 const DIGITS: &[u8; 16] = b"0123456789*#ABCD";
@@ -59,6 +61,35 @@ impl Digit {
     #[must_use]
     pub fn as_char(self) -> char {
         char::from(DIGITS[usize::from(self.event & 0x0f)])
+    }
+}
+
+/// How a digit travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// telephone-event in RTP (RFC 4733).
+    Event,
+    /// The body of a SIP INFO (RFC 6086).
+    Info,
+    /// Two tones in the audio (ITU-T Q.23).
+    Tone,
+}
+
+impl Form {
+    /// Its name in the configuration and in events.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Event => "rfc4733",
+            Self::Info => "info",
+            Self::Tone => "inband",
+        }
+    }
+
+    /// The form of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Event, Self::Info, Self::Tone].into_iter().find(|form| form.name() == name)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use crate::dtmf::{Digit, Form};
 use crate::path::LegId;
 
 /// DTLS datagrams that may wait per leg; a flight of a handshake has fewer.
@@ -23,12 +24,12 @@ pub enum Event {
     MediaStalled,
     /// Packets arrive and none of them can be authenticated.
     Undecryptable,
-    /// One digit, when its end is certain.
-    Dtmf(char),
     /// A browser that was here shows no life any more; the sentence says for how long.
     Silent(String),
     /// A silent browser shows life again.
     Returned,
+    /// One digit, when its end is certain, and how it came.
+    Dtmf(Digit, Form),
     /// Nothing valid for long, or the leg broke; the sentence says which.
     Dead(String),
     /// The playing of this number has ended by itself.
@@ -61,7 +62,7 @@ impl Event {
             Event::Nominated(_) => Kind::Path,
             Event::MediaStarted | Event::MediaStalled => Kind::Media,
             Event::Undecryptable => Kind::Keys,
-            Event::Dtmf(_) => Kind::Digits,
+            Event::Dtmf(..) => Kind::Digits,
             Event::Silent(_) | Event::Returned => Kind::Silence,
             Event::Dead(_) => Kind::Dead,
             Event::Played(_) => Kind::Played,
@@ -159,14 +160,18 @@ mod tests {
     const A: LegId = LegId(1);
     const B: LegId = LegId(2);
 
+    fn five() -> Event {
+        Event::Dtmf(Digit { event: 5, duration_ms: 100 }, Form::Event)
+    }
+
     #[test]
     fn events_leave_oldest_first_and_at_most_as_many_as_asked() {
         let mut queue = Queue::default();
         queue.push(A, Event::MediaStarted);
         queue.push(B, Event::MediaStarted);
-        queue.push(A, Event::Dtmf('5'));
+        queue.push(A, five());
         assert_eq!(queue.take(2), [(A, Event::MediaStarted), (B, Event::MediaStarted)]);
-        assert_eq!(queue.take(2), [(A, Event::Dtmf('5'))]);
+        assert_eq!(queue.take(2), [(A, five())]);
         assert!(queue.is_empty());
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::codec::Codec;
 use crate::command::{Command, Format, Remote};
 use crate::counters::Figures;
+use crate::dtmf::{self, Digit, Form};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::leg::events_of;
@@ -303,6 +304,30 @@ impl Handle {
         let (writer, tap) = tap::tap(rate_hz, start.unwrap_or_else(|| self.engine.clock()));
         self.engine.command(self.id, Command::Tap(writer));
         Ok(tap)
+    }
+
+    /// Choose the form of the digits that are sent.
+    ///
+    /// # Errors
+    /// An unknown form.
+    pub fn set_dtmf(&self, send: &str) -> Result<(), Error> {
+        let Some(form) = Form::from_name(send) else {
+            return argument(format!("unknown form of DTMF {send:?}: expected rfc4733, info or inband"));
+        };
+        self.engine.command(self.id, Command::SetDigitForm(form));
+        Ok(())
+    }
+
+    /// The peer sent a digit by signalling.
+    ///
+    /// # Errors
+    /// Not a digit.
+    pub fn hear_dtmf(&self, digit: char, duration_ms: u32) -> Result<(), Error> {
+        let Some(event) = dtmf::event_of(digit) else {
+            return argument(format!("{digit:?} is no DTMF digit: expected 0-9, *, #, A-D"));
+        };
+        self.engine.command(self.id, Command::Hear(Digit { event, duration_ms }));
+        Ok(())
     }
 
     /// Figures now, or the last ones of a closed leg.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::command::{Command, Format, Remote};
 use crate::counters::{Counters, Dropped};
-use crate::dtmf::{self, Digit};
+use crate::dtmf::{self, Digit, Form, Twins};
 use crate::ear::Ears;
 use crate::event::Event;
 use crate::inbound::{Inbound, Media, Use};
@@ -83,6 +83,7 @@ pub struct Leg {
     counters: Counters,
     /// RTP packets that failed authentication since the last that did not.
     refused: u32,
+    twins: Twins,
     receiving: bool,
     sending: bool,
     /// Whether the peer's address is known, so that its silence means something.
@@ -117,6 +118,7 @@ impl Leg {
             reporter: Reporter::new(now, seed.timestamp, seed.name),
             counters: Counters::default(),
             refused: 0,
+            twins: Twins::default(),
             receiving: true,
             sending: true,
             expected,
@@ -228,7 +230,7 @@ impl Leg {
         if let Use::Nothing(reason) = kind {
             self.counters.drops.count(reason);
         }
-        self.tell_digits(&received.digits, out);
+        received.digits = received.digits.map(|digit| self.hear(now, digit?, Form::Event, out));
         received.media = self.inbound.format().map(|format| Media {
             origin: Origin { leg: self.id, ssrc: packet.header.ssrc },
             codec: format.codec,
@@ -249,11 +251,14 @@ impl Leg {
         }
     }
 
-    fn tell_digits(&mut self, digits: &[Option<Digit>], out: &mut Outbox) {
-        for digit in digits.iter().flatten() {
-            self.counters.rx_digits += 1;
-            out.event(self.id, Event::Dtmf(digit.as_char()));
+    /// The peer sent a digit: tell it, and give it on, unless it came already in another form.
+    pub fn hear(&mut self, now: Duration, digit: Digit, form: Form, out: &mut Outbox) -> Option<Digit> {
+        if !self.twins.is_new(now, digit, form) {
+            return None;
         }
+        self.counters.rx_digits += 1;
+        out.event(self.id, Event::Dtmf(digit, form));
+        Some(digit)
     }
 
     /// Split into what sends and the wire that it sends on.
@@ -268,12 +273,15 @@ impl Leg {
         outbound.forward(now, media, &mut wire);
     }
 
-    /// Send a digit that another leg received, if the peer takes digits.
+    /// Send a digit that another leg received, if the peer takes digits in its media.
     pub fn forward_digit(&mut self, now: Duration, digit: Digit, out: &mut Outbox) {
         self.queue_digits(now, &[digit.event], digit.duration_ms.max(SHORTEST_DIGIT_MS), PASSED_ON_GAP_MS, out);
     }
 
     fn queue_digits(&mut self, now: Duration, events: &[u8], duration_ms: u32, gap_ms: u32, out: &mut Outbox) {
+        if self.outbound.digit_form() == Form::Info {
+            return; // signalling has it
+        }
         for event in events {
             if !self.outbound.queue_digit(*event, duration_ms, gap_ms) {
                 self.counters.drops.count(Dropped::Unsent);
@@ -283,7 +291,7 @@ impl Leg {
         outbound.send_digits(now, &mut wire);
     }
 
-    /// Do what was asked. What [`Command::SetSource`] means is the relay's business.
+    /// Do what was asked. What [`Command::SetSource`] and [`Command::Hear`] mean is the relay's business.
     ///
     /// Returns the packets that came before the keys and can be read now.
     pub fn apply(&mut self, now: Duration, command: Command, out: &mut Outbox) -> Vec<(Path, Vec<u8>)> {
@@ -309,7 +317,9 @@ impl Leg {
             Command::Play(play) => self.outbound.play(now, play),
             Command::StopPlaying => self.outbound.stop_playing(),
             Command::Tap(tap) => self.ears.add(tap),
+            Command::SetDigitForm(form) => self.outbound.set_digit_form(form),
             Command::SetSource(_) => self.interrupt(),
+            Command::Hear(_) => {}
         }
         Vec::new()
     }
@@ -388,9 +398,8 @@ impl Leg {
         let (outbound, mut wire) = self.sending_half(out);
         outbound.on_timer(now, &mut wire);
         self.ears.on_timer(now);
-        let digit = self.inbound.on_timer(now);
-        self.tell_digits(&[digit], out);
-        digit
+        let digit = self.inbound.on_timer(now)?;
+        self.hear(now, digit, Form::Event, out)
     }
 
     /// When `on_timer` is due.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::command::Format;
 use crate::counters::Dropped;
-use crate::dtmf::Generator;
+use crate::dtmf::{Form, Generator};
 use crate::event::Event;
 use crate::inbound::Media;
 use crate::player::{Due, Play, Player};
@@ -25,6 +25,7 @@ pub struct Outbound {
     sending: bool,
     stream: Stream,
     stats: SenderStats,
+    digit_form: Form,
     generator: Option<Generator>,
     route: Option<Box<Transcode>>,
     /// Plays a sound in the place of the source.
@@ -43,6 +44,7 @@ impl Outbound {
             sending: true,
             stream,
             stats: SenderStats::default(),
+            digit_form: Form::Event,
             generator: None,
             route: None,
             player: None,
@@ -252,6 +254,17 @@ impl Outbound {
             }
         }
         self.route.is_some()
+    }
+
+    /// Send digits in this form.
+    pub fn set_digit_form(&mut self, form: Form) {
+        self.digit_form = form;
+    }
+
+    /// The form of the digits that are sent.
+    #[must_use]
+    pub fn digit_form(&self) -> Form {
+        self.digit_form
     }
 
     /// Queue a digit; false when the peer takes none, or too many wait.

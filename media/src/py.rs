@@ -66,9 +66,12 @@ fn payload(py: Python<'_>, event: Event) -> PyResult<(&'static str, Py<PyAny>)> 
         Event::MediaStarted => ("media-started", py.None()),
         Event::MediaStalled => ("media-stalled", py.None()),
         Event::Undecryptable => ("undecryptable", py.None()),
-        Event::Dtmf(digit) => ("dtmf", text(digit.to_string())?),
         Event::Silent(sentence) => ("silent", text(sentence)?),
         Event::Returned => ("returned", py.None()),
+        Event::Dtmf(digit, form) => {
+            let values = (digit.as_char(), digit.duration_ms, form.name());
+            ("dtmf", values.into_pyobject(py)?.into_any().unbind())
+        }
         Event::Dead(sentence) => ("dead", text(sentence)?),
         Event::Played(number) => ("played", number.into_pyobject(py)?.into_any().unbind()),
         Event::RtcpBye => ("rtcp-bye", py.None()),
@@ -164,6 +167,15 @@ impl Leg {
     #[pyo3(signature = (rate_hz=16000, start_ms=None))]
     fn tap(&self, rate_hz: u32, start_ms: Option<u64>) -> PyResult<Tap> {
         Ok(Tap(self.0.tap(rate_hz, start_ms.map(Duration::from_millis))?))
+    }
+
+    #[pyo3(signature = (send="rfc4733"))]
+    fn set_dtmf(&self, send: &str) -> PyResult<()> {
+        Ok(self.0.set_dtmf(send)?)
+    }
+
+    fn hear_dtmf(&self, digit: char, duration_ms: u32) -> PyResult<()> {
+        Ok(self.0.hear_dtmf(digit, duration_ms)?)
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

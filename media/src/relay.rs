@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::command::Command;
 use crate::counters::{Dropped, Figures};
-use crate::dtmf::Digit;
+use crate::dtmf::{Digit, Form};
 use crate::event::Event;
 use crate::leg::{Leg, Received};
 use crate::outbox::Outbox;
@@ -127,6 +127,7 @@ impl Relay {
         match command {
             Command::SetSource(source) => self.set_source(id, source),
             Command::SetReceiving(_) => self.interrupt_destinations(id),
+            Command::Hear(digit) => self.hear(now, id, digit, out),
             _ => {}
         }
         let Some(leg) = self.leg(id) else {
@@ -137,6 +138,12 @@ impl Relay {
             self.on_packet(now, id, path, &mut packet, out);
         }
         self.arm(id, 0);
+    }
+
+    /// The peer of a leg sent a digit outside its media.
+    fn hear(&mut self, now: Duration, id: LegId, digit: Digit, out: &mut Outbox) {
+        let digit = self.leg(id).and_then(|leg| leg.hear(now, digit, Form::Info, out));
+        self.deliver(now, id, &Received { media: None, digits: [digit, None] }, out);
     }
 
     fn interrupt_destinations(&mut self, source: LegId) {

@@ -94,7 +94,8 @@ client_messages = message_like(
 )
 worker_messages = message_like(
     type_names(*messages._COMMAND_TYPES, messages.Started, messages.Incoming, messages.Ringing, messages.Answered)
-    + type_names(messages.Reoffered, messages.Reanswered, messages.Ended, messages.InfoDtmf, messages.Heartbeat),
+    + type_names(messages.Reoffered, messages.Reanswered, messages.Ended, messages.InfoDtmf, messages.Heartbeat)
+    + type_names(messages.DtmfRefused),
     {
         "leg": st.text(max_size=12),
         "trunk": st.text(max_size=12),

@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sip import siptext
+from sip import infodigits, siptext
 
 SDP = (Path(__file__).parents[2] / "tests/vectors/sdp/baresip.offer.sdp").read_bytes().decode()
 bounded = settings(max_examples=200, deadline=None)
@@ -64,10 +64,11 @@ def test_any_text_has_a_user_a_host_and_a_display_name(text: str) -> None:
 
 @given(st.sampled_from(["application/dtmf", "Application/DTMF-Relay", "text/plain"]), st.lists(words, max_size=4))
 @bounded
-def test_an_info_body_is_one_digit_or_nothing(content_type: str, parts: list[str]) -> None:
+def test_an_info_body_is_one_digit_or_a_refusal(content_type: str, parts: list[str]) -> None:
     for body in ("".join(parts), "Signal=5\r\nDuration=" + "".join(parts), "Signal= " + "".join(parts)):
-        found = siptext.info_dtmf(content_type, body)
-        if found is not None:
-            digit, duration_ms = found
-            assert digit in "0123456789*#ABCD"
-            assert 0 <= duration_ms <= 99_999
+        match infodigits.read(content_type, body):
+            case infodigits.Digit(key, duration_ms):
+                assert key in ("", *infodigits.KEYS)
+                assert 40 <= duration_ms <= 60_000
+            case status:
+                assert status in (400, 415)

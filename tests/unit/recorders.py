@@ -48,7 +48,6 @@ class MediaRecorder:
     handler: Handler
     address: tuple[str, int] | None = None
     calls: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
-    speaks_dtmf: bool = True
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -58,11 +57,6 @@ class MediaRecorder:
             self.calls.append((name, (*positional, *named.values())))
 
         return note
-
-    def dtmf(self, digits: str) -> None:
-        if not self.speaks_dtmf:
-            raise ValueError("telephone-event was not negotiated")
-        self.calls.append(("dtmf", (digits,)))
 
     def stats(self) -> dict[str, int]:
         return {"rx_packets": self.id}

@@ -301,7 +301,6 @@ async def test_browser_that_vanished_ends_the_call_with_a_hint(bench: Bench) -> 
         relays.Nominated("192.0.2.9:5000"),
         relays.MediaStarted(),
         relays.MediaStalled(),
-        relays.DigitHeard("5"),
         relays.RtcpBye(),
         relays.DtlsOverflow(),
     ],
@@ -312,6 +311,12 @@ async def test_what_media_does_is_noted_and_changes_nothing(bench: Bench, event:
     bench.media.handler(event)
     assert len(bench.report.notes) == 1
     assert bench.report.events == []
+
+
+async def test_a_key_in_the_browsers_rtp_is_told(bench: Bench) -> None:
+    bench.call()
+    bench.media.handler(relays.DigitHeard("5", 90, "rfc4733"))
+    assert bench.report.events == [Pressed("5", 90, in_media=True)]
 
 
 async def browser_of(bench: Bench) -> DtlsEndpoint:

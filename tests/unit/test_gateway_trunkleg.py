@@ -7,7 +7,7 @@ import pytest
 from call.causes import Cause, Ending, hung_up
 from call.coupling import Accept, Press, Progress, Release
 from call.errors import GatewayError, PeerError
-from call.leg import Answered, Ended, Pressed, Ringing
+from call.leg import Answered, Ended, Failed, Pressed, Ringing
 from call.trunk_sdp import trunk_offer
 from gateway import relays, trunkleg
 from gateway.config import TrunkSettings
@@ -294,23 +294,20 @@ async def test_same_address_again_does_not_reopen_learning(bench: Bench) -> None
     assert (bench.media.last("set_remote") or ())[-1] is True
 
 
-async def test_digits_go_out_as_telephone_events(bench: Bench) -> None:
+async def test_digits_go_both_ways_through_the_leg(bench: Bench) -> None:
     bench.answered()
     bench.leg.post(Press("12#"))
-    assert bench.media.last("dtmf") == ("12#",)
-
-
-async def test_digits_that_the_trunk_cannot_take_are_noted(bench: Bench) -> None:
-    bench.answered()
-    bench.media.speaks_dtmf = False
-    bench.leg.post(Press("1"))
-    assert any(what == "digits not sent" for what, _ in bench.report.notes)
-
-
-async def test_digit_by_info_is_passed_on(bench: Bench) -> None:
-    bench.answered()
+    assert bench.media.last("dtmf") == ("12#", 120)
     bench.leg.on_sip(messages.InfoDtmf("L1", "5", 160))
-    assert bench.report.events[-1] == Pressed("5")
+    assert bench.media.last("hear_dtmf") == ("5", 160)
+    bench.media.handler(relays.DigitHeard("5", 160, "info"))
+    assert bench.report.events[-1] == Pressed("5", 160, in_media=True)
+
+
+async def test_digits_that_the_trunk_refuses_are_told(bench: Bench) -> None:
+    bench.answered()
+    bench.leg.on_sip(messages.DtmfRefused("L1", "1", 501))
+    assert isinstance(bench.report.events[-1], Failed)
 
 
 async def test_silent_trunk_is_noted_and_not_hung_up(bench: Bench) -> None:

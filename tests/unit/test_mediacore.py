@@ -202,7 +202,7 @@ def test_a_digit_is_told_once_and_regenerated(relay: Relay, call: tuple[Side, Si
     before = other.phone.hear()
     for packet in events(one.phone.timestamp, one.phone.sequence, one.phone.ssrc, 5):
         one.send(packet)
-    assert wait_for(relay, "dtmf") == (one.leg.id, "5")
+    assert wait_for(relay, "dtmf") == (one.leg.id, ("5", 120, "rfc4733"))
     train = [other.phone.hear()]
     while sum(packet.payload[1] >> 7 for packet in train) < 3:
         train.append(other.phone.hear())
@@ -213,6 +213,36 @@ def test_a_digit_is_told_once_and_regenerated(relay: Relay, call: tuple[Side, Si
     assert {packet.payload[0] for packet in train} == {5}
     assert not [payload for _, kind, payload in relay.events() if kind == "dtmf"]
     assert one.leg.stats()["rx_digits"] == 1
+
+
+def test_a_digit_by_info_is_passed_on_as_an_event_and_told(relay: Relay, call: tuple[Side, Side]) -> None:
+    one, other = call
+    one.leg.hear_dtmf("#", 100)
+    assert other.phone.hear().payload[0] == 11
+    assert wait_for(relay, "dtmf") == (one.leg.id, ("#", 100, "info"))
+    with pytest.raises(ValueError, match="no DTMF digit"):
+        one.leg.hear_dtmf("E", 100)
+
+
+def test_a_digit_by_info_and_in_rtp_is_one(relay: Relay, call: tuple[Side, Side]) -> None:
+    one, _ = call
+    one.leg.hear_dtmf("5", 100)
+    one.say(b"\1" * 160)
+    for packet in events(one.phone.timestamp, one.phone.sequence, one.phone.ssrc, 5):
+        one.send(packet)
+    one.leg.hear_dtmf("6", 100)
+    told = [wait_for(relay, "dtmf") for _ in range(2)]
+    assert [payload for _, payload in told] == [("5", 100, "info"), ("6", 100, "info")]
+
+
+def test_a_leg_whose_digits_go_by_info_sends_none_in_rtp(relay: Relay, call: tuple[Side, Side]) -> None:
+    one, other = call
+    other.leg.set_dtmf("info")
+    one.leg.hear_dtmf("1", 100)
+    one.say(b"\1" * 160)
+    assert other.phone.hear().payload == b"\1" * 160
+    with pytest.raises(ValueError, match="unknown form"):
+        other.leg.set_dtmf("morse")  # type: ignore[arg-type]
 
 
 def test_digits_are_sent_on_request_in_order(call: tuple[Side, Side]) -> None:

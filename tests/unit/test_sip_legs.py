@@ -49,6 +49,9 @@ class FakeDialog:
     def reanswer(self, status: int, sdp: str | None) -> None:
         self.done.append(("reanswer", status, sdp))
 
+    def press(self, digits: str, duration_ms: int) -> None:
+        self.done.append(("press", digits, duration_ms))
+
 
 class FakeStack:
     """Places calls nowhere."""
@@ -104,11 +107,13 @@ async def test_commands_reach_the_dialog_of_their_leg(desk: Desk) -> None:
     desk.legs.carry_out(messages.Accept("a1", "sdp"))
     desk.legs.carry_out(messages.Reoffer("a1", "more"))
     desk.legs.carry_out(messages.Reanswer("a1", 488))
+    desk.legs.carry_out(messages.SendDtmf("a1", "12", 120))
     assert dialog.done == [
         ("progress", 183, "sdp", (("X-A", "1"),)),
         ("accept", "sdp", ()),
         ("reoffer", "more"),
         ("reanswer", 488, None),
+        ("press", "12", 120),
     ]
     assert desk.said == []
 

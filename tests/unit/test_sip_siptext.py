@@ -124,21 +124,6 @@ def test_names_and_addresses(value: str, expected: tuple[str, str]) -> None:
     assert siptext.name_addr(value) == expected
 
 
-@pytest.mark.parametrize(
-    ("kind", "body", "expected"),
-    [
-        ("application/dtmf-relay", "Signal=5\r\nDuration=120\r\n", ("5", 120)),
-        ("Application/DTMF-Relay", "signal = a\nduration = 90", ("A", 90)),
-        ("application/dtmf", "#", ("#", 160)),
-        ("application/dtmf-relay", "Signal=\r\n", None),
-        ("application/dtmf", "hello", None),
-        ("text/plain", "5", None),
-    ],
-)
-def test_digits_in_info(kind: str, body: str, expected: tuple[str, int] | None) -> None:
-    assert siptext.info_dtmf(kind, body) == expected
-
-
 @given(st.text())
 def test_any_text_is_taken_apart_without_an_error(text: str) -> None:
     message = siptext.parse(text)

@@ -8,6 +8,7 @@ Address = tuple[str, int]
 CodecName = str
 """opus, G722, PCMU, PCMA, G729, or with its clock one that is only passed on, as in a=rtpmap: iLBC/8000."""
 SrtpProfile = Literal["AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"]
+DtmfForm = Literal["rfc4733", "info", "inband"]
 
 Event = (
     tuple[int, Literal["dtls"], bytes]  # one DTLS datagram that came over the validated path
@@ -15,7 +16,7 @@ Event = (
     | tuple[int, Literal["media-started"], None]  # first valid RTP packet since creation or set_remote(reopen)
     | tuple[int, Literal["media-stalled"], None]  # no RTP for `stall_ms`; media-started follows when it resumes
     | tuple[int, Literal["undecryptable"], None]  # 25 RTP packets in a row failed SRTP authentication
-    | tuple[int, Literal["dtmf"], str]  # one digit, once, when its end (or a lost end) is certain
+    | tuple[int, Literal["dtmf"], tuple[str, int, DtmfForm]]  # digit, ms, how it came; once, when its end is certain
     | tuple[int, Literal["silent"], str]  # a browser that was here: no valid STUN or SRTP for `silent_ms`
     | tuple[int, Literal["returned"], None]  # a silent browser shows life again
     | tuple[int, Literal["dead"], str]  # a trunk: no valid RTP for `dead_ms`; a browser: it never came; or a broken leg

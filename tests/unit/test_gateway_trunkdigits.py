@@ -1,0 +1,112 @@
+"""`gateway.trunkdigits`: digits reach the trunk in the form that it takes, once, and what fails is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+import pytest
+
+from call.coupling import Press
+from call.dtmf import DtmfPolicy
+from call.leg import Failed, Pressed
+from call.sdp_attributes import Direction
+from call.trunk_sdp import TrunkMedia
+from gateway.relays import DigitHeard, Leg
+from gateway.trunkdigits import TrunkDigits
+from sip.messages import DtmfRefused, InfoDtmf, SendDtmf
+from tests.unit.recorders import MediaRecorder, ReportRecorder
+
+WITH_EVENTS = TrunkMedia(0, "PCMU", 0, 101, 8000, 20, ("192.0.2.1", 4000), None, False, Direction.SENDRECV)
+WITHOUT = replace(WITH_EVENTS, telephone_event=None)
+
+
+class Bench:
+    """Digits of one leg with everything around them."""
+
+    def __init__(self, policy: DtmfPolicy) -> None:
+        self.media = MediaRecorder(1, lambda event: None)
+        self.report = ReportRecorder()
+        self.posted: list[SendDtmf] = []
+        self.digits = TrunkDigits(
+            "L1",
+            "carrier",
+            policy,
+            media=cast(Leg, self.media),
+            post=self.posted.append,
+            report=self.report.report,
+        )
+
+
+def test_events_go_through_the_media_core() -> None:
+    bench = Bench("auto")
+    bench.digits.settle(WITH_EVENTS)
+    assert bench.media.last("set_dtmf") == ("rfc4733",)
+    bench.digits.press(Press("12", 90))
+    assert bench.media.last("dtmf") == ("12", 90)
+
+
+def test_what_the_media_core_passes_on_is_not_sent_again() -> None:
+    bench = Bench("auto")
+    bench.digits.settle(WITH_EVENTS)
+    bench.digits.press(Press("5", 90, in_media=True))
+    assert bench.media.last("dtmf") is None
+    assert bench.posted == []
+
+
+@pytest.mark.parametrize("in_media", [True, False])
+def test_info_goes_through_the_worker_wherever_the_digit_came_from(in_media: bool) -> None:
+    bench = Bench("info")
+    bench.digits.settle(WITH_EVENTS)
+    assert bench.media.last("set_dtmf") == ("info",)
+    bench.digits.press(Press("5", 90, in_media=in_media))
+    assert bench.posted == [SendDtmf("L1", "5", 90)]
+    assert bench.media.last("dtmf") is None
+
+
+def test_the_form_is_chosen_again_when_the_sdp_changes() -> None:
+    bench = Bench("auto")
+    bench.digits.settle(WITHOUT)
+    bench.digits.settle(WITHOUT)
+    bench.digits.settle(WITH_EVENTS)
+    assert [what for what, _ in bench.report.notes] == ["DTMF", "DTMF"]
+    assert bench.media.last("set_dtmf") == ("rfc4733",)
+
+
+@pytest.mark.parametrize("remote", [None, WITHOUT], ids=["too early", "not negotiated"])
+def test_digits_that_cannot_be_sent_are_told_with_a_remedy(remote: TrunkMedia | None) -> None:
+    bench = Bench("rfc4733")
+    if remote:
+        bench.digits.settle(remote)
+    bench.digits.press(Press("5"))
+    (event,) = bench.report.events
+    assert isinstance(event, Failed)
+    assert "carrier" in event.hint
+    assert bench.media.last("dtmf") is None
+
+
+@pytest.mark.parametrize("status", [501, 0])
+def test_an_info_that_is_refused_says_what_to_change(status: int) -> None:
+    bench = Bench("info")
+    bench.digits.settle(WITH_EVENTS)
+    bench.digits.refused(DtmfRefused("L1", "12", status))
+    (event,) = bench.report.events
+    assert isinstance(event, Failed)
+    assert "12" in event.sentence
+    assert "trunk.carrier.dtmf" in event.hint
+
+
+def test_digits_of_the_trunk_go_through_the_media_core_and_are_told_once() -> None:
+    bench = Bench("auto")
+    bench.digits.by_info(InfoDtmf("L1", "5", 160))
+    assert bench.media.last("hear_dtmf") == ("5", 160)
+    assert bench.report.events == []
+    bench.digits.heard(DigitHeard("5", 160, "info"))
+    assert bench.report.events == [Pressed("5", 160, in_media=True)]
+
+
+def test_a_hook_flash_is_noted_and_goes_nowhere() -> None:
+    bench = Bench("auto")
+    bench.digits.by_info(InfoDtmf("L1", "", 160))
+    assert bench.media.last("hear_dtmf") is None
+    assert [what for what, _ in bench.report.notes] == ["hook flash by INFO"]
