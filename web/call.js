@@ -185,6 +185,11 @@ export class Call extends Emitter {
     this.end({ cause, sipStatus: 0, sentence: 'You hung up.', hint: '', here: true });
   }
 
+  /** The far end's digits are in the audio as telephone-events (RFC 4733), which browsers play by themselves. */
+  get playsDigits() {
+    return /telephone-event/.test(this.pc?.currentRemoteDescription?.sdp ?? '');
+  }
+
   /** @param {string} digits One or more of 0-9, *, #, A-D. */
   dtmf(digits) {
     if (this.isOver) return;

@@ -203,6 +203,7 @@ export class Phone extends Emitter {
 
   /** @param {string} digits */
   #hearDigits(digits) {
+    if (this.call?.playsDigits) return;
     for (const digit of digits) this.#parts.tones.press(digit)();
   }
 

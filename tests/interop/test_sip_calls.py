@@ -7,7 +7,18 @@ import re
 
 import pytest
 
-from sip.messages import Accept, Answered, Ended, Incoming, Invite, Progress, Release, Ringing
+from sip.messages import (
+    Accept,
+    Answered,
+    DtmfRefused,
+    Ended,
+    Incoming,
+    Invite,
+    Progress,
+    Release,
+    Ringing,
+    SendDtmf,
+)
 from tests.interop.sip_line import Line, line_to
 from tests.interop.sip_peer import HOST, Dialog, Message, Peer, open_peer, sdp
 
@@ -367,3 +378,32 @@ async def test_commands_for_an_unknown_leg_are_harmless(peer: Peer) -> None:
         line.agent.post(Release("a1"))
         await asyncio.gather(dialog.request("BYE"), line.expect(Ended))
         line.agent.post(Release("a1"))
+
+
+async def test_digits_go_out_by_info_one_after_the_other(peer: Peer) -> None:
+    async with line_to(peer) as line:
+        dialog, leg = await answered_in(line, peer)
+        line.agent.post(SendDtmf(leg, "1#", 120))
+        first = await dialog.request("INFO")
+        assert first.header("Content-Type") == "application/dtmf-relay"
+        assert first.body == "Signal=1\r\nDuration=120\r\n"
+        assert await line.is_quiet(peer, "INFO")
+        peer.reply(first, 415, "Unsupported Media Type", ["Accept: application/dtmf"])
+        for key in "1#":
+            info = await dialog.request("INFO")
+            assert (info.header("Content-Type"), info.body) == ("application/dtmf", key)
+            peer.reply(info, 200, "OK")
+        line.agent.post(SendDtmf(leg, "9", 120))
+        peer.reply(await dialog.request("INFO"), 501, "Not Implemented")
+        refused = await line.expect(DtmfRefused)
+        assert (refused.leg, refused.digits, refused.status) == (leg, "9", 501)
+
+
+async def test_an_info_that_is_no_digit_is_refused(peer: Peer) -> None:
+    async with line_to(peer) as line:
+        dialog, leg = await answered_in(line, peer)
+        dialog.send("INFO", ["Content-Type: application/dtmf-relay"], "Signal=hello\r\n")
+        await dialog.response(400)
+        dialog.send("INFO", ["Content-Type: application/dtmf-relay"], "Signal=hf\r\n")
+        await dialog.response(200)
+        assert (await line.expect_dtmf()).digit == ""
