@@ -23,7 +23,9 @@ class DtmfChoice:
 def choose_form(policy: DtmfPolicy, *, has_event: bool) -> DtmfChoice:
     """Choose once the trunk's SDP is known; `has_event`: it negotiated telephone-event."""
     if policy == "rfc4733" and not has_event:
-        return DtmfChoice("rfc4733", "it did not negotiate telephone-event, and the configuration wants no other", False)
+        return DtmfChoice(
+            "rfc4733", "it did not negotiate telephone-event, and the configuration wants no other", False
+        )
     if policy != "auto":
         return DtmfChoice(policy, "the configuration wants it")
     if has_event:

@@ -76,4 +76,6 @@ class TrunkDigits:
 
     def _fail(self, digits: str, why: str, remedy: str) -> None:
         self._report.note("digits not sent", f"{digits}: {why}. {remedy}")
-        self._report.emit(Failed(f"The far end did not get the keys {digits}: {why}.", f"Trunk {self._trunk}: {remedy}"))
+        self._report.emit(
+            Failed(f"The far end did not get the keys {digits}: {why}.", f"Trunk {self._trunk}: {remedy}")
+        )

@@ -23,12 +23,7 @@ PROBE_AFTER_S = 0.5
 """Without any response by then (one retransmission), ask whether the port is open at all."""
 
 LegCommand = (
-    messages.Progress
-    | messages.Accept
-    | messages.Release
-    | messages.Reoffer
-    | messages.Reanswer
-    | messages.SendDtmf
+    messages.Progress | messages.Accept | messages.Release | messages.Reoffer | messages.Reanswer | messages.SendDtmf
 )
 
 
