@@ -14,6 +14,7 @@ from sip.agent import Agent
 from sip.messages import (
     Answered,
     Command,
+    DtmfRefused,
     Ended,
     Incoming,
     InfoDtmf,
@@ -90,8 +91,8 @@ class Phone:
                 self._reanswer(line, event)
             case Ended():
                 self._end(line, event)
-            case Incoming() | Ringing() | Reanswered():
-                pass  # we hear no early media, and never re-offer
+            case Incoming() | Ringing() | Reanswered() | DtmfRefused():
+                pass  # we hear no early media, never re-offer, and press no keys
             case _:
                 assert_never(event)
 

@@ -73,7 +73,7 @@ class InfoDigits:
     """
 
     def __init__(self, send: Callable[[str, str], bool], refused: Callable[[str, int], None]) -> None:
-        """`send` takes type and body, and says whether it could; `refused` is told digits and a status (0: not sent)."""
+        """`send` takes type and body, and says if it could; `refused` is told digits and a status (0: not sent)."""
         self._send, self._refused = send, refused
         self._waiting: deque[Digit] = deque()
         self._on_its_way: Digit | None = None

@@ -401,7 +401,7 @@ async def test_digits_go_out_by_info_one_after_the_other(peer: Peer) -> None:
 
 async def test_an_info_that_is_no_digit_is_refused(peer: Peer) -> None:
     async with line_to(peer) as line:
-        dialog, leg = await answered_in(line, peer)
+        dialog, _ = await answered_in(line, peer)
         dialog.send("INFO", ["Content-Type: application/dtmf-relay"], "Signal=hello\r\n")
         await dialog.response(400)
         dialog.send("INFO", ["Content-Type: application/dtmf-relay"], "Signal=hf\r\n")

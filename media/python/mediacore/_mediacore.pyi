@@ -57,11 +57,11 @@ class Leg:
     def restart_ice(self, ufrag: str, pwd: str) -> None:
         """New local ICE credentials for a browser leg; the old ones are refused from now on."""
     def dtmf(self, digits: str, duration_ms: int = 120, gap_ms: int = 80) -> None:
-        """Queue digits 0-9 * # A-D towards this leg's peer, in the form of `set_dtmf`. ValueError when it takes none."""
+        """Queue digits 0-9 * # A-D towards this leg's peer, in the form of `set_dtmf`. ValueError if it takes none."""
     def set_dtmf(self, send: DtmfForm = "rfc4733") -> None:
         """The form of digits towards this leg's peer. "info": none in its media, the owner sends SIP INFO."""
     def hear_dtmf(self, digit: str, duration_ms: int) -> None:
-        """The peer sent this digit by SIP INFO: passed on and told as if it had come in RTP; once, if it did as well."""
+        """The peer sent this digit by SIP INFO: passed on and told as if it had come in RTP, once if it did too."""
     def tap(self, rate_hz: int = 16000, start_ms: int | None = None) -> Tap:
         """Listen to what the peer says, at 8000 or 16000 Hz, from `start_ms` of `Relay.clock_ms` (None: now)."""
     def stats(self) -> dict[str, int | float | str | None]:
