@@ -2,7 +2,7 @@
 
 CHORES = PYTHONPATH=scripts .venv/bin/python -B -m chores
 
-.PHONY: help run setup check test lock prompts bench netem fuzz clean
+.PHONY: help run setup check test lock prompts bench netem soak fuzz clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -22,13 +22,17 @@ test: ## everything: check, real SIP peers, a real browser
 	@scripts/setup test
 	@$(CHORES) test
 
-bench: ## what a call costs, beside rtpengine: about 7 minutes; ARGS=--quick for one
+bench: ## what a call costs, beside rtpengine: about 9 minutes; ARGS=--quick for one, --scale for limits
 	@scripts/setup test
 	@.venv/bin/python -m bench $(ARGS)
 
 netem: ## voice on bad networks, beside rtpengine: about 4 minutes; ARGS="--loss 5 --seconds 16" for one cell
 	@scripts/setup test
 	@.venv/bin/python -m bench.voice $(ARGS)
+
+soak: ## half load for 30 minutes: memory, descriptors, threads stay flat; ARGS="--minutes 5" for less
+	@scripts/setup test
+	@.venv/bin/python -m bench.soak $(ARGS)
 
 lock: ## pin the newest versions of all dependencies with their hashes
 	@scripts/lock

@@ -14,13 +14,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from bench import quality, summary, workshop
+from bench import bars, quality, scale, summary, workshop
 from bench.floor import Floor
 from bench.generator import Generator
 from bench.measure import Figures, Load, measure
 from bench.rtpengine import RtpEngine
 from bench.speech import Speech
-from bench.subject import RELAY, TRANSCODE, Job, Subject
+from bench.subject import RELAY, RELAY_CM, TRANSCODE, Job, Subject
 from bench.webtrunk import Webtrunk
 
 _URGENT: Final = -15
@@ -29,16 +29,20 @@ Plan = tuple[tuple[Job, Load], ...]
 FULL: Final[Plan] = (
     (TRANSCODE, Load(calls=20, churn=40, warm_s=2, window_s=8)),
     (RELAY, Load(calls=100, churn=40, warm_s=2, window_s=8)),
+    (RELAY_CM, Load(calls=100, churn=0, warm_s=2, window_s=8)),
 )
 QUICK: Final[Plan] = (
     (TRANSCODE, Load(calls=5, churn=10, warm_s=1, window_s=4)),
     (RELAY, Load(calls=20, churn=10, warm_s=1, window_s=4)),
+    (RELAY_CM, Load(calls=20, churn=0, warm_s=1, window_s=4)),
 )
 
 
 def main() -> int:
     """Measure, write the results, print the table; 1 when something needed is missing."""
     options = _options()
+    if options.scale:
+        return scale.run(options.jobs, is_written=options.write)
     try:
         voice = workshop.prepare()
         if options.urgent:
@@ -69,8 +73,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one round with few calls, about a minute")
     parser.add_argument("--rounds", type=int, default=0, help="interleaved rounds (default 4, quick 1)")
     parser.add_argument("--only", nargs="*", default=[], help="subjects: webtrunk, rtpengine, floor")
-    parser.add_argument("--jobs", nargs="*", default=[], help="jobs: transcode, relay")
+    parser.add_argument("--jobs", nargs="*", default=[], help="jobs: transcode, relay, relay-cm")
     parser.add_argument("--urgent", action="store_true", help="raise the priority, on a machine that others use too")
+    parser.add_argument("--scale", action="store_true", help="find how many calls this machine carries instead")
     parser.add_argument("--no-write", dest="write", action="store_false", help="write no file to bench/results")
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 4)
@@ -149,6 +154,7 @@ def _write(
         "urgent": options.urgent,
         "versions": versions,
         **summed,
+        "bars": [asdict(bar) for bar in bars.judge(summed)],
         "doubts": _doubts(rounds),
         "rounds": [asdict(figures) for figures in rounds],
     }

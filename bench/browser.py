@@ -7,15 +7,16 @@ as Chromium does it (RFC 7675), and answers to a peer that checks too. DTLS as c
 from __future__ import annotations
 
 import asyncio
+import functools
 import secrets
-from typing import Final
+from typing import Any, ClassVar, Final
 
 from aioice import stun
 
 from bench.descriptions import Local, Remote, browser_offer, read
 from bench.generator import Address, Endpoint, Generator
 from bench.subject import HOST
-from webrtc.dtls import Certificates, DtlsEndpoint, Fingerprint
+from webrtc.dtls import Certificate, Certificates, DtlsEndpoint, Fingerprint
 
 CHECK_S: Final = 0.25
 """Between checks until one is answered."""
@@ -25,7 +26,22 @@ _PRIORITY: Final = 1862270975
 _DTLS: Final = range(20, 64)
 """First bytes of DTLS datagrams (RFC 7983)."""
 
-certificates: Final = Certificates()
+
+class _Selective(Certificate):
+    """A certificate of a browser that knows one SRTP profile only."""
+
+    profile: ClassVar[str]
+
+    def _create_ssl_context(self, srtp_profiles: list[Any]) -> Any:
+        return super()._create_ssl_context([p for p in srtp_profiles if p.openssl_profile.decode() == self.profile])
+
+
+class _OnlyCounterMode(_Selective):
+    profile = "SRTP_AES128_CM_SHA1_80"
+
+
+_certificates: Final = Certificates()
+_only_counter_mode: Final = functools.cache(_OnlyCounterMode.generateCertificate)
 
 
 class Browser:
@@ -35,12 +51,13 @@ class Browser:
     remote: Remote
     profile: str
 
-    def __init__(self) -> None:
+    def __init__(self, *, knows_gcm: bool = True) -> None:
+        """Without GCM, only AES_CM_128_HMAC_SHA1_80 is offered."""
         self._ufrag, self._pwd = secrets.token_hex(4), secrets.token_hex(12)
         self._tie_breaker = secrets.randbits(64)
         self._transactions: set[bytes] = set()
         self._checked = asyncio.Event()
-        self._dtls = DtlsEndpoint(certificates.current(), "client", self._send)
+        self._dtls = DtlsEndpoint(_certificates.current() if knows_gcm else _only_counter_mode(), "client", self._send)
         self._consent: asyncio.Task[None] | None = None
 
     async def offer(self, generator: Generator, codec: str) -> str:

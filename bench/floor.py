@@ -12,8 +12,7 @@ from bench.generator import Endpoint, Generator
 from bench.subject import HOST, Job
 from webrtc.dtls import SrtpKeys, SrtpProfile
 
-PROFILE: Final[SrtpProfile] = "AEAD_AES_128_GCM"
-KEY_AND_SALT: Final = 16 + 12
+KEY_AND_SALT: Final[dict[SrtpProfile, int]] = {"AEAD_AES_128_GCM": 16 + 12, "AES_CM_128_HMAC_SHA1_80": 16 + 14}
 COMPLEXITY: Final = 5
 """Of Opus towards the browser, as in the gateway."""
 STEP_S: Final = 10.0
@@ -22,10 +21,8 @@ STEP_S: Final = 10.0
 class BareCall:
     """One call through the floor."""
 
-    srtp = PROFILE
-
-    def __init__(self, browser: Endpoint, phone: Endpoint) -> None:
-        self.browser, self.phone = browser, phone
+    def __init__(self, browser: Endpoint, phone: Endpoint, srtp: SrtpProfile) -> None:
+        self.browser, self.phone, self.srtp = browser, phone, srtp
 
     async def end(self) -> None:
         """The floor forgets nothing; only our ports are closed."""
@@ -62,14 +59,15 @@ class Floor:
     async def connect(self, generator: Generator, job: Job, number: int) -> BareCall:
         """Give both sides keys and addresses."""
         browser, phone = await generator.open(), await generator.open()
-        up, down = secrets.token_bytes(KEY_AND_SALT), secrets.token_bytes(KEY_AND_SALT)
-        browser.secure(SrtpKeys(PROFILE, receive=down, send=up))
+        profile: SrtpProfile = "AEAD_AES_128_GCM" if job.knows_gcm else "AES_CM_128_HMAC_SHA1_80"
+        up, down = (secrets.token_bytes(KEY_AND_SALT[profile]) for _ in range(2))
+        browser.secure(SrtpKeys(profile, receive=down, send=up))
         places = f"{HOST}:{browser.port} {HOST}:{phone.port}"
-        line = f"call {PROFILE} {up.hex()} {down.hex()} {places} {job.browser} {job.phone} {COMPLEXITY}"
+        line = f"call {profile} {up.hex()} {down.hex()} {places} {job.browser} {job.phone} {COMPLEXITY}"
         shared_port, phone_port = await self._ask(line)
         browser.speak((HOST, shared_port), job.browser, number * 37, phone)
         phone.speak((HOST, phone_port), job.phone, number * 37 + 191, browser)
-        return BareCall(browser, phone)
+        return BareCall(browser, phone, profile)
 
     async def _ask(self, line: str) -> tuple[int, int]:
         assert self._process.stdin is not None and self._process.stdout is not None

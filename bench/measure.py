@@ -76,12 +76,12 @@ async def measure(subject: Subject, job: Job, load: Load, generator: Generator, 
     async with subject:
         await _churn(subject, generator, job, range(2))  # what is loaded and cached once belongs to no call
         empty_kb = cost.memory_kb(subject.processes())
-        calls = await _connect_all(subject, generator, job, range(10, 10 + load.calls))
+        calls = await connect_all(subject, generator, job, range(10, 10 + load.calls))
         figures.srtp = calls[0].srtp
         await _carry(figures, subject, calls, load, generator, directory, job)
         full_kb = cost.memory_kb(subject.processes())
         figures.memory = {name: (full_kb[name] - empty_kb[name]) / load.calls for name in full_kb}
-        await _end_all(calls)
+        await end_all(calls)
         if load.churn:
             await _measure_set_up(figures, subject, generator, job, load.churn)
     figures.faults += faults(figures.media)
@@ -131,7 +131,8 @@ async def _measure_set_up(figures: Figures, subject: Subject, generator: Generat
     figures.set_up = {name: 1000 * s / churn for name, s in by_part(spent).items()}
 
 
-async def _connect_all(subject: Subject, generator: Generator, job: Job, numbers: range) -> list[Connected]:
+async def connect_all(subject: Subject, generator: Generator, job: Job, numbers: range) -> list[Connected]:
+    """Make calls, a few at a time."""
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(number: int) -> Connected:
@@ -143,7 +144,8 @@ async def _connect_all(subject: Subject, generator: Generator, job: Job, numbers
     return [task.result() for task in running]
 
 
-async def _end_all(calls: Sequence[Connected]) -> None:
+async def end_all(calls: Sequence[Connected]) -> None:
+    """End calls, a few at a time."""
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(call: Connected) -> None:

@@ -127,7 +127,7 @@ class RtpEngine:
 
     async def connect(self, generator: Generator, job: Job, number: int) -> BridgedCall:
         """Offer and answer, then ICE and DTLS of the browser's side."""
-        media, phone = Browser(), await generator.open()
+        media, phone = Browser(knows_gcm=job.knows_gcm), await generator.open()
         names = {"call-id": f"bench-{number}", "from-tag": "b"}
         codecs = {} if job.browser == job.phone else {"codec": {"mask": [job.browser], "transcode": [job.phone]}}
         offer = {"command": "offer", "sdp": await media.offer(generator, job.browser), "transport-protocol": "RTP/AVP"}

@@ -22,6 +22,8 @@ class Job:
     phone: Codec = "PCMU"
     voice: str = ""
     """How the browser encodes, if not as its codec's name says (`bench.speech.VOICES`)."""
+    knows_gcm: bool = True
+    """Whether the browser has AES-GCM for SRTP, or only AES_CM_128_HMAC_SHA1_80."""
 
     @property
     def spoken(self) -> str:
@@ -31,7 +33,8 @@ class Job:
 
 TRANSCODE: Final = Job("transcode", "opus")
 RELAY: Final = Job("relay", "PCMU")
-JOBS: Final[Mapping[str, Job]] = {job.name: job for job in (TRANSCODE, RELAY, Job("g722", "opus", "G722"))}
+RELAY_CM: Final = Job("relay-cm", "PCMU", knows_gcm=False)
+JOBS: Final[Mapping[str, Job]] = {job.name: job for job in (TRANSCODE, RELAY, RELAY_CM, Job("g722", "opus", "G722"))}
 
 
 class Connected(Protocol):

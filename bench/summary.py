@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any, Final
 
+from bench.bars import judge
 from bench.measure import Figures
 
-JOBS: Final = ("transcode", "relay")
+JOBS: Final = ("transcode", "relay", "relay-cm")
 CROWDED_CORES: Final = 0.25
 _WAYS: Final = ("to_phone", "to_browser")
 
@@ -83,9 +84,16 @@ def table(summary: Mapping[str, Any], faults: Iterable[str]) -> str:
     """The summary for a terminal."""
     blocks = [_block(job, summary) for job in JOBS if summary["medians"][job]]
     doubts = [f"  ! {fault}" for fault in faults]
+    bars = [str(bar) for bar in judge(summary)]
     primitives = [f"  {name:<36}{us:>18.2f}" for name, us in summary["primitives_us"].items()]
     return "\n\n".join(
-        ["", *blocks, "\n".join(["primitives, µs of CPU each", *primitives]), "\n".join(doubts) or "  no doubts"]
+        [
+            "",
+            *blocks,
+            "\n".join(["primitives, µs of CPU each", *primitives]),
+            "\n".join(["bars of the media core", *bars]),
+            "\n".join(doubts) or "  no doubts",
+        ]
     )
 
 

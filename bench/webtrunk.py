@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
+import sqlite3
 import sys
 import tempfile
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -42,7 +45,7 @@ mode = "open"
 bind = "{host}"
 [media]
 browser_port = {media_port}
-rtp_ports = [30000, 33999]
+rtp_ports = [26000, 33999]
 [sip]
 udp_port = {sip_port}
 [records]
@@ -52,6 +55,7 @@ calls = 0
 user_calls = 0
 user_calls_per_minute = 0
 user_minutes_per_day = 0
+user_pages = 0
 [user.{user}]
 display = "Bench"
 """
@@ -103,12 +107,14 @@ class Webtrunk:
         self._phone: Phone
         self._program: Program
         self._page_port = 0
+        self._records = Path()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="webtrunk-bench-"))
             self._phone = await Phone.open()
             stack.callback(self._phone.close)
+            self._records = Path(directory) / "records.sqlite"
             self._page_port = free_port(socket.SOCK_STREAM)
             config = Path(directory) / "webtrunk.toml"
             config.write_text(self._config(directory))
@@ -151,9 +157,19 @@ class Webtrunk:
         children = cost.descendants(self._program.pid)
         return {self._program.pid: "gateway"} | dict.fromkeys(children, "SIP worker")
 
+    def dropped(self) -> dict[str, int]:
+        """Packets that the gateway itself dropped, by reason, of all calls that have ended."""
+        total: Counter[str] = Counter()
+        with contextlib.closing(sqlite3.connect(self._records)) as database:
+            for (media,) in database.execute("SELECT media FROM calls"):
+                for leg in json.loads(media).values():
+                    reasons = {name: count for name, count in leg.items() if name.startswith("dropped_")}
+                    total.update({name.removeprefix("dropped_"): count for name, count in reasons.items()})
+        return dict(total)
+
     async def connect(self, generator: Generator, job: Job, number: int) -> PageCall:
         """Open a page, dial, and wait until the phone has answered and the media is secured."""
-        media, phone = Browser(), await generator.open()
+        media, phone = Browser(knows_gcm=job.knows_gcm), await generator.open()
         destination = f"{_PREFIX[job.name]}{number:06}"
         expected = self._phone.expect(destination, (HOST, phone.port), job.phone)
         async with asyncio.timeout(STEP_S):
