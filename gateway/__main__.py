@@ -1,4 +1,4 @@
-"""The command line: `webtrunk run`, `demo`, `check`, `token`, `calls`, `call`."""
+"""The command line: `webtrunk run`, `demo`, `check`, `token`, `calls`, `call`, `play`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from call.errors import GatewayError, PeerError, TransportError
 from gateway import callview, config, localhttp
 from gateway.auth import make_token
 from gateway.config import Config
+from gateway.playcommand import make_play
 
 if TYPE_CHECKING:
     from gateway.records import Archive
@@ -28,6 +29,8 @@ HERE: Final = Path("webtrunk.toml")
 DEMO_TRUNK: Final = "demo"
 YEAR_S: Final = 366 * 24 * 3600.0
 ASK_S: Final = 10.0
+TELL_S: Final = 90.0
+"""A long file takes its time to decode (gateway.soundfiles)."""
 MAX_TEXT: Final = 64
 
 _config_option = click.option(
@@ -162,13 +165,15 @@ def _load(path: Path | None) -> Config:
 
 
 def _check_files(settings: Config) -> None:
-    """Load the certificates, as a start would."""
+    """Load the certificates and sounds, as a start would."""
     from gateway.listeners import check_authorities, check_certificate
+    from gateway.sounds import check_sounds
 
     try:
         check_certificate(settings.listen.tls_cert, settings.listen.tls_key, "listen")
         check_certificate(settings.sip.tls_cert, settings.sip.tls_key, "sip")
         check_authorities(settings.sip.tls_ca, "sip.tls_ca")
+        check_sounds(settings.media.music, {name: trunk.ringback for name, trunk in settings.trunk.items()})
     except GatewayError as error:
         _fail(str(error), error.hint)
 
@@ -207,10 +212,29 @@ def _until_done(body: Callable[[], Any]) -> None:
         _fail(str(known[0]), known[0].hint)
 
 
+def _tell(path: Path | None, method: str, where: str, body: dict[str, Any] | None) -> dict[str, Any]:
+    """Ask the running gateway to do something; its answer."""
+    admin = _admin(_load(path))
+    try:
+        status, answer = localhttp.ask(f"http://{admin}/{where}", TELL_S, method, body)
+    except GatewayError:
+        _fail("The gateway is not running.", f"Nothing of ours answers at {admin} (`admin.port`).")
+    if status != 200:
+        _fail(callview.harmless(str(answer.get("detail", f"What answers at {admin} is not this gateway."))))
+    return answer
+
+
+main.add_command(make_play(_tell, _config_option))
+
+
+def _admin(settings: Config) -> str:
+    host = f"[{settings.admin.host}]" if ":" in settings.admin.host else settings.admin.host
+    return f"{host}:{settings.admin.port}"
+
+
 def _ask(settings: Config, path: str, key: str) -> dict[str, Any] | None:
     """The running gateway's answer, which has `key`; None if there is no such gateway."""
-    host = f"[{settings.admin.host}]" if ":" in settings.admin.host else settings.admin.host
-    where = f"{host}:{settings.admin.port}"
+    where = _admin(settings)
     try:
         status, answer = localhttp.ask(f"http://{where}/{path}", ASK_S)
     except PeerError:

@@ -14,14 +14,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from gateway.adminplay import play_routes
 from gateway.livecall import LiveCall
+from gateway.problems import problem
 from gateway.records import CallRecord, Records
+from gateway.sounds import Sounds
 
 MAX_CALLS: Final = 1000
 
 
 def make_admin(
-    live_calls: Callable[[], Mapping[str, LiveCall]], records: Records, status: Callable[[], dict[str, Any]]
+    live_calls: Callable[[], Mapping[str, LiveCall]],
+    records: Records,
+    status: Callable[[], dict[str, Any]],
+    sounds: Sounds,
 ) -> Starlette:
     """The application of the admin listener."""
 
@@ -31,7 +37,7 @@ def make_admin(
     async def list_calls(request: Request) -> JSONResponse:
         limit = _limit(request.query_params.get("limit", "50"))
         if limit is None:
-            return _problem(400, "limit", f"limit is a number from 1 to {MAX_CALLS}.")
+            return problem(400, "limit", f"limit is a number from 1 to {MAX_CALLS}.")
         live = [live.record(with_media=False) for live in live_calls().values()]
         known = {record.id for record in live}
         past = [record for record in await asyncio.to_thread(records.recent, limit) if record.id not in known]
@@ -43,13 +49,14 @@ def make_admin(
         live = [call for key, call in live_calls().items() if key.startswith(call_id)]
         record = live[0].record() if len(live) == 1 else await asyncio.to_thread(records.find, call_id)
         if record is None:
-            return _problem(404, "no such call", f"There is no call {call_id}, or its beginning fits several.")
+            return problem(404, "no such call", f"There is no call {call_id}, or its beginning fits several.")
         return JSONResponse(asdict(record))
 
     routes = [
         Route("/api/status", read_status),
         Route("/api/calls", list_calls),
         Route("/api/calls/{call_id}", read_call),
+        *play_routes(live_calls, sounds),
     ]
     # A page on another site must not read this through a name that resolves to 127.0.0.1 (DNS rebinding).
     trusted = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
@@ -62,9 +69,3 @@ def _limit(text: str) -> int | None:
 
 def _summary(record: CallRecord) -> dict[str, Any]:
     return {key: value for key, value in asdict(record).items() if key not in ("journal", "media")}
-
-
-def _problem(status: int, title: str, detail: str) -> JSONResponse:
-    """RFC 9457."""
-    content = {"status": status, "title": title, "detail": detail}
-    return JSONResponse(content, status, media_type="application/problem+json")

@@ -84,7 +84,7 @@ class Gateway:
             site = Server(
                 self._make_site(house, public.getsockname()[1]), config.listen.tls_cert, config.listen.tls_key
             )
-            console = Server(make_admin(lambda: house.board.calls, house.records, house.status))
+            console = Server(make_admin(lambda: house.board.calls, house.records, house.status, house.sounds))
             serving = [house.spawn(site.serve(sockets=[public])), house.spawn(console.serve(sockets=[admin]))]
             house.spawn(house.load.run())
             self._watch_signals(stack)

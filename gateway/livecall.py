@@ -12,15 +12,19 @@ from typing import Final, Literal, Protocol
 from call import causes, interworking
 from call.causes import Ending
 from call.coupling import Accept, Call, Command, Progress, Release, Side, step
+from call.errors import PeerError
 from call.journal import Journal
 from call.leg import DialogState, Ended, LegEvent
 from gateway.browserleg import BrowserLeg, Report
 from gateway.records import LIVE, CallRecord
+from gateway.relays import Sound
+from gateway.speaker import Speaker
 from gateway.trunkleg import TrunkLeg
 
 log = logging.getLogger(__name__)
 
 Direction = Literal["outgoing", "incoming"]
+Target = Literal["trunk", "browser", "both"]
 SOON_S: Final = 0.05
 
 
@@ -147,6 +151,34 @@ class LiveCall:
     def is_answered(self) -> bool:
         """Both legs are confirmed."""
         return self._call.is_answered
+
+    # -- what an operator plays -----------------------------------------------------------------------
+
+    def play(self, sound: Sound, name: str, to: Target, *, repeats: bool = False) -> None:
+        """Let one side or both hear a sound in the place of the other.
+
+        Raises:
+            PeerError: The call is not up.
+        """
+        for speaker in self._speakers(to):
+            speaker.play(sound, name, repeats=repeats)
+
+    def stop_playing(self, to: Target) -> bool:
+        """End what `play` began; false if nothing was playing.
+
+        Raises:
+            PeerError: The call is not up.
+        """
+        stopped = [speaker.stop() for speaker in self._speakers(to)]
+        return any(stopped)
+
+    def _speakers(self, to: Target) -> list[Speaker]:
+        legs = {"browser": self.browser, "trunk": self.trunk}
+        chosen = [leg for name, leg in legs.items() if leg is not None and to in (name, "both")]
+        speakers = [leg.speaker for leg in chosen if leg.speaker is not None]
+        if not self.is_answered or not speakers:
+            raise PeerError("The call is not answered, or has just ended.", hint="`webtrunk calls` shows its state.")
+        return speakers
 
     # -- what is kept ---------------------------------------------------------------------------------
 

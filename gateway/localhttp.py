@@ -12,8 +12,12 @@ from typing import Any
 from call.errors import PeerError, TransportError
 
 
-def ask(url: str, timeout_s: float) -> tuple[int, dict[str, Any]]:
-    """The status and the JSON object of a GET; blocking. Who serves it is seen from the object, not from a certificate.
+def ask(
+    url: str, timeout_s: float, method: str = "GET", body: dict[str, Any] | None = None
+) -> tuple[int, dict[str, Any]]:
+    """The status and the JSON object of an answer; blocking.
+
+    Who serves it is seen from the object, not from a certificate.
 
     Raises:
         TransportError: Nobody answers there.
@@ -22,8 +26,11 @@ def ask(url: str, timeout_s: float) -> tuple[int, dict[str, Any]]:
     direct = urllib.request.build_opener(
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=_any_certificate())
     )
+    data = None if body is None else json.dumps(body).encode()
+    headers = {} if body is None else {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310
     try:
-        with direct.open(url, timeout=timeout_s) as response:
+        with direct.open(request, timeout=timeout_s) as response:
             return response.status, _object(response.read())
     except urllib.error.HTTPError as error:
         return error.code, _object(error.read())

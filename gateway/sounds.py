@@ -82,14 +82,19 @@ class Sounds:
         return sound
 
 
-def check(source: str) -> None:
-    """Look whether a setting names a sound, as a start would; blocking.
+def check_sounds(music: str, ringback: Mapping[str, str]) -> None:
+    """Look whether settings name sounds, as `Sounds.load` would; blocking.
 
     Raises:
-        PeerError: It does not.
+        TransportError: One of them does not; the sentence names the setting.
     """
-    if not is_country(source) and source not in ("", SILENCE):
-        soundfiles.read(Path(source))
+    for key, source in [("media.music", music), *((f"trunk.{name}.ringback", file) for name, file in ringback.items())]:
+        if source in ("", SILENCE) or is_country(source):
+            continue
+        try:
+            soundfiles.read(Path(source))
+        except GatewayError as error:
+            raise TransportError(f"{key}: {error}", hint=error.hint) from error
 
 
 def _key(source: str) -> Key:

@@ -19,7 +19,9 @@ class Answer:
         return json.loads(self.body)
 
 
-async def get(app: ASGIApp, path: str, host: str = "127.0.0.1:8081", method: str = "GET") -> Answer:
+async def get(
+    app: ASGIApp, path: str, host: str = "127.0.0.1:8081", method: str = "GET", *, body: bytes = b"", content: str = ""
+) -> Answer:
     """Ask an application for a path."""
     plain, _, query = path.partition("?")
     scope = {
@@ -31,12 +33,12 @@ async def get(app: ASGIApp, path: str, host: str = "127.0.0.1:8081", method: str
         "raw_path": plain.encode(),
         "root_path": "",
         "query_string": query.encode(),
-        "headers": [(b"host", host.encode())],
+        "headers": [(b"host", host.encode()), *([(b"content-type", content.encode())] if content else [])],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 8081),
     }
     told: list[Message] = []
-    request: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+    request: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:
         if not request:

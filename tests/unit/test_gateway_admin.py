@@ -11,6 +11,7 @@ from gateway.admin import make_admin
 from gateway.livecall import LiveCall
 from gateway.records import CallRecord, Records
 from tests.unit.asgi import get
+from tests.unit.recorders import SOUNDS
 
 PAST = CallRecord("aa11", "outgoing", "alice", "echo", "demo", 1_000.0, ended_at=1_001.0, cause="busy")
 LIVE = CallRecord("bb22", "incoming", "bob", "+49", "demo", 2_000.0)
@@ -34,7 +35,7 @@ def records(tmp_path: Path) -> Iterator[Records]:
 
 @pytest.fixture
 def admin(records: Records) -> ASGIApp:
-    return make_admin(lambda: {LIVE.id: cast(LiveCall, Live())}, records, lambda: {"calls": 1})
+    return make_admin(lambda: {LIVE.id: cast(LiveCall, Live())}, records, lambda: {"calls": 1}, SOUNDS)
 
 
 async def test_live_calls_come_before_past_ones_and_once(admin: ASGIApp) -> None:

@@ -27,6 +27,7 @@ class LegRecorder:
     commands: list[Command] = field(default_factory=list)
     fails_on: type[Command] | None = None
     media: Any = None
+    speaker: Any = None
 
     def post(self, command: Command) -> None:
         if self.fails_on is not None and isinstance(command, self.fails_on):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from call.errors import PeerError, TransportError
+from call.errors import TransportError
 from gateway import sounds
 from gateway.sounds import Sounds
 from tests.unit.test_gateway_soundfiles import write_wav
@@ -53,7 +53,6 @@ async def test_what_cannot_be_used_is_told_with_its_setting(shelf: Sounds, tmp_p
         await shelf.load(str(tmp_path / "no.wav"), {})
     with pytest.raises(TransportError, match=r"trunk\.acme\.ringback: The tones of QQ are not known"):
         await shelf.load("silence", {"acme": "QQ"})
-    with pytest.raises(PeerError, match="cannot be read"):
-        sounds.check(str(tmp_path / "no.wav"))
-    for good in ("", "silence", "DE"):
-        sounds.check(good)
+    with pytest.raises(TransportError, match=r"trunk\.acme\.ringback: .* cannot be read"):
+        sounds.check_sounds("", {"acme": str(tmp_path / "no.wav")})
+    sounds.check_sounds("silence", {"acme": "DE", "other": "", "third": str(sounds.SHIPPED_MUSIC)})
