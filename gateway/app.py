@@ -19,6 +19,7 @@ from gateway.browserleg import Surroundings
 from gateway.config import Config
 from gateway.demophone import DemoPhone
 from gateway.directory import Directory
+from gateway.heap import Heap
 from gateway.listeners import Server, check_certificate, listen, listen_publicly
 from gateway.load import LoadWatch
 from gateway.records import Records, locate
@@ -87,6 +88,7 @@ class Gateway:
             console = Server(make_admin(lambda: house.board.calls, house.records, house.status, house.sounds))
             serving = [house.spawn(site.serve(sockets=[public])), house.spawn(console.serve(sockets=[admin]))]
             house.spawn(house.load.run())
+            house.spawn(Heap().run())
             self._watch_signals(stack)
             for server in (site, console):
                 await self._while_serving(server.is_up.wait(), serving)

@@ -186,8 +186,10 @@ class DtlsEndpoint:
         self._closure = Closure.of(self._transport._ssl, self._role)
         if self._closure is not None:
             transport, self._transport = self._transport, None
-            assert transport._task is not None
-            transport._task.cancel()
+            # Without the task the transport is part of no cycle: its memory is free at once, not when Python collects.
+            task, transport._task = transport._task, None
+            assert task is not None
+            task.cancel()
 
     def _receive_late(self, closure: Closure, datagram: bytes) -> None:
         if closure.ends(datagram):

@@ -32,8 +32,8 @@ class Closure:
 
     def __init__(self, receive: tuple[bytes, bytes], send: tuple[bytes, bytes]) -> None:
         """Each direction: key (16 bytes) and implicit nonce (4 bytes; RFC 5288 §3)."""
-        (receive_key, self._receive_salt), (send_key, self._send_salt) = receive, send
-        self._receive, self._send = AESGCM(receive_key), AESGCM(send_key)
+        # The keys only: a cipher context is 5 kB, and its one use is at the end of the call.
+        (self._receive_key, self._receive_salt), (self._send_key, self._send_salt) = receive, send
 
     @classmethod
     def of(cls, connection: Any, role: Literal["server", "client"]) -> Self | None:
@@ -54,8 +54,9 @@ class Closure:
         if header[0] != _ALERT or header[3:5] != _EPOCH or len(fragment) <= _EXPLICIT_NONCE + 16:
             return False
         explicit, sealed = fragment[:_EXPLICIT_NONCE], fragment[_EXPLICIT_NONCE:]
+        associated = _associated(header, len(sealed) - 16)
         try:
-            alert = self._receive.decrypt(self._receive_salt + explicit, sealed, _associated(header, len(sealed) - 16))
+            alert = AESGCM(self._receive_key).decrypt(self._receive_salt + explicit, sealed, associated)
         except InvalidTag:
             return False
         return len(alert) == 2 and (alert[0] == _FATAL or alert[1] == _CLOSE_NOTIFY)
@@ -65,7 +66,7 @@ class Closure:
         alert = bytes((1, _CLOSE_NOTIFY))
         header = bytes((_ALERT,)) + _VERSION + _EPOCH + _OUR_SEQUENCE
         explicit = _EPOCH + _OUR_SEQUENCE
-        sealed = self._send.encrypt(self._send_salt + explicit, alert, _associated(header, len(alert)))
+        sealed = AESGCM(self._send_key).encrypt(self._send_salt + explicit, alert, _associated(header, len(alert)))
         return header + (len(explicit) + len(sealed)).to_bytes(2, "big") + explicit + sealed
 
 
