@@ -6,7 +6,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use mediacore::codec::{Codec, Transcoder};
+use mediacore::codec::{Codec, Decoder, Encoder, MAX_PAYLOAD};
 use mediacore::srtp::{MAX_OVERHEAD, Profile, Receiver, Sender};
 
 const PROFILES: [Profile; 3] = [Profile::AesCm128HmacSha1_80, Profile::AeadAes128Gcm, Profile::AeadAes256Gcm];
@@ -71,12 +71,14 @@ fn write_header(packet: &mut [u8], round: usize) {
 /// Nanoseconds per frame.
 fn transcode(from: Codec, to: Codec, complexity: i32) -> f64 {
     let input = payloads(from);
-    let mut transcoder = Transcoder::new(from, to, 20, complexity).expect("a legal combination");
+    let mut decoder = Decoder::new(from, 8000).expect("a legal rate");
+    let mut encoder = Encoder::new(to, 8000, 20, complexity).expect("a legal combination");
+    let (mut samples, mut output) = (Vec::new(), [0; MAX_PAYLOAD]);
     let start = Instant::now();
     for payload in &input {
-        transcoder.push(payload, &mut |payload, _| {
-            black_box(payload);
-        });
+        samples.clear();
+        decoder.decode(payload, &mut samples).expect("a payload of ours");
+        black_box(encoder.encode(&samples, &mut output).expect("a whole frame"));
     }
     per(start.elapsed().as_nanos(), input.len())
 }
@@ -102,12 +104,15 @@ fn payloads(codec: Codec) -> Vec<Vec<u8>> {
     if codec == Codec::Pcmu {
         return ulaw;
     }
-    let mut encoder = Transcoder::new(Codec::Pcmu, codec, 20, 5).expect("a legal combination");
-    let mut output = Vec::new();
-    for payload in &ulaw {
-        encoder.push(payload, &mut |payload, _| output.push(payload.to_vec()));
-    }
-    output
+    let mut decoder = Decoder::new(Codec::Pcmu, 8000).expect("a legal rate");
+    let mut encoder = Encoder::new(codec, 8000, 20, 5).expect("a legal combination");
+    let mut encode = |payload: &Vec<u8>| {
+        let (mut samples, mut output) = (Vec::new(), [0; MAX_PAYLOAD]);
+        decoder.decode(payload, &mut samples).expect("a payload of ours");
+        let len = encoder.encode(&samples, &mut output).expect("a whole frame");
+        output[..len].to_vec()
+    };
+    ulaw.iter().map(&mut encode).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure to read")]

@@ -13,14 +13,12 @@ mod g729_ffi;
 pub mod plc;
 mod prediction;
 pub mod resample;
-mod transcoder;
 
 use std::fmt;
 
 pub use decoder::{Decoder, MAX_PACKET_MS, Undecodable};
 pub use encoder::{Encoder, MAX_PAYLOAD};
 pub use foreign::Foreign;
-pub use transcoder::Transcoder;
 
 /// An audio codec of a leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

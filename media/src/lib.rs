@@ -2,7 +2,7 @@
 //!
 //! Pure parts, values and time in, values out. From the outside inwards: `relay` holds the legs of one thread; a `leg`
 //! has a `transport` (`browser`: `ice`, `stun`, `srtp`; or `port`: `latch`, `sdes`), an `inbound` half (`rtp`, `dtmf`, `rtcp`),
-//! an `outbound` half (`stream`, `route`, `reorder`, `codec`; `player`, which plays a `sound` in the source's place), an
+//! an `outbound` half (`stream`, `route`, `playout`, `codec`; `player`, which plays a `sound` in the source's place), an
 //! `ear` for whoever listens in (`tap`), a `liveness` watch and a `report`er. What is to be done collects in the
 //! `outbox`.
 //!
@@ -33,6 +33,7 @@ pub mod outbound;
 pub mod outbox;
 pub mod path;
 pub mod player;
+pub mod playout;
 pub mod port;
 pub mod ports;
 #[cfg(feature = "python")]

@@ -8,7 +8,7 @@ use crate::dtmf::{Form, Generator};
 use crate::event::Event;
 use crate::inbound::Media;
 use crate::player::{Due, Play, Player};
-use crate::reorder::Verdict;
+use crate::playout::queue::Verdict;
 use crate::route::{Key, Transcode};
 use crate::rtcp::SenderStats;
 use crate::rtp::Ssrc;
@@ -221,7 +221,7 @@ impl Outbound {
 
     fn transcode(&mut self, now: Duration, format: Format, media: &Media, wire: &mut Wire) {
         let key = Key {
-            origin: media.origin,
+            source: media.origin.leg,
             from: media.codec,
             audio: media.audio,
             to: format.codec,

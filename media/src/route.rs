@@ -1,30 +1,22 @@
-//! The way from one leg's stream to another's when their codecs differ: reorder, decode, conceal, encode, and keep
-//! time, whatever is lost (RFC 3550 §5.1). Packets of equal codecs take the short way, `stream::Stream::relay`.
+//! The way from one leg's stream to another's when their codecs differ: a line of samples from the source's packets, cut
+//! into frames, encoded, each sent at its time (RFC 3550 §5.1). Packets of equal codecs take the short way,
+//! `stream::Stream::relay`.
 
 use std::time::Duration;
 
-use crate::codec::{Codec, CodecError, Transcoder};
+use crate::codec::{self, Codec, CodecError, Encoder, MAX_PAYLOAD};
 use crate::inbound::Media;
-use crate::reorder::{Output, Reorder, Verdict};
-use crate::rtp::{self, Packet, Pt};
-use crate::stream::{Origin, Place, Stream};
-
-/// Packets that may wait for a missing one.
-const REORDER_DEPTH: usize = 3;
-/// How long they may wait: a little more than two frames' jitter, so that no audible delay builds up.
-const REORDER_WAIT: Duration = Duration::from_millis(50);
-/// The most that is concealed; a longer gap is silence.
-const MAX_CONCEAL_8K: u32 = 8 * 120;
-/// A source that falls back this far in time has restarted its clock.
-const MAX_OVERLAP_8K: i64 = 8 * 1000;
-/// A gap longer than this is no gap but another clock.
-const MAX_GAP_8K: i64 = 8 * 10_000;
+use crate::path::LegId;
+use crate::playout::queue::Verdict;
+use crate::playout::{Kind, Playout};
+use crate::rtp::Pt;
+use crate::stream::{Place, Stream};
 
 /// What a route is made for; another one needs another route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// Whose stream.
-    pub origin: Origin,
+    /// Who receives the stream.
+    pub source: LegId,
     /// Its codec.
     pub from: Codec,
     /// Its payload type.
@@ -38,22 +30,15 @@ pub struct Key {
 /// A transcoding route.
 pub struct Transcode {
     key: Key,
-    reorder: Reorder,
-    line: Line,
-}
-
-/// The part behind the reorder window: a line of samples in time.
-struct Line {
-    audio: Pt,
-    source_rate_hz: u32,
-    target_rate_hz: u32,
-    transcoder: Transcoder,
-    /// Timestamp that continues the samples seen so far.
-    expected: Option<u32>,
-    /// Packets given up before the next one.
-    lost: u16,
-    /// Ticks taken in and not yet given out; negative after a frame was filled up.
-    pending: i64,
+    playout: Playout,
+    encoder: Encoder,
+    /// Sampling rate between decoder and encoder: the narrow side's (design.md D6).
+    rate_hz: u32,
+    /// Samples that are not sent yet; its capacity is hardly ever exceeded.
+    line: Vec<i16>,
+    /// Media time of the first one.
+    at: i64,
+    errors: u64,
 }
 
 /// Takes each finished frame with its place in the stream.
@@ -65,16 +50,11 @@ impl Transcode {
     /// # Errors
     /// The codec library refuses.
     pub fn new(key: Key, complexity: i32) -> Result<Transcode, CodecError> {
-        let line = Line {
-            audio: key.audio,
-            source_rate_hz: key.from.clock_rate_hz(),
-            target_rate_hz: key.to.clock_rate_hz(),
-            transcoder: Transcoder::new(key.from, key.to, key.ptime_ms, complexity)?,
-            expected: None,
-            lost: 0,
-            pending: 0,
-        };
-        Ok(Transcode { key, reorder: Reorder::new(REORDER_DEPTH, REORDER_WAIT), line })
+        let rate_hz = codec::inner_rate_hz(key.from, key.to);
+        let playout = Playout::new(key.from, rate_hz)?;
+        let encoder = Encoder::new(key.to, rate_hz, key.ptime_ms, complexity)?;
+        let line = Vec::with_capacity(encoder.frame() + playout.most());
+        Ok(Transcode { key, playout, encoder, rate_hz, line, at: 0, errors: 0 })
     }
 
     /// What the route is made for.
@@ -85,119 +65,81 @@ impl Transcode {
 
     /// Take a packet of the source; finished frames go to `send`.
     pub fn push(&mut self, now: Duration, media: &Media, stream: &mut Stream, send: Send) -> Verdict {
-        let line = &mut self.line;
-        let header = &media.packet.header;
-        self.reorder.push(now, header.ssrc.0, header.sequence.0, media.bytes, &mut |output| {
-            line.take(now, output, stream, send);
-        })
+        let verdict = self.playout.push(now, media);
+        self.on_timer(now, stream, send);
+        verdict
     }
 
-    /// Give up what has waited long enough.
+    /// Send what is due.
     pub fn on_timer(&mut self, now: Duration, stream: &mut Stream, send: Send) {
-        let line = &mut self.line;
-        self.reorder.on_timer(now, &mut |output| line.take(now, output, stream, send));
+        self.send_frames(now, stream, send, false);
+        while let Some(piece) = self.playout.pull(now, &mut self.line) {
+            if piece.kind == Kind::Pause {
+                self.pause(now, piece.samples, stream, send);
+            } else {
+                self.send_frames(now, stream, send, false);
+            }
+        }
     }
 
     /// When `on_timer` is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
-        self.reorder.deadline()
+        let frame = (self.line.len() >= self.encoder.frame()).then(|| self.playout.due(self.at));
+        self.playout.deadline().into_iter().chain(frame).min()
     }
 
     /// The loss that the receiver of this route reports.
     pub fn set_expected_loss(&mut self, percent: u8) {
-        self.line.transcoder.set_expected_loss(percent);
+        self.encoder.set_expected_loss(percent);
     }
 
     /// Payloads that could not be decoded or encoded.
     #[must_use]
     pub fn errors(&self) -> u64 {
-        self.line.transcoder.errors()
+        self.errors + self.playout.repairs().undecodable
     }
-}
 
-impl Line {
-    fn take(&mut self, now: Duration, output: Output, stream: &mut Stream, send: Send) {
-        match output {
-            Output::Lost(count) => self.lost = self.lost.saturating_add(count),
-            Output::Restart => self.restart(stream),
-            Output::Packet(bytes) => {
-                if let Some(packet) = rtp::parse(bytes).filter(|packet| packet.header.payload_type == self.audio) {
-                    self.take_audio(now, &packet, stream, send);
-                }
+    /// Send the whole frames of the line that are due, or all.
+    fn send_frames(&mut self, now: Duration, stream: &mut Stream, send: Send, all: bool) {
+        let frame = self.encoder.frame();
+        let mut payload = [0; MAX_PAYLOAD];
+        while self.line.len() >= frame && (all || self.playout.due(self.at) <= now) {
+            if let Ok(len) = self.encoder.encode(&self.line[..frame], &mut payload) {
+                let place = stream.append(now, self.encoder.frame_ticks());
+                send(stream, place, &payload[..len]);
+            } else {
+                self.errors += 1;
+                stream.pass(self.encoder.frame_ticks());
             }
+            self.line.drain(..frame);
+            self.at += signed(frame);
         }
     }
 
-    fn restart(&mut self, stream: &mut Stream) {
-        self.expected = None;
-        self.lost = 0;
-        self.pending = 0;
-        stream.pause();
+    /// The source paused for `samples`: what waits for a whole frame is filled up with silence, the rest passes.
+    fn pause(&mut self, now: Duration, samples: usize, stream: &mut Stream, send: Send) {
+        let whole = self.line.len().next_multiple_of(self.encoder.frame());
+        let filled = samples.min(whole - self.line.len());
+        self.line.resize(self.line.len() + filled, 0);
+        if self.line.len() == whole {
+            self.send_frames(now, stream, send, true);
+            let passed = samples - filled;
+            self.at += signed(passed);
+            stream.pass(self.ticks(passed));
+        }
     }
 
-    fn take_audio(&mut self, now: Duration, packet: &Packet, stream: &mut Stream, send: Send) {
-        self.catch_up(now, packet.header.timestamp, stream, send);
-        self.lost = 0;
-        let pending = &mut self.pending;
-        self.transcoder.push(packet.payload, &mut |frame, duration| {
-            *pending -= i64::from(duration);
-            let place = stream.append(now, duration);
-            send(stream, place, frame);
-        });
-        let samples = self.transcoder.last_samples_8k();
-        self.pending += i64::from(samples * (self.target_rate_hz / 8000));
-        let ticks = samples * (self.source_rate_hz / 8000);
-        self.expected = Some(packet.header.timestamp.wrapping_add(ticks));
-    }
-
-    /// Fill the time between what came last and `timestamp`: lost packets by concealment, the rest by a pause.
-    fn catch_up(&mut self, now: Duration, timestamp: u32, stream: &mut Stream, send: Send) {
-        let Some(expected) = self.expected else {
-            return;
-        };
-        let ticks = i64::from(timestamp.wrapping_sub(expected).cast_signed());
-        let gap = ticks / i64::from(self.source_rate_hz / 8000);
-        if !(-MAX_OVERLAP_8K..=MAX_GAP_8K).contains(&gap) {
-            self.restart(stream);
-            return;
-        }
-        let Ok(gap) = u32::try_from(gap) else {
-            return;
-        };
-        let frame = self.transcoder.last_samples_8k();
-        let concealed = gap.min(u32::from(self.lost) * frame).min(MAX_CONCEAL_8K);
-        self.conceal(now, concealed, stream, send);
-        self.pause(now, gap - concealed, stream, send);
-    }
-
-    fn conceal(&mut self, now: Duration, samples: u32, stream: &mut Stream, send: Send) {
-        if samples == 0 {
-            return;
-        }
-        let pending = &mut self.pending;
-        *pending += i64::from(samples * (self.target_rate_hz / 8000));
-        self.transcoder.conceal(samples, &mut |frame, duration| {
-            *pending -= i64::from(duration);
-            let place = stream.append(now, duration);
-            send(stream, place, frame);
-        });
-    }
-
-    fn pause(&mut self, now: Duration, samples: u32, stream: &mut Stream, send: Send) {
-        if samples == 0 {
-            return;
-        }
-        let pending = &mut self.pending;
-        self.transcoder.flush(&mut |frame, duration| {
-            *pending -= i64::from(duration);
-            let place = stream.append(now, duration);
-            send(stream, place, frame);
-        });
-        let ticks = i64::from(samples * (self.target_rate_hz / 8000)) + *pending;
-        *pending = ticks.min(0);
-        if let Ok(ticks @ 1..) = u32::try_from(ticks) {
-            stream.pass(ticks);
-        }
+    /// So many samples on the RTP clock, modulo 2^32 as timestamps are.
+    #[expect(clippy::cast_possible_truncation, reason = "timestamps count modulo 2^32")]
+    fn ticks(&self, samples: usize) -> u32 {
+        (samples as u64 * u64::from(self.key.to.clock_rate_hz()) / u64::from(self.rate_hz)) as u32
     }
 }
+
+fn signed(samples: usize) -> i64 {
+    i64::try_from(samples).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

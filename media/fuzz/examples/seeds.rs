@@ -14,7 +14,7 @@ type Seed = (&'static str, Vec<u8>);
 fn main() {
     let corpora =
         [("stun", stun()), ("rtp", rtp()), ("rtcp", rtcp()), ("telephone_event", telephone_event()), ("srtp", srtp())];
-    for (target, seeds) in corpora.into_iter().chain([("reorder", reorder()), ("relay", relay())]) {
+    for (target, seeds) in corpora.into_iter().chain([("playout", playout()), ("relay", relay())]) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
         fs::create_dir_all(&folder).expect("the corpus can be written");
         for (name, bytes) in seeds {
@@ -181,16 +181,16 @@ fn srtp() -> Vec<Seed> {
     seeds
 }
 
-fn reorder() -> Vec<Seed> {
-    let script = |depth: u8, steps: &[(u8, i8)]| {
+fn playout() -> Vec<Seed> {
+    let script = |codec: u8, steps: &[(u8, i8)]| {
         let steps = steps.iter().flat_map(|(after_ms, step)| [after_ms << 2, 120_u8.wrapping_add_signed(*step), 1]);
-        [depth, 0xff, 0xf0].into_iter().chain(steps).collect::<Vec<u8>>()
+        [codec, 0xff, 0xf0].into_iter().chain(steps).collect::<Vec<u8>>()
     };
     vec![
         ("in-order-over-the-wrap", script(3, &[(20, 1); 40])),
-        ("swapped", script(3, &[(20, 1), (20, 2), (0, -1), (20, 2), (20, 1)].repeat(5))),
+        ("swapped", script(0, &[(20, 1), (20, 2), (0, -1), (20, 2), (20, 1)].repeat(5))),
         ("lost", script(3, &[(20, 1), (20, 2), (20, 1), (20, 1), (20, 4), (60, 1)].repeat(5))),
-        ("late-and-twice", script(63, &[(20, 1), (0, 0), (20, 3), (60, -2), (20, 100), (0, -100), (0, 100)].repeat(3))),
+        ("late-and-twice", script(0, &[(20, 1), (0, 0), (20, 3), (60, -2), (20, 100), (0, -100), (0, 100)].repeat(3))),
     ]
 }
 

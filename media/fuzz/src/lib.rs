@@ -3,8 +3,8 @@
 //! A target takes any bytes. It fails by panicking: in mediacore (an index, an overflow, an `unreachable!`), or in an
 //! assertion here, when a promise of mediacore's is broken.
 
+pub mod playout;
 pub mod relay;
-pub mod reorder;
 pub mod rtcp;
 pub mod rtp;
 pub mod script;

@@ -105,6 +105,13 @@ impl Decoder {
         recovered
     }
 
+    /// Whether the source sends little or nothing after this packet, because it is silent (RFC 6716 §2.1.9): a frame of
+    /// Opus that holds no audio.
+    #[must_use]
+    pub fn is_last_before_silence(&self, payload: &[u8]) -> bool {
+        matches!(self.kind, Kind::Opus(_)) && payload.len() <= 2
+    }
+
     /// Most samples that one packet gives.
     #[must_use]
     pub fn most(&self) -> usize {

@@ -1,0 +1,127 @@
+//! The line of samples under everything that a network and a source do to it.
+
+use super::*;
+use crate::path::LegId;
+use crate::rtp::{Header, Packet, Pt, SeqNo, Ssrc};
+use crate::stream::Origin;
+
+const FRAME: usize = 160;
+
+fn at(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// A playout of G.711 whose line is read by the relay's tick of 5 ms.
+struct Bench {
+    playout: Playout,
+    now: Duration,
+    line: Vec<i16>,
+    pieces: Vec<(u64, Piece)>,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let playout = Playout::new(Codec::Pcmu, 8000).expect("legal");
+        Bench { playout, now: Duration::ZERO, line: Vec::new(), pieces: Vec::new() }
+    }
+
+    /// Let time pass, ringing when it is due.
+    fn pass(&mut self, until: Duration) {
+        while let Some(due) = self.playout.deadline().map(tick).filter(|due| *due <= until) {
+            self.now = due.max(self.now + at(5));
+            if self.now > until {
+                break;
+            }
+            self.pull();
+        }
+        self.now = until;
+    }
+
+    fn pull(&mut self) {
+        while let Some(piece) = self.playout.pull(self.now, &mut self.line) {
+            self.pieces.push((u64::try_from(self.now.as_millis()).expect("short"), piece));
+        }
+    }
+
+    fn receive(&mut self, ms: u64, ssrc: u32, sequence: u16, timestamp: u32, payload: &[u8]) -> Verdict {
+        self.pass(at(ms));
+        let payload_type = if payload.is_empty() { Pt(101) } else { Pt(0) };
+        let header = Header { marker: false, payload_type, sequence: SeqNo(sequence), timestamp, ssrc: Ssrc(ssrc) };
+        let media = Media {
+            origin: Origin { leg: LegId(1), ssrc: Ssrc(ssrc) },
+            codec: Codec::Pcmu,
+            audio: Pt(0),
+            packet: Packet { header, payload },
+            bytes: &[],
+        };
+        let verdict = self.playout.push(self.now, &media);
+        self.pull();
+        verdict
+    }
+
+    /// The n-th packet of 20 ms, filled with `n`.
+    fn say(&mut self, ms: u64, n: u16) -> Verdict {
+        let payload = [n.to_be_bytes()[1]; FRAME];
+        self.receive(ms, 1, n.wrapping_add(65_530), u32::from(n) * 160, &payload)
+    }
+
+    /// (when, what, media time in ms, length in ms) of the pieces since the last look.
+    fn seen(&mut self) -> Vec<(u64, Kind, i64, usize)> {
+        self.pieces.drain(..).map(|(ms, piece)| (ms, piece.kind, piece.at / 8, piece.samples / 8)).collect()
+    }
+}
+
+fn tick(time: Duration) -> Duration {
+    Duration::from_micros(u64::try_from(time.as_micros().div_ceil(5000) * 5000).expect("short"))
+}
+
+use Kind::{Concealed, Heard, Pause};
+
+#[test]
+fn packets_on_time_leave_at_once() {
+    let mut bench = Bench::new();
+    for n in 0..500 {
+        bench.say(u64::from(n) * 20, n);
+    }
+    let seen = bench.seen();
+    assert_eq!(seen.len(), 500);
+    for (n, piece) in (0..).zip(seen) {
+        assert_eq!(piece, (n * 20, Heard, i64::try_from(n).unwrap() * 20, 20));
+    }
+    assert_eq!(bench.playout.depth(), Duration::ZERO);
+}
+
+#[test]
+fn swapped_packets_are_put_right() {
+    let mut bench = Bench::new();
+    for (ms, n) in [(0, 0), (20, 1), (60, 3), (61, 2), (80, 4)] {
+        assert_eq!(bench.say(ms, n), Verdict::Taken);
+    }
+    bench.pass(at(110));
+    let order: Vec<i64> = bench.seen().iter().map(|piece| piece.2).collect();
+    assert_eq!(order, [0, 20, 40, 60, 80]);
+}
+
+#[test]
+fn a_lost_packet_is_concealed_and_the_line_stays_in_time() {
+    let mut bench = Bench::new();
+    for (ms, n) in [(0, 0), (20, 1), (60, 3), (80, 4)] {
+        bench.say(ms, n);
+    }
+    let seen = bench.seen();
+    assert_eq!(seen[2], (70, Concealed, 40, 20), "waited for half a frame after the next one came");
+    assert_eq!((seen[3].1, seen[3].2), (Heard, 60));
+    assert_eq!(bench.say(100, 2), Verdict::Late);
+    assert_eq!(bench.playout.repairs(), Repairs { concealed: 1, late: 1, ..Repairs::default() });
+}
+
+#[test]
+fn a_source_that_falls_silent_is_concealed_for_a_while_and_then_pauses() {
+    let mut bench = Bench::new();
+    bench.say(0, 0);
+    bench.receive(2000, 1, 65_531, 16_000, &[1; FRAME]);
+    let seen = bench.seen();
+    assert!(seen[1..7].iter().all(|piece| piece.1 == Concealed));
+    assert_eq!(seen[7..], [(2000, Pause, 140, 1860), (2000, Heard, 2000, 20)]);
+    assert_eq!(bench.playout.deadline(), Some(at(2070)));
+}
