@@ -1,0 +1,133 @@
+"""The RTP end of a phone that says one tone for ever and keeps every packet that it hears, with the time it came."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from demo.g711 import ulaw_decode, ulaw_encode
+from demo.rtp import FRAME_S, SAMPLES_PER_FRAME, RtpPacket, parse
+from tests.harness.ports import HOST
+from tests.harness.speech import RATE_HZ, Samples, Speech, write_wav
+
+ULAW_HZ: Final = 8000
+_DECODED: Final = np.array([ulaw_decode(code) / 8192 for code in range(256)])
+LOUD: Final = 0.9
+"""A tone that is all there is has this share of the energy at least, whatever codecs it went through."""
+
+
+def sine(hertz: int, seconds: float, rate_hz: int = RATE_HZ) -> Samples:
+    """A tone, rather loud."""
+    angles = np.arange(round(seconds * rate_hz)) * (math.tau * hertz / rate_hz)
+    return np.asarray(0.3 * np.sin(angles))
+
+
+def tone_speech(hertz: int) -> Speech:
+    """A tone for a page to say over and over: a whole second of it, so that it has no seam."""
+    return Speech(Path(), sine(hertz, 1.0))
+
+
+def tone_file(path: Path, hertz: int, seconds: float) -> Path:
+    """A tone as a sound file."""
+    write_wav(path, sine(hertz, seconds), RATE_HZ)
+    return path
+
+
+def share(samples: Samples, rate_hz: int, hertz: int) -> float:
+    """Share of the energy around one frequency; 0 for silence."""
+    power = np.abs(np.fft.rfft(samples * np.hanning(len(samples)))) ** 2
+    if float(np.abs(samples).max()) < 0.01:
+        return 0.0
+    width = len(samples) * 30 / rate_hz
+    centre = hertz * len(samples) / rate_hz
+    return float(power[max(0, round(centre - width)) : round(centre + width) + 1].sum() / power.sum())
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One packet."""
+
+    at: float
+    packet: RtpPacket
+
+
+class TonePhone(asyncio.DatagramProtocol):
+    """Speaks PCMU with the gateway."""
+
+    def __init__(self, hertz: int) -> None:
+        self.heard: list[Heard] = []
+        self._frames = _frames(hertz)
+        self._news = asyncio.Event()
+        self._transport: asyncio.DatagramTransport
+        self._talking: asyncio.Task[None] | None = None
+
+    async def open(self) -> int:
+        """Its port."""
+        loop = asyncio.get_running_loop()
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(HOST, 0))
+        return int(self._transport.get_extra_info("sockname")[1])
+
+    def talk(self, port: int) -> None:
+        """Say the tone to the gateway from now on."""
+        self._talking = asyncio.create_task(self._talk((HOST, port)))
+
+    async def close(self) -> None:
+        if self._talking is not None:
+            self._talking.cancel()
+            await asyncio.gather(self._talking, return_exceptions=True)
+        self._transport.close()
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        if (packet := parse(data)) is not None:
+            self.heard.append(Heard(time.monotonic(), packet))
+            self._news.set()
+
+    async def hears(self, hertz: int, timeout_s: float = 10.0) -> None:
+        """Wait until a quarter of a second in a row is this tone and nothing else."""
+        frames = 13
+        try:
+            async with asyncio.timeout(timeout_s):
+                while share(self._latest(frames), ULAW_HZ, hertz) < LOUD:
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            raise AssertionError(f"{hertz} Hz was not heard in {timeout_s} s ({len(self.heard)} packets)") from None
+
+    def _latest(self, frames: int) -> Samples:
+        payload = b"".join(heard.packet.payload for heard in self.heard[-frames:])
+        samples = _DECODED[np.frombuffer(payload or b"\xff", np.uint8)]
+        return samples if len(self.heard) >= frames else samples * 0
+
+    def assert_one_stream(self) -> None:
+        """One SSRC, no hole in the numbers, timestamps that go with the time and never back (RFC 3550 §5.1)."""
+        assert len({heard.packet.ssrc for heard in self.heard}) == 1
+        for before, after in pairwise(self.heard):
+            step = (after.packet.sequence - before.packet.sequence) % 65536
+            assert step == 1, f"a hole of {step} in the sequence"
+            ticks = (after.packet.timestamp - before.packet.timestamp) % 2**32
+            passed = (after.at - before.at) * ULAW_HZ
+            assert SAMPLES_PER_FRAME <= ticks <= max(passed, SAMPLES_PER_FRAME) + ULAW_HZ / 5, (ticks, passed)
+
+    def longest_gap_s(self, begin: int = 0) -> float:
+        """The longest time between two packets, from packet number `begin` on."""
+        return max(after.at - before.at for before, after in pairwise(self.heard[begin:]))
+
+    async def _talk(self, to: tuple[str, int]) -> None:
+        began = time.monotonic()
+        for n in range(1_000_000):
+            packet = RtpPacket(0, n % 65536, n * SAMPLES_PER_FRAME, 7, self._frames[n % len(self._frames)])
+            self._transport.sendto(bytes(packet), to)
+            await asyncio.sleep(began + (n + 1) * FRAME_S - time.monotonic())
+
+
+def _frames(hertz: int) -> list[bytes]:
+    """A second of the tone, cut into packets."""
+    codes = bytes(ulaw_encode(round(8000 * float(sample))) for sample in sine(hertz, 1.0, ULAW_HZ))
+    return [codes[at : at + SAMPLES_PER_FRAME] for at in range(0, len(codes), SAMPLES_PER_FRAME)]
