@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
-from webrtc.lobby import Lobby
+from webrtc.lobby import Lobby, Place
 from webrtc.websocket import TokenBucket
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,8 @@ UNREAD_S: Final = 10.0
 """How long a WebSocket may leave a full send buffer unread."""
 LINGER_S: Final = 1.0
 """How long the rest of a refused frame is read and thrown away."""
+CLOSE_REPLY_S: Final = 3.0
+"""How long a WebSocket may take to confirm a close (RFC 6455 §7.1.1)."""
 CONTROL_FRAMES_PER_S: Final = 20.0
 CONTROL_BURST: Final = 200.0
 READ_BYTES: Final = 16_384
@@ -51,10 +53,10 @@ class PunctualHttp(HttpToolsProtocol):
         """As uvicorn makes it, with the lobby and the yard of the listener."""
         super().__init__(**uvicorns)
         self._lobby, self._yard = lobby, yard
-        self._is_in_yard = False
         self._address = ""
         self._header_bytes = 0
-        self._is_in_lobby = False
+        self._place_in_lobby: Place | None = None
+        self._place_in_yard: Place | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -62,8 +64,8 @@ class PunctualHttp(HttpToolsProtocol):
         super().connection_made(transport)
         _read_little(transport)
         self._address = self.client[0] if self.client else ""
-        self._is_in_yard = self._yard.enter(self._address)
-        if self._is_in_yard:
+        self._place_in_yard = self._yard.enter(self._address, transport.abort)
+        if self._place_in_yard:
             self._await_headers()
         else:
             transport.abort()
@@ -72,7 +74,7 @@ class PunctualHttp(HttpToolsProtocol):
         """Count what comes before the end of the headers."""
         if self._deadline is None:
             self._await_headers()  # of another request on a connection that was kept alive
-        if self._is_in_lobby:
+        if self._place_in_lobby:
             self._header_bytes += len(data)
             if self._header_bytes > MAX_HEADER_BYTES:
                 self.send_400_response("The request's headers are too long.")
@@ -105,21 +107,21 @@ class PunctualHttp(HttpToolsProtocol):
 
     def _await_headers(self) -> None:
         self._header_bytes = 0
-        self._is_in_lobby = self._lobby.enter(self._address)
-        if self._is_in_lobby:
+        self._place_in_lobby = self._lobby.enter(self._address, self.transport.abort)
+        if self._place_in_lobby:
             self._set_deadline(HEADERS_S)
         else:
             self.transport.abort()
 
     def _leave_lobby(self) -> None:
-        if self._is_in_lobby:
-            self._is_in_lobby = False
-            self._lobby.leave(self._address)
+        if self._place_in_lobby:
+            self._lobby.leave(self._place_in_lobby)
+            self._place_in_lobby = None
 
     def _leave_yard(self) -> None:
-        if self._is_in_yard:
-            self._is_in_yard = False
-            self._yard.leave(self._address)
+        if self._place_in_yard:
+            self._yard.leave(self._place_in_yard)
+            self._place_in_yard = None
 
     def _set_deadline(self, seconds: float | None) -> None:
         if self._deadline is not None:
@@ -133,6 +135,7 @@ class PunctualWebSocket(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **uvicorns: Any) -> None:
         """As uvicorn makes it."""
         super().__init__(*args, **uvicorns)
+        self.close_timeout = CLOSE_REPLY_S
         self._bucket = TokenBucket(CONTROL_FRAMES_PER_S, CONTROL_BURST, self.loop.time())
         self._unread: asyncio.TimerHandle | None = None
         self._is_deaf = False

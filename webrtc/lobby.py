@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 PER_ADDRESS: Final = 64
@@ -23,31 +24,57 @@ def household(address: str) -> str:
     return str(ipaddress.IPv6Address(int(ip) >> 64 << 64))
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Place:
+    """One connection that waits."""
+
+    household: str
+    evict: Callable[[], None]
+
+
 class Lobby:
-    """Counts waiting connections; those that come in or go away make room."""
+    """Waiting connections; those that come in or go away make room.
+
+    When it is full, whoever is not one of the crowd takes the place of the oldest of the largest household: a flood
+    from many addresses then drives out its own.
+    """
 
     def __init__(self, per_address: int = PER_ADDRESS, in_all: int = IN_ALL) -> None:
         self._per_address, self._in_all = per_address, in_all
-        self._waiting: Counter[str] = Counter()
-        self.refused = 0
-
-    def enter(self, address: str) -> bool:
-        """Whether one more connection from this IP address may wait; then it must `leave`."""
-        address = household(address)
-        if self._waiting[address] >= self._per_address or self._waiting.total() >= self._in_all:
-            self.refused += 1
-            return False
-        self._waiting[address] += 1
-        return True
-
-    def leave(self, address: str) -> None:
-        """It has come in, or gone."""
-        address = household(address)
-        self._waiting[address] -= 1
-        if self._waiting[address] <= 0:
-            del self._waiting[address]
-
-    @property
-    def waiting(self) -> int:
+        self._households: dict[str, dict[Place, None]] = {}
+        self.waiting = 0
         """How many wait now."""
-        return self._waiting.total()
+        self.refused = 0
+        """How many were turned away or driven out."""
+
+    def enter(self, address: str, evict: Callable[[], None]) -> Place | None:
+        """Let one more connection from this IP address wait, until it must `leave` or is driven out by `evict`."""
+        home = household(address)
+        mine = len(self._households.get(home, ()))
+        if mine >= self._per_address or (self.waiting >= self._in_all and not self._make_room(mine)):
+            self.refused += 1
+            return None
+        place = Place(home, evict)
+        self._households.setdefault(home, {})[place] = None
+        self.waiting += 1
+        return place
+
+    def leave(self, place: Place) -> None:
+        """It has come in, or gone; harmless when repeated."""
+        places = self._households.get(place.household, {})
+        if place in places:
+            del places[place]
+            self.waiting -= 1
+            if not places:
+                del self._households[place.household]
+
+    def _make_room(self, mine: int) -> bool:
+        """For somebody whose household has `mine` connections here."""
+        largest = max(self._households.values(), key=len)
+        if len(largest) <= mine:
+            return False
+        oldest = next(iter(largest))
+        self.leave(oldest)
+        self.refused += 1
+        oldest.evict()
+        return True

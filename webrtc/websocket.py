@@ -121,14 +121,15 @@ async def serve_socket(socket: WebSocket, door: Door, origins: Collection[str], 
         await socket.close(POLICY_VIOLATION)  # before accept: HTTP 403
         return
     address = socket.client.host if socket.client else ""
-    if not lobby.enter(address):
+    peer = Peer(socket)
+    place = lobby.enter(address, lambda: peer.close(TRY_AGAIN_LATER, "too many wait"))
+    if place is None:
         log.warning("websocket refused: too many from %s have not said hello yet", address)
         await socket.close(TRY_AGAIN_LATER)
         return
     await socket.accept()
-    peer = Peer(socket)
     writer = asyncio.create_task(peer.write_all())
-    reader = asyncio.create_task(_read_all(socket, peer, door, lambda: lobby.leave(address)))
+    reader = asyncio.create_task(_read_all(socket, peer, door, lambda: lobby.leave(place)))
     try:
         await asyncio.wait([reader, writer], return_when=asyncio.FIRST_COMPLETED)
         if reader.done():

@@ -15,12 +15,14 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from gateway.doorkeeping import CLOSE_REPLY_S
 from tests.harness.gateway import GatewayProcess, demo_settings
 from tests.harness.memory import MIB, resident
 from tests.harness.pagelike import CHROMIUM_OFFER, PageLike, page_at
 from tests.harness.patience import eventually
 from tests.harness.ports import HOST
 from tests.harness.speech import Speech, hears
+from webrtc.lobby import IN_ALL
 
 pytestmark = pytest.mark.interop
 
@@ -83,13 +85,15 @@ async def visit(gateway: GatewayProcess) -> ClientConnection:
     return await connect(gateway.signal_url, compression=None, local_addr=(ATTACKER, 0))
 
 
-async def raw(gateway: GatewayProcess, words: bytes, *, receive_buffer: int = 0) -> socket.socket:
+async def raw(
+    gateway: GatewayProcess, words: bytes, *, receive_buffer: int = 0, source: str = ATTACKER
+) -> socket.socket:
     """A TCP connection of the attacker, on which these bytes were sent."""
     connection = socket.socket()
     if receive_buffer:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     connection.setblocking(False)
-    connection.bind((ATTACKER, 0))
+    connection.bind((source, 0))
     loop = asyncio.get_running_loop()
     await loop.sock_connect(connection, (HOST, port_of(gateway)))
     with contextlib.suppress(ConnectionError):  # refused already
@@ -201,6 +205,27 @@ async def test_thousands_of_half_open_connections(besieged: GatewayProcess, spee
             for connection in connections:
                 connection.close()
             await eventually(lambda: besieged.program.descriptors() < before + 8)
+
+
+ADDRESSES: Final = 24
+EACH: Final = 60
+"""Fewer than one address may have, more in all than may wait."""
+
+
+@pytest.mark.parametrize("words", [HALVES["http"], HALVES["websocket"]], ids=["http", "websocket"])
+async def test_half_open_connections_from_many_addresses(besieged: GatewayProcess, words: bytes) -> None:
+    """However many wait, the next one who is not of the crowd comes in."""
+    before = besieged.program.descriptors()
+    crowd: list[socket.socket] = []
+    for number in range(ADDRESSES):
+        source = f"127.0.66.{number + 1}"
+        crowd += await asyncio.gather(*(raw(besieged, words, source=source) for _ in range(EACH)))
+        if number % 12 == 11:
+            await login(besieged)
+    await eventually(lambda: besieged.program.descriptors() - before < IN_ALL + 50, timeout_s=CLOSE_REPLY_S + 5)
+    for connection in crowd:
+        connection.close()
+    await eventually(lambda: besieged.program.descriptors() < before + 8)
 
 
 async def test_half_open_connections_are_cut_off_in_time(besieged: GatewayProcess) -> None:

@@ -22,7 +22,7 @@ from websockets.typing import Origin
 
 from call.errors import GatewayError, PeerError, PolicyError
 from webrtc import signalling, websocket
-from webrtc.lobby import Lobby, household
+from webrtc.lobby import Lobby
 from webrtc.signalling import MAX_MESSAGE_BYTES
 from webrtc.websocket import Peer, TokenBucket, is_origin_allowed, serve_socket
 
@@ -393,32 +393,3 @@ async def test_clients_that_never_say_hello_are_few_and_guests_do_not_count(hous
         assert (await receive(last))["type"] == "welcome"
         async with house.page():
             assert house.lobby.waiting == 2
-
-
-def test_the_lobby_counts_by_address_and_in_all() -> None:
-    lobby = Lobby(per_address=2, in_all=3)
-    assert [lobby.enter("a"), lobby.enter("a"), lobby.enter("a"), lobby.enter("b"), lobby.enter("c")] == [
-        True,
-        True,
-        False,
-        True,
-        False,
-    ]
-    lobby.leave("a")
-    assert lobby.enter("c")
-    assert (lobby.waiting, lobby.refused) == (3, 2)
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "are_one"),
-    [
-        ("2001:db8::1", "2001:db8::ffff:1", True),
-        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
-        ("::ffff:192.0.2.1", "192.0.2.1", True),
-        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
-        ("192.0.2.1", "192.0.2.2", False),
-        ("", "", True),
-    ],
-)
-def test_the_addresses_that_one_client_may_have_count_as_one(one: str, other: str, *, are_one: bool) -> None:
-    assert (household(one) == household(other)) is are_one
