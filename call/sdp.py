@@ -334,6 +334,7 @@ def _find(block: list[_Line], kind: str) -> _Line | None:
 
 
 def _refuse(number: int, text: str, reason: str) -> NoReturn:
+    text = "a=crypto, a key" if "inline:" in text.lower() else text  # keys must not reach a log
     shown = "".join(character if character.isprintable() else "?" for character in text[:60])
     raise PeerError(f"SDP line {number} ({shown}): {reason}.")
 

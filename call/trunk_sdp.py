@@ -1,4 +1,4 @@
-"""Offers and answers on a trunk leg: plain RTP with SIP peers (RFC 3264, RFC 3551).
+"""Offers and answers on a trunk leg: RTP with SIP peers, plain or with SDES-SRTP (RFC 3264, RFC 3551, RFC 4568).
 
 What a trunk said becomes a `TrunkMedia`, which holds all that the media core must know. Hold has three forms:
 sendonly, inactive, and the c=0.0.0.0 of RFC 2543, which old phones still send (RFC 3264 §8.4).
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from call import sdp
+from call import sdes, sdp, trunk_srtp
 from call.codecs import (
     CODECS,
     CodecName,
@@ -25,12 +25,12 @@ from call.codecs import (
     telephone_events,
 )
 from call.errors import PeerError, UnacceptableOffer
+from call.sdes import Crypto, Policy
 from call.sdp import Connection, MSection, Origin, SessionDescription
 from call.sdp_attributes import Attribute, Direction
 
 Address = tuple[str, int]
 
-_PLAIN_PROTOCOLS: Final = ("RTP/AVP", "RTP/AVPF")
 _EVENT_CODES: Final = "0-16"
 _NARROW_EVENT: Final = TelephoneEvent(101, 8000)
 _WIDE_EVENT: Final = TelephoneEvent(110, 48_000)
@@ -54,6 +54,8 @@ class TrunkMedia:
     rtcp_mux: bool
     direction: Direction
     """As the trunk said it: `direction.receives` means that it wants our audio."""
+    crypto: Crypto | None = None
+    """The key of the trunk's packets; None: plain RTP."""
 
     @property
     def hold(self) -> bool:
@@ -72,7 +74,7 @@ def trunk_offer(
     ptime_ms: int = 20,
     direction: Direction = Direction.SENDRECV,
 ) -> str:
-    """Offer one section of plain RTP with these codecs, the preferred one first."""
+    """Offer one section with these codecs, the preferred one first; `trunk_srtp.encrypt_offer` adds keys."""
     chosen = [Format(name, CODECS[name].rtpmap.payload_type) for name in codecs]
     # Each audio clock rate wants a telephone-event of its own (RFC 4733 §2.1).
     events = [_NARROW_EVENT, _WIDE_EVENT] if "opus" in codecs else [_NARROW_EVENT]
@@ -81,7 +83,7 @@ def trunk_offer(
     return _print(address, session_id, version, (section,))
 
 
-def read_trunk_answer(offer_text: str, answer_text: str) -> TrunkMedia:
+def read_trunk_answer(offer_text: str, answer_text: str, srtp: Policy = "off") -> TrunkMedia:
     """Take what a trunk's answer to our offer settles, from 18x, 200 or ACK.
 
     Raises:
@@ -90,8 +92,8 @@ def read_trunk_answer(offer_text: str, answer_text: str) -> TrunkMedia:
     """
     offer = sdp.parse(offer_text)
     answer = _parse(answer_text, "answer")
-    index = _audio_index(answer, "answered")
     offered = next(section for section in offer.media if section.kind == "audio" and section.port)
+    index, crypto = trunk_srtp.choose_section(answer, "answered", srtp, sdes.read(offered.crypto))
     section = answer.media[index]
     chosen = _first_allowed(section, {one.codec for one in formats(offered)})
     if chosen is None:
@@ -102,20 +104,20 @@ def read_trunk_answer(offer_text: str, answer_text: str) -> TrunkMedia:
         )
     media = _media(answer, index, chosen, mux=offered.rtcp_mux and section.rtcp_mux)
     ours = offer.direction_of(offered)
-    return replace(media, direction=media.direction.limited_to(ours.mirrored))
+    return replace(media, direction=media.direction.limited_to(ours.mirrored), crypto=crypto)
 
 
-def read_trunk_offer(text: str, our_codecs: Sequence[CodecName]) -> TrunkMedia:
+def read_trunk_offer(text: str, our_codecs: Sequence[CodecName], srtp: Policy = "off") -> TrunkMedia:
     """Take what a trunk's offer asks for: an INVITE, a re-INVITE or an UPDATE.
 
     The trunk's order of codecs decides among `our_codecs`.
 
     Raises:
         PeerError: It is no SDP.
-        UnacceptableOffer: There is no plain audio in it, or no codec of ours.
+        UnacceptableOffer: There is no audio in it as `srtp` wants it, or no codec of ours.
     """
     offer = _parse(text, "offer")
-    index = _audio_index(offer, "offered")
+    index, crypto = trunk_srtp.choose_section(offer, "offered", srtp)
     section = offer.media[index]
     chosen = _first_allowed(section, set(our_codecs))
     if chosen is None:
@@ -124,7 +126,7 @@ def read_trunk_offer(text: str, our_codecs: Sequence[CodecName]) -> TrunkMedia:
             f"The trunk offered no codec that is allowed here (it offered {spoken_names(section)}).",
             hint=f"Let the trunk offer one of: {wanted}.",
         )
-    return _media(offer, index, chosen, mux=section.rtcp_mux)
+    return replace(_media(offer, index, chosen, mux=section.rtcp_mux), crypto=crypto)
 
 
 def trunk_answer(
@@ -140,7 +142,8 @@ def trunk_answer(
 ) -> str:
     """Answer a trunk's offer with what `read_trunk_offer` took; every other section is rejected.
 
-    `direction` is what we would like, and is cut to what the offer allows (RFC 3264 §6.1).
+    `direction` is what we would like, and is cut to what the offer allows (RFC 3264 §6.1);
+    `trunk_srtp.encrypt_answer` adds our key.
     """
     offer = sdp.parse(offer_text)
     chosen = [Format(media.codec, media.payload_type)]
@@ -159,27 +162,6 @@ def _parse(text: str, what: str) -> SessionDescription:
         return sdp.parse(text)
     except PeerError as error:
         raise PeerError(f"The trunk's {what} cannot be read. {error}") from error
-
-
-def _audio_index(description: SessionDescription, verb: str) -> int:
-    """The first plain audio section that is in use.
-
-    Phones with optional SRTP offer audio twice, RTP and SAVP in either order: the plain one is ours.
-    """
-    audio = [(index, section) for index, section in enumerate(description.media) if section.kind == "audio"]
-    live = [(index, section) for index, section in audio if section.port]
-    plain = [index for index, section in live if section.protocol.upper() in _PLAIN_PROTOCOLS]
-    if plain:
-        return plain[0]
-    if live:
-        raise UnacceptableOffer(
-            f"The trunk {verb} only encrypted audio ({live[0][1].protocol[:20]}), and this leg speaks plain RTP.",
-            hint="Switch SRTP off, or make it optional, for this trunk.",
-        )
-    what = "with its audio switched off (port 0)" if audio else "without an audio section"
-    raise UnacceptableOffer(
-        f"The trunk {verb} {what}.", hint="Look at the trunk's codec list: that is what it means most often."
-    )
 
 
 def _first_allowed(section: MSection, allowed: set[CodecName]) -> Format | None:
@@ -250,7 +232,7 @@ def _audio(
     events: Sequence[TelephoneEvent],
     attributes: Sequence[Attribute],
 ) -> MSection:
-    """Our section of plain RTP; `ports` are those of RTP and RTCP, the same when they share one."""
+    """Our section; `ports` are those of RTP and RTCP, the same when they share one."""
     rtp_port, rtcp_port = ports
     transport = [Attribute("rtcp-mux")] if rtcp_port == rtp_port else []
     if rtcp_port not in (rtp_port, rtp_port + 1):

@@ -286,6 +286,8 @@ class BrowserLeg:
                 self._finish(causes.connection_lost(f"The connection to the browser was lost: {why}.", _FIREWALL))
             case relays.RtcpBye():
                 self._report.note("RTCP BYE", "from the browser")
+            case relays.Undecryptable():
+                self._report.note("audio cannot be decrypted", "packets from the browser fail authentication")
             case relays.DtlsOverflow():
                 self._report.note("DTLS overflow", "the browser sent more handshake packets than we can queue")
             case _:

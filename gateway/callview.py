@@ -67,9 +67,18 @@ def page(call: Mapping[str, Any]) -> str:
     ]
     lines += [f"  hint     {call['hint']}"] if call["hint"] else []
     lines += [f"  codecs   {call['codecs']}"] if call["codecs"] else []
+    lines += [f"  media    {words}"] if (words := encryption(call["media"])) else []
     lines += [_quality(leg, stats) for leg, stats in call["media"].items() if stats]
     lines += ["", "  Journal:"] + [_entry(entry) for entry in call["journal"]]
     return "\n".join(map(harmless, lines))
+
+
+def encryption(media: Mapping[str, Mapping[str, Any]]) -> str:
+    """How the packets of each leg are protected, in words."""
+    keys = {"browser": "DTLS", "trunk": "SDP"}
+    known = [(leg, stats.get("srtp")) for leg, stats in media.items() if stats and "srtp" in stats]
+    words = [f"{leg}: {f'SRTP with {srtp}, keys by {keys[leg]}' if srtp else 'not encrypted'}" for leg, srtp in known]
+    return "; ".join(words)
 
 
 def harmless(text: str) -> str:

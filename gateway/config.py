@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from call.dialplan import TrunkRule
 from call.dtmf import DtmfPolicy
 from call.errors import GatewayError
+from call.sdes import Policy
 from gateway import configwords
 from gateway.addresses import default_route_address, is_address, is_loopback
 from gateway.configfields import (
@@ -212,6 +213,8 @@ class TrunkSettings(Settings):
     """Prefixes of numbers ("+49"), whole names ("echo"), or "*" for everything."""
     codecs: Codecs = ("PCMU", "PCMA")
     """Offered to the trunk in this order."""
+    srtp: Policy = "off"
+    """Encrypted audio with keys in the SDP (SDES, RFC 4568): off, optional, or required."""
     prefer: Literal["quality", "cpu"] = "quality"
     """quality: browsers speak Opus; cpu: they speak the trunk's G.711, so that nothing is transcoded."""
     dtmf: DtmfPolicy = "auto"
@@ -265,7 +268,7 @@ class Config(Settings):
     @property
     def remarks(self) -> tuple[str, ...]:
         """What may be meant, but deserves a word: sentences for `webtrunk check`."""
-        return (*self._silent_trunks(), *self._doubtful_trunks())
+        return (*self._silent_trunks(), *self._doubtful_trunks(), *self._open_keys())
 
     def _silent_trunks(self) -> list[str]:
         words = "allow is empty: nobody can call through it, it only brings calls"
@@ -280,6 +283,15 @@ class Config(Settings):
         words = f"SIP is bound to {bind}, a loopback address: unless {{host}} is this machine"
         remedy = "put the network that reaches it first"
         return [f"trunk {name}: {words.format(host=self.trunk[name].host)}, {remedy}." for name in names]
+
+    def _open_keys(self) -> list[str]:
+        """Keys in SDP are as secret as the signalling (RFC 4568 §8.2)."""
+        words = 'srtp is {srtp}, but its keys travel in clear over {transport}: set transport = "tls"'
+        return [
+            f"trunk {name}: {words.format(srtp=trunk.srtp, transport=trunk.transport)}."
+            for name, trunk in self.trunk.items()
+            if trunk.srtp != "off" and trunk.transport != "tls" and not is_loopback(trunk.host)
+        ]
 
     @property
     def trunk_rules(self) -> tuple[TrunkRule, ...]:

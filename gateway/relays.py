@@ -43,6 +43,11 @@ class MediaStalled:
 
 
 @dataclass(frozen=True, slots=True)
+class Undecryptable:
+    """Packets arrive and none can be authenticated: the peer encrypts with another key."""
+
+
+@dataclass(frozen=True, slots=True)
 class DigitHeard:
     """The peer pressed a key; it was passed on already if the other leg takes digits in its media."""
 
@@ -88,7 +93,7 @@ class DtlsOverflow:
 
 
 Presence = MediaStarted | MediaStalled | BrowserSilent | BrowserReturned | PeerSilent | RtcpBye
-MediaEvent = DtlsDatagram | DtlsOverflow | Nominated | DigitHeard | Played | Presence
+MediaEvent = DtlsDatagram | DtlsOverflow | Undecryptable | Nominated | DigitHeard | Played | Presence
 Handler = Callable[[MediaEvent], None]
 
 _WITH_PAYLOAD: Final[dict[str, Callable[..., MediaEvent]]] = {
@@ -102,6 +107,7 @@ _WITH_PAYLOAD: Final[dict[str, Callable[..., MediaEvent]]] = {
 _WITHOUT: Final[dict[str, Callable[[], MediaEvent]]] = {
     "media-started": MediaStarted,
     "media-stalled": MediaStalled,
+    "undecryptable": Undecryptable,
     "returned": BrowserReturned,
     "rtcp-bye": RtcpBye,
     "overflow": DtlsOverflow,

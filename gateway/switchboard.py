@@ -172,7 +172,7 @@ class Switchboard:
         elif (leg := self._trunk_legs.get(event.leg)) is not None:
             leg.on_sip(event)
         else:
-            log.debug("event for a leg that is gone: %r", event)
+            log.debug("event for a leg that is gone: %s", event.type)
 
     def on_worker_lost(self, why: str) -> None:
         """The SIP worker died: its dialogs are gone, so their calls end."""

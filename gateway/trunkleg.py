@@ -22,6 +22,7 @@ from gateway.relays import Leg, MediaEvent, Relays
 from gateway.sounds import Sounds
 from gateway.speaker import Speaker
 from gateway.trunkdigits import TrunkDigits
+from gateway.trunkkeys import TrunkKeys
 from sip import messages
 
 Post = Callable[[messages.Command], None]
@@ -61,6 +62,9 @@ class TrunkLeg:
         self._watchdog: asyncio.TimerHandle | None = None
         self.media: Leg = relays.rtp_leg(self._on_media)
         self.speaker = Speaker(relays, self.media, report.note)
+        self._keys = TrunkKeys(
+            trunk, settings.srtp, is_over_tls=settings.transport == "tls", media=self.media, report=report
+        )
         self._digits = TrunkDigits(leg_id, trunk, settings.dtmf, media=self.media, post=post, report=report)
 
     @property
@@ -88,8 +92,7 @@ class TrunkLeg:
         if event.sdp is None:
             self._local_sdp = self._make_offer()
             return
-        self._apply(trunk_sdp.read_trunk_offer(event.sdp, self._settings.codecs))
-        self._local_sdp = self._make_answer(event.sdp)
+        self._take_offer(event.sdp)
 
     # -- events of the worker -------------------------------------------------------------------------
 
@@ -135,10 +138,15 @@ class TrunkLeg:
         if self._take_answer(event.sdp):
             self._report.emit(Answered(_custom(event.headers)))
 
+    def _take_offer(self, sdp: str) -> None:
+        """Apply the trunk's offer and make our answer."""
+        self._apply(self._keys.read_offer(sdp, self._settings.codecs))
+        self._local_sdp = self._make_answer(sdp)
+
     def _take_answer(self, sdp: str) -> bool:
         """Apply the trunk's answer; one that we cannot serve ends the call."""
         try:
-            self._apply(trunk_sdp.read_trunk_answer(self._local_sdp, sdp))
+            self._apply(self._keys.read_answer(self._local_sdp, sdp))
         except GatewayError as error:
             self._report.note("SDP refused", str(error))
             self._begin_release(Ending(Cause.NO_COMMON_MEDIA, 488, str(error), error.hint))
@@ -152,8 +160,7 @@ class TrunkLeg:
             if sdp is None:
                 self._local_sdp = self._make_offer()
             else:
-                self._apply(trunk_sdp.read_trunk_offer(sdp, self._settings.codecs))
-                self._local_sdp = self._make_answer(sdp)
+                self._take_offer(sdp)
         except GatewayError as error:
             self._report.note("re-INVITE refused", str(error))
             self._post(messages.Reanswer(self.id, error.sip_status))
@@ -249,7 +256,7 @@ class TrunkLeg:
 
     def _make_offer(self) -> str:
         port = self._rtp_port
-        return trunk_sdp.trunk_offer(
+        offer = trunk_sdp.trunk_offer(
             address=self._relays.trunk_address,
             rtp_port=port,
             rtcp_port=port + 1,
@@ -257,11 +264,12 @@ class TrunkLeg:
             session_id=self._sdp_session,
             version=self._sdp_version,
         )
+        return self._keys.offer(offer)
 
     def _make_answer(self, offer: str) -> str:
         assert self.remote is not None
         port = self._rtp_port
-        return trunk_sdp.trunk_answer(
+        answer = trunk_sdp.trunk_answer(
             offer,
             self.remote,
             address=self._relays.trunk_address,
@@ -271,6 +279,7 @@ class TrunkLeg:
             version=self._sdp_version,
             direction=Direction.SENDRECV,
         )
+        return self._keys.answer(answer, self.remote)
 
     @property
     def _rtp_port(self) -> int:
@@ -278,7 +287,8 @@ class TrunkLeg:
         return self.media.address[1]
 
     def _apply(self, remote: TrunkMedia) -> None:
-        """Tell the media core what the trunk's SDP says."""
+        """Tell the media core what the trunk's SDP says; the keys first: nothing may leave as plain RTP before them."""
+        self._keys.settle()
         self.media.set_codec(
             remote.codec, remote.payload_type, remote.telephone_event, remote.telephone_event_rate, remote.ptime_ms
         )
@@ -308,6 +318,8 @@ class TrunkLeg:
                 self._report.note("trunk is silent", why)
             case relays.RtcpBye():
                 self._report.note("RTCP BYE", "from the trunk")
+            case relays.Undecryptable():
+                self._keys.tell_undecryptable(self.number)
             case relays.DtlsDatagram() | relays.Nominated() | relays.DtlsOverflow():
                 pass  # a browser's matters; an RTP leg has none of them
             case relays.BrowserSilent() | relays.BrowserReturned():

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from call import sdp
+from call import sdes, sdp
 from call.browser_sdp import read_browser_offer
 from call.dialplan import clean, is_number
 from call.errors import GatewayError, PeerError, UnknownDestination
 from call.trunk_sdp import read_trunk_answer, read_trunk_offer, trunk_offer
+from call.trunk_srtp import encrypt_offer
 from gateway.auth import Gatekeeper, make_token
 from gateway.config import AuthSettings, Config, ConfigError, load
 from gateway.tomllines import line_index
@@ -31,6 +32,8 @@ SAMPLES = [path.read_bytes().decode() for path in sorted((ROOT / "tests" / "vect
 OURS = trunk_offer(
     address="192.0.2.1", rtp_port=20_000, rtcp_port=20_001, codecs=("opus", "PCMU"), session_id=1, version=1
 )
+OUR_KEYS = sdes.offer(None, lambda length: bytes(range(length)))
+OURS_WITH_KEYS = encrypt_offer(OURS, OUR_KEYS, "required")
 bounded = settings(max_examples=100, deadline=None)
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=80)
@@ -133,9 +136,25 @@ def read_sdp(text: str) -> None:
         read_trunk_offer(text, ("PCMU", "PCMA", "opus"))
     with suppress(PeerError):
         read_trunk_answer(OURS, text)
+    with suppress(PeerError):
+        read_trunk_offer(text, ("PCMU", "PCMA", "opus"), "optional")
+    with suppress(PeerError):
+        read_trunk_answer(OURS_WITH_KEYS, text, "required")
 
 
 # -- SDP ----------------------------------------------------------------------------------------------
+
+
+CRYPTO_LINES = [f"{line}{extra}" for line in OUR_KEYS for extra in ("", "|2^20|1:4", " WSH=64 KDR=1", ";inline:AAAA")]
+
+
+@given(st.text(max_size=200) | spliced(CRYPTO_LINES))
+@bounded
+def test_any_crypto_line_is_read_or_passed_over(text: str) -> None:
+    if line := sdes.parse(text):
+        assert sdes.parse(str(line)) == line
+        assert len(line.key) == sdes.SUITES[line.suite]
+        read_sdp(f"{OURS}a=crypto:{text}\r\n")
 
 
 @given(st.text(max_size=400))

@@ -17,6 +17,8 @@ from tests.harness.program import Program
 from tests.harness.speech import RATE_HZ, Samples, Speech, read_wav, write_wav
 
 Transport = Literal["udp", "tcp", "tls"]
+Encryption = Literal["", "srtp", "srtp-mand"]
+"""None, RTP/AVP with SDES keys, or RTP/SAVP."""
 CODECS: Final = {"PCMU": "PCMU/8000/1", "PCMA": "PCMA/8000/1", "opus": "opus/48000/2"}
 ROUNDS: Final = 8
 """How often it says its speech."""
@@ -48,6 +50,7 @@ module g711.so
 module aufile.so
 module aubridge.so
 module sndfile.so
+module srtp.so
 module_tmp uuid.so
 module_tmp account.so
 module_app menu.so
@@ -80,6 +83,7 @@ class Baresip:
         codec: str = "PCMU",
         tls: Credentials | None = None,
         answers: Literal["auto", "manual"] = "auto",
+        encryption: Encryption = "",
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory, self.transport, self.user = directory, transport, user
@@ -87,7 +91,7 @@ class Baresip:
         self._control = free_port()
         # aufile stops at the end of its file.
         write_wav(directory / "speech.wav", np.tile(speech.samples, ROUNDS), RATE_HZ)
-        self._write_config(codec, tls, answers)
+        self._write_config(codec, tls, answers, encryption)
         # No device by the name of "lo", but its address is taken.
         argv = ["baresip", "-4", "-n", HOST, "-f", str(directory), "-v", "-s"]
         self.program = Program("baresip", argv, cwd=directory)
@@ -101,6 +105,9 @@ class Baresip:
 
     def call(self, uri: str) -> None:
         self._command("dial", uri)
+
+    def hold(self, *, resume: bool = False) -> None:
+        self._command("resume" if resume else "hold")
 
     def hang_up(self) -> None:
         self._command("hangup")
@@ -121,7 +128,7 @@ class Baresip:
         self._socket.close()
         self.program.stop()
 
-    def _write_config(self, codec: str, tls: Credentials | None, answers: str) -> None:
+    def _write_config(self, codec: str, tls: Credentials | None, answers: str, encryption: Encryption) -> None:
         rtp = free_block(20)
         config = _CONFIG.format(
             host=HOST,
@@ -138,7 +145,9 @@ class Baresip:
         named = [line for line in config.splitlines() if tls or not line.startswith(("sip_certificate", "sip_cafile"))]
         (self.directory / "config").write_text("\n".join(named) + "\n")
         account = f"<sip:{self.user}@{HOST}:{self.port};transport={self.transport}>;regint=0"
-        (self.directory / "accounts").write_text(f"{account};answermode={answers};audio_codecs={CODECS[codec]}\n")
+        encrypted = f";mediaenc={encryption}" if encryption else ""
+        settings = f";answermode={answers};audio_codecs={CODECS[codec]}{encrypted}"
+        (self.directory / "accounts").write_text(f"{account}{settings}\n")
         (self.directory / "contacts").write_text("")
 
     def _command(self, name: str, parameters: str = "") -> dict[str, Any]:

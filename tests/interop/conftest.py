@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.harness.baresip import Baresip, Credentials, Transport
+from tests.harness.baresip import Baresip, Credentials, Encryption, Transport
 from tests.harness.certificates import Authority
 from tests.harness.gateway import GatewayProcess, demo_settings, trunk_to
 from tests.harness.ports import free_block, free_port
@@ -28,6 +28,10 @@ class PhoneKind:
     transport: Transport
     codec: str
     prefer: str = "quality"
+    srtp: str = "off"
+    """What the trunk of the gateway wants."""
+    encryption: Encryption = ""
+    """What the phone does."""
 
     @property
     def is_transcoded(self) -> bool:
@@ -42,6 +46,12 @@ PHONES: Final = (
     PhoneKind("udp-cheap", "udp", "PCMA", prefer="cpu"),
     PhoneKind("tcp-pcmu", "tcp", "PCMU"),
     PhoneKind("tls-pcmu", "tls", "PCMU"),
+)
+SECURE_PHONES: Final = (
+    PhoneKind("tls-secret", "tls", "PCMU", srtp="required", encryption="srtp-mand"),
+    PhoneKind("udp-secret", "udp", "PCMA", srtp="optional", encryption="srtp"),
+    PhoneKind("udp-open", "udp", "PCMU", srtp="optional"),
+    PhoneKind("udp-refused", "udp", "PCMU", srtp="required"),
 )
 
 
@@ -83,10 +93,10 @@ def other_speech(tmp_path_factory: pytest.TempPathFactory) -> Speech:
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     directory = tmp_path_factory.mktemp("gateway")
     authority = Authority(directory / "certificates")
-    phone_ports = {kind.name: free_block(2)[0] for kind in PHONES}
+    phone_ports = {kind.name: free_block(2)[0] for kind in (*PHONES, *SECURE_PHONES)}
     sipp_port, digest_port = free_port(), free_port()
     settings = demo_settings(directory, session={"ring_s": 5, "grace_s": 2}, sip=_sip_settings(authority))
-    settings["trunk"] |= {kind.name: _phone_trunk(kind, phone_ports[kind.name]) for kind in PHONES}
+    settings["trunk"] |= {kind.name: _phone_trunk(kind, phone_ports[kind.name]) for kind in (*PHONES, *SECURE_PHONES)}
     settings["trunk"]["sipp"] = trunk_to(sipp_port, ["sipp"])
     settings["trunk"]["digest"] = trunk_to(digest_port, ["digest"], user="me", password=PASSWORD)
     gateway = GatewayProcess(directory, settings, demo=True)
@@ -103,7 +113,7 @@ def _sip_settings(authority: Authority) -> dict[str, Any]:
 def _phone_trunk(kind: PhoneKind, port: int) -> dict[str, Any]:
     codecs = ["opus", "PCMU"] if kind.codec == "opus" else [kind.codec]
     port += kind.transport == "tls"
-    return trunk_to(port, [kind.name], transport=kind.transport, codecs=codecs, prefer=kind.prefer)
+    return trunk_to(port, [kind.name], transport=kind.transport, codecs=codecs, prefer=kind.prefer, srtp=kind.srtp)
 
 
 @pytest.fixture
@@ -121,6 +131,7 @@ def desk_phone(house: House, other_speech: Speech, tmp_path: Path) -> Iterator[C
             transport=kind.transport,
             codec=kind.codec,
             tls=tls if kind.transport == "tls" else None,
+            encryption=kind.encryption,
         )
         running.append(phone)
         return phone

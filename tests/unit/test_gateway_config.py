@@ -336,3 +336,10 @@ def test_what_may_be_meant_is_remarked_not_refused() -> None:
     assert silent == "trunk in: allow is empty: nobody can call through it, it only brings calls."
     assert doubtful.startswith("trunk far: SIP is bound to 127.0.0.1, a loopback address: unless sip.example.com is")
     assert read(f'{OPEN}[[network]]\nbind = "192.0.2.1"\n{trunks}').remarks == (silent,)
+
+
+@pytest.mark.parametrize(("transport", "is_remarked"), [("udp", True), ("tcp", True), ("tls", False)])
+def test_keys_that_travel_in_clear_are_remarked(transport: str, is_remarked: bool) -> None:
+    trunk = f'[trunk.far]\nhost = "192.0.2.9"\nallow = ["*"]\nsrtp = "optional"\ntransport = "{transport}"\n'
+    remarks = read(f'{OPEN}[[network]]\nbind = "192.0.2.1"\n{trunk}').remarks
+    assert any("keys travel in clear" in remark for remark in remarks) == is_remarked

@@ -8,6 +8,8 @@ from call.causes import Cause, Ending, hung_up
 from call.coupling import Accept, Press, Progress, Release
 from call.errors import GatewayError, PeerError
 from call.leg import Answered, Ended, Failed, Pressed, Ringing
+from call.sdes import Crypto, Policy
+from call.sdp import parse
 from call.trunk_sdp import trunk_offer
 from gateway import relays, trunkleg
 from gateway.config import TrunkSettings
@@ -32,9 +34,10 @@ class Bench:
     relays: RelaysRecorder = field(default_factory=RelaysRecorder)
     report: ReportRecorder = field(default_factory=ReportRecorder)
     worker: Worker = field(default_factory=Worker)
+    srtp: Policy = "off"
 
     def __post_init__(self) -> None:
-        settings = TrunkSettings(host="sip.example.com", allow=("*",))
+        settings = TrunkSettings(host="sip.example.com", allow=("*",), srtp=self.srtp)
         self.leg = TrunkLeg(
             "L1",
             "carrier",
@@ -329,3 +332,93 @@ async def test_our_own_offer_is_one_that_we_could_answer() -> None:
     bench = Bench()
     bench.incoming(offered)
     assert bench.leg.codec == "PCMU"
+
+
+# -- SRTP ---------------------------------------------------------------------------------------------
+
+THEIRS = Crypto(1, "AES_CM_128_HMAC_SHA1_80", bytes(30))
+
+
+def with_key(text: str, line: Crypto) -> str:
+    return text.replace("RTP/AVP", "RTP/SAVP") + f"a=crypto:{line}\r\n"
+
+
+def sdes_of(bench: Bench) -> list[tuple[str, tuple[object, ...]]]:
+    return [call for call in bench.media.calls if call[0] in ("set_sdes", "clear_sdes")]
+
+
+async def test_a_required_offer_has_keys_and_the_answers_is_used_before_its_address() -> None:
+    bench = Bench(srtp="required")
+    ours = parse(bench.invite().sdp).media[0]
+    assert ours.protocol == "RTP/SAVP"
+    bench.leg.on_sip(messages.Answered("L1", with_key(ANSWER, THEIRS), ()))
+    names = [name for name, _ in bench.media.calls]
+    assert names.index("set_sdes") < names.index("set_remote")
+    suite, receive, send, receive_mki, send_mki = bench.media.last("set_sdes") or ()
+    assert (suite, receive, receive_mki, send_mki) == (THEIRS.suite, THEIRS.key, None, None)
+    assert str(Crypto(1, THEIRS.suite, cast(bytes, send))) == ours.crypto[0]
+
+
+async def test_a_repeated_answer_changes_no_key() -> None:
+    bench = Bench(srtp="optional")
+    bench.invite()
+    bench.leg.on_sip(messages.Ringing("L1", 183, with_key(ANSWER, THEIRS), ()))
+    bench.leg.on_sip(messages.Answered("L1", with_key(ANSWER, THEIRS), ()))
+    assert len(sdes_of(bench)) == 1
+
+
+async def test_an_incoming_call_gets_our_key_and_a_new_one_of_theirs_keeps_it() -> None:
+    bench = Bench(srtp="optional")
+    bench.incoming(with_key(ANSWER, THEIRS))
+    bench.leg.post(Accept(()))
+    accepted = bench.worker.commands[-1]
+    assert isinstance(accepted, messages.Accept)
+    bench.leg.on_sip(messages.Reoffered("L1", with_key(HOLD, Crypto(1, THEIRS.suite, b"\1" * 30))))
+    reanswer = bench.worker.commands[-1]
+    assert isinstance(reanswer, messages.Reanswer)
+    first, second = (parse(command.sdp or "").media[0].crypto for command in (accepted, reanswer))
+    assert first == second
+    keys = [call[1][1:3] for call in sdes_of(bench)]
+    assert [receive for receive, _ in keys] == [THEIRS.key, b"\1" * 30]
+    assert keys[0][1] == keys[1][1]
+
+
+async def test_a_re_invite_may_end_the_encryption_where_it_is_optional_and_not_where_it_is_required() -> None:
+    bench = Bench(srtp="optional")
+    bench.incoming(with_key(ANSWER, THEIRS))
+    bench.leg.on_sip(messages.Reoffered("L1", ANSWER))
+    assert sdes_of(bench)[-1][0] == "clear_sdes"
+    bench = Bench(srtp="required")
+    bench.incoming(with_key(ANSWER, THEIRS))
+    bench.leg.on_sip(messages.Reoffered("L1", ANSWER))
+    assert bench.worker.commands[-1] == messages.Reanswer("L1", 488)
+    assert sdes_of(bench)[-1][0] == "set_sdes"
+
+
+async def test_a_late_offer_has_the_key_in_use() -> None:
+    bench = Bench(srtp="required")
+    bench.incoming(with_key(ANSWER, THEIRS))
+    bench.leg.on_sip(messages.Reoffered("L1", None))
+    reanswer = bench.worker.commands[-1]
+    assert isinstance(reanswer, messages.Reanswer)
+    _, _, send, _, _ = bench.media.last("set_sdes") or ()
+    assert parse(reanswer.sdp or "").media[0].crypto[0] == str(Crypto(1, THEIRS.suite, cast(bytes, send)))
+
+
+async def test_a_call_without_the_required_encryption_is_released_with_the_reason() -> None:
+    bench = Bench(srtp="required")
+    bench.invite()
+    bench.leg.on_sip(messages.Answered("L1", ANSWER, ()))
+    bench.leg.on_sip(messages.Ended("L1", "us", 488))
+    assert bench.ending.cause is Cause.NO_COMMON_MEDIA
+    assert "encryption" in bench.ending.sentence
+    if bench.leg._watchdog is not None:
+        bench.leg._watchdog.cancel()
+
+
+async def test_what_cannot_be_decrypted_is_told_with_the_likely_cause(bench: Bench) -> None:
+    bench.answered()
+    bench.media.handler(relays.Undecryptable())
+    told = bench.report.events[-1]
+    assert isinstance(told, Failed)
+    assert "fail authentication" in told.hint
