@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from call import codecs, sdp
-from call.codecs import CODECS, CodecName, Format, TelephoneEvent
+from call.codecs import CodecName, Format, TelephoneEvent
 from call.errors import PeerError, UnacceptableOffer
 from call.sdp import Connection, MSection, Origin, SessionDescription
 from call.sdp_attributes import Attribute, Direction, Fingerprint
@@ -73,7 +73,7 @@ class BrowserOffer:
             if offered.codec == codec:
                 return offered
         names = codecs.spoken_names(self.section)
-        raise UnacceptableOffer(f"The browser does not offer {CODECS[codec].spoken} (it offered {names}).")
+        raise UnacceptableOffer(f"The browser does not offer {codecs.codec_of(codec).spoken} (it offered {names}).")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +182,11 @@ def _setup(description: SessionDescription, section: MSection) -> str:
 
 def _common_codecs(section: MSection) -> tuple[Format, ...]:
     found = codecs.formats(section)
-    if not found:
+    if all(codecs.is_foreign(one.codec) for one in found):
         names = codecs.spoken_names(section)
         raise UnacceptableOffer(
             f"The browser offered no audio codec that webtrunk speaks (it offered {names}).",
-            hint="webtrunk speaks Opus, PCMU and PCMA with browsers.",
+            hint="webtrunk speaks Opus, G.722, PCMU and PCMA with browsers.",
         )
     return found
 

@@ -1,19 +1,26 @@
-"""The audio codecs that webtrunk speaks, and how SDP names them."""
+"""The audio codecs that webtrunk speaks or passes on, and how SDP names them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final
 
 from call.sdp import MSection
 from call.sdp_attributes import Attribute, RtpMap
 
-CodecName = Literal["opus", "PCMU", "PCMA"]
+CodecName = str
+"""A key of `CODECS`, or, as in a=rtpmap and in capitals, one that is only passed on: AMR-WB/16000."""
 
 _MAX_NAMES: Final = 8
 _MAX_NAME_LENGTH: Final = 20
+_FOREIGN: Final = re.compile(r"([A-Z0-9._+-]+)/([1-9][0-9]{3,5})(?:/([1-9][0-9]?))?")
+_MAX_FOREIGN: Final = 40
+_MAX_CLOCK_HZ: Final = 192_000
+_NO_VOICE: Final = frozenset({"TELEPHONE-EVENT", "CN", "RED", "RTX", "ULPFEC", "FLEXFEC-03"})
+"""Encoding names in audio sections that are no codec of a voice by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +32,63 @@ class Codec:
     """Its name in sentences for people."""
     rtpmap: RtpMap
     """As we offer it: the static payload type (RFC 3551 §6), or the customary dynamic one."""
-    fmtp: str
-    packet_lengths_ms: tuple[int, ...]
-    """What one packet may hold; an Opus packet of one frame has no 30 ms (RFC 6716 §2.1.4)."""
+    fmtp: str = ""
+    packet_lengths_ms: tuple[int, ...] = (10, 20, 30, 40, 60)
+    """What one packet may hold."""
+    is_wide: bool = False
+    """It carries voice above 4 kHz."""
 
 
 CODECS: Final = MappingProxyType(
     {
         codec.name: codec
         for codec in (
-            Codec("opus", "Opus", RtpMap(111, "opus", 48_000, 2), "minptime=10;useinbandfec=1", (10, 20, 40, 60)),
-            Codec("PCMU", "PCMU", RtpMap(0, "PCMU", 8000), "", (10, 20, 30, 40, 50, 60)),
-            Codec("PCMA", "PCMA", RtpMap(8, "PCMA", 8000), "", (10, 20, 30, 40, 50, 60)),
+            Codec(
+                "opus",
+                "Opus",
+                RtpMap(111, "opus", 48_000, 2),
+                "minptime=10;useinbandfec=1",
+                (10, 20, 40, 60),  # a packet of one frame has no 30 ms (RFC 6716 §2.1.4)
+                is_wide=True,
+            ),
+            # Its clock says 8000 by an old mistake, its samples are 16000 (RFC 3551 §4.5.2).
+            Codec("G722", "G.722", RtpMap(9, "G722", 8000), is_wide=True),
+            Codec("PCMU", "PCMU", RtpMap(0, "PCMU", 8000)),
+            Codec("PCMA", "PCMA", RtpMap(8, "PCMA", 8000)),
+            Codec("G729", "G.729", RtpMap(18, "G729", 8000), "annexb=no"),
         )
     }
 )
+"""Those that can be transcoded; G729 only when it was built in, which the configuration is checked for."""
+
+
+def codec_of(name: CodecName) -> Codec:
+    """What is known about a codec.
+
+    Raises:
+        ValueError: It is no codec of ours, and not written as one that is only passed on.
+    """
+    if name in CODECS:
+        return CODECS[name]
+    match = _FOREIGN.fullmatch(name)
+    if match is None or len(name) > _MAX_FOREIGN or int(match[2]) > _MAX_CLOCK_HZ or match[1] in _NO_VOICE:
+        raise ValueError(f"{name!r} is no codec")
+    return Codec(name, match[1], RtpMap(_FIRST_DYNAMIC, match[1], int(match[2]), int(match[3] or 1)))
+
+
+def is_foreign(name: CodecName) -> bool:
+    """Whether it is only passed on, never transcoded."""
+    return name not in CODECS
+
+
+def canonical(text: str) -> CodecName:
+    """The name of a codec, whatever the case it was written in.
+
+    Raises:
+        ValueError: As `codec_of`.
+    """
+    known = {name.upper(): name for name in CODECS}
+    return codec_of(known.get(text.upper(), text.upper())).name
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +97,28 @@ class Format:
 
     codec: CodecName
     payload_type: int
+    fmtp: str = ""
+    """The peer's parameters of a codec that is only passed on; ours are fixed."""
 
     @property
     def rtpmap(self) -> RtpMap:
         """The codec's rtpmap with this payload type."""
-        common = CODECS[self.codec].rtpmap
+        common = codec_of(self.codec).rtpmap
         return RtpMap(self.payload_type, common.encoding, common.clock_rate_hz, common.channels)
+
+
+_FIRST_DYNAMIC: Final = 96
+_TAKEN: Final = frozenset({101, 110, 111})
+"""Payload types of telephone-event and Opus in our offers."""
+
+
+def our_formats(names: Iterable[CodecName], fmtps: Mapping[CodecName, str] = MappingProxyType({})) -> list[Format]:
+    """These codecs under the payload types that we offer them by; `fmtps` are those of codecs that are passed on."""
+    free = (number for number in range(_FIRST_DYNAMIC, 128) if number not in _TAKEN)
+    return [
+        Format(name, next(free) if is_foreign(name) else CODECS[name].rtpmap.payload_type, fmtps.get(name, ""))
+        for name in names
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +134,30 @@ class TelephoneEvent:
         return RtpMap(self.payload_type, "telephone-event", self.clock_rate_hz)
 
 
+_OUR_EVENTS: Final = (TelephoneEvent(101, 8000), TelephoneEvent(110, 48_000))
+
+
 def formats(section: MSection) -> tuple[Format, ...]:
-    """The codecs of a section that we speak, in its order, each once."""
+    """The codecs of a section, in its order, each once."""
     found: dict[CodecName, Format] = {}
     for rtpmap in section.rtpmaps:
-        for codec in CODECS.values():
-            if _is_same(rtpmap, codec.rtpmap):
-                found.setdefault(codec.name, Format(codec.name, rtpmap.payload_type))
+        name = _name_of(rtpmap)
+        if name is not None:
+            fmtp = section.fmtp(rtpmap.payload_type) if is_foreign(name) else ""
+            found.setdefault(name, Format(name, rtpmap.payload_type, fmtp))
     return tuple(found.values())
 
 
-def _is_same(rtpmap: RtpMap, known: RtpMap) -> bool:
-    return (
-        rtpmap.is_called(known.encoding)
-        and rtpmap.clock_rate_hz == known.clock_rate_hz
-        and rtpmap.channels == known.channels
-    )
+def _name_of(rtpmap: RtpMap) -> CodecName | None:
+    channels = f"/{rtpmap.channels}" if rtpmap.channels != 1 else ""
+    for codec in CODECS.values():
+        if rtpmap.is_called(codec.rtpmap.encoding):
+            same = (rtpmap.clock_rate_hz, rtpmap.channels) == (codec.rtpmap.clock_rate_hz, codec.rtpmap.channels)
+            return codec.name if same else None
+    try:
+        return codec_of(f"{rtpmap.encoding.upper()}/{rtpmap.clock_rate_hz}{channels}").name
+    except ValueError:
+        return None
 
 
 def telephone_events(section: MSection) -> tuple[TelephoneEvent, ...]:
@@ -103,14 +176,14 @@ def fitting_event(codec: CodecName, events: tuple[TelephoneEvent, ...]) -> Telep
     Opus: then that one.
     """
     by_rate = {event.clock_rate_hz: event for event in events}
-    wanted = CODECS[codec].rtpmap.clock_rate_hz
+    wanted = codec_of(codec).rtpmap.clock_rate_hz
     return by_rate.get(wanted) or by_rate.get(8000) or next(iter(events), None)
 
 
 def packet_length_ms(codec: CodecName, section: MSection) -> int:
     """How long our packets towards the peer are: its ptime within its maxptime, else 20 ms (RFC 3551 §4.2)."""
     wanted = min(section.ptime_ms or 20, section.maxptime_ms or 1000)
-    lengths = CODECS[codec].packet_lengths_ms
+    lengths = codec_of(codec).packet_lengths_ms
     return max((length for length in lengths if length <= wanted), default=lengths[0])
 
 
@@ -119,12 +192,23 @@ def format_attributes(chosen: Iterable[Format], events: Iterable[TelephoneEvent]
     lines: list[Attribute] = []
     for codec_format in chosen:
         lines.append(Attribute("rtpmap", str(codec_format.rtpmap)))
-        fmtp = CODECS[codec_format.codec].fmtp
+        fmtp = codec_format.fmtp or codec_of(codec_format.codec).fmtp
         lines += [Attribute("fmtp", f"{codec_format.payload_type} {fmtp}")] if fmtp else []
     for event in events:
         lines.append(Attribute("rtpmap", str(event.rtpmap)))
         lines.append(Attribute("fmtp", f"{event.payload_type} {event_codes}"))
     return lines
+
+
+def our_events(names: Collection[CodecName]) -> list[TelephoneEvent]:
+    """A telephone-event for each clock rate of these codecs (RFC 4733 §2.1), the one of telephones always."""
+    rates = {codec_of(name).rtpmap.clock_rate_hz for name in names}
+    return [event for event in _OUR_EVENTS if event.clock_rate_hz in rates | {8000}]
+
+
+def spoken(names: Iterable[CodecName]) -> str:
+    """These codecs, in words."""
+    return ", ".join(codec_of(name).spoken for name in names)
 
 
 def spoken_names(section: MSection) -> str:

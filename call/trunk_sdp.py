@@ -7,20 +7,24 @@ sendonly, inactive, and the c=0.0.0.0 of RFC 2543, which old phones still send (
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
 from call import sdes, sdp, trunk_srtp
+from call.codec_policy import Preference, choose_trunk_codec
 from call.codecs import (
-    CODECS,
     CodecName,
     Format,
     TelephoneEvent,
     fitting_event,
     format_attributes,
     formats,
+    our_events,
+    our_formats,
     packet_length_ms,
+    spoken,
     spoken_names,
     telephone_events,
 )
@@ -32,8 +36,7 @@ from call.sdp_attributes import Attribute, Direction
 Address = tuple[str, int]
 
 _EVENT_CODES: Final = "0-16"
-_NARROW_EVENT: Final = TelephoneEvent(101, 8000)
-_WIDE_EVENT: Final = TelephoneEvent(110, 48_000)
+_PTIME_MS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class TrunkMedia:
     """As the trunk said it: `direction.receives` means that it wants our audio."""
     crypto: Crypto | None = None
     """The key of the trunk's packets; None: plain RTP."""
+    fmtp: str = ""
+    """The trunk's parameters of a codec that is only passed on."""
 
     @property
     def hold(self) -> bool:
@@ -71,14 +76,15 @@ def trunk_offer(
     codecs: Sequence[CodecName],
     session_id: int,
     version: int,
-    ptime_ms: int = 20,
     direction: Direction = Direction.SENDRECV,
+    fmtps: Mapping[CodecName, str] = MappingProxyType({}),
 ) -> str:
-    """Offer one section with these codecs, the preferred one first; `trunk_srtp.encrypt_offer` adds keys."""
-    chosen = [Format(name, CODECS[name].rtpmap.payload_type) for name in codecs]
-    # Each audio clock rate wants a telephone-event of its own (RFC 4733 §2.1).
-    events = [_NARROW_EVENT, _WIDE_EVENT] if "opus" in codecs else [_NARROW_EVENT]
-    attributes = [Attribute("ptime", str(ptime_ms)), Attribute(direction.value)]
+    """Offer one section with these codecs, the preferred one first; `trunk_srtp.encrypt_offer` adds keys.
+
+    `fmtps` are the browser's parameters of codecs that are only passed on.
+    """
+    chosen, events = our_formats(codecs, fmtps), our_events(codecs)
+    attributes = [Attribute("ptime", str(_PTIME_MS)), Attribute(direction.value)]
     section = _audio("RTP/AVP", (rtp_port, rtcp_port), chosen, events, attributes)
     return _print(address, session_id, version, (section,))
 
@@ -95,7 +101,8 @@ def read_trunk_answer(offer_text: str, answer_text: str, srtp: Policy = "off") -
     offered = next(section for section in offer.media if section.kind == "audio" and section.port)
     index, crypto = trunk_srtp.choose_section(answer, "answered", srtp, sdes.read(offered.crypto))
     section = answer.media[index]
-    chosen = _first_allowed(section, {one.codec for one in formats(offered)})
+    allowed = {one.codec for one in formats(offered)}
+    chosen = next((one for one in formats(section) if one.codec in allowed), None)
     if chosen is None:
         names = spoken_names(section)
         raise UnacceptableOffer(
@@ -107,10 +114,12 @@ def read_trunk_answer(offer_text: str, answer_text: str, srtp: Policy = "off") -
     return replace(media, direction=media.direction.limited_to(ours.mirrored), crypto=crypto)
 
 
-def read_trunk_offer(text: str, our_codecs: Sequence[CodecName], srtp: Policy = "off") -> TrunkMedia:
+def read_trunk_offer(
+    text: str, our_codecs: Sequence[CodecName], srtp: Policy = "off", prefer: Preference = ()
+) -> TrunkMedia:
     """Take what a trunk's offer asks for: an INVITE, a re-INVITE or an UPDATE.
 
-    The trunk's order of codecs decides among `our_codecs`.
+    Among `our_codecs` the wish of the route decides, and then the trunk's order.
 
     Raises:
         PeerError: It is no SDP.
@@ -119,12 +128,13 @@ def read_trunk_offer(text: str, our_codecs: Sequence[CodecName], srtp: Policy = 
     offer = _parse(text, "offer")
     index, crypto = trunk_srtp.choose_section(offer, "offered", srtp)
     section = offer.media[index]
-    chosen = _first_allowed(section, set(our_codecs))
+    offered = formats(section)
+    name = choose_trunk_codec([one.codec for one in offered], our_codecs, prefer)
+    chosen = next((one for one in offered if one.codec == name), None)
     if chosen is None:
-        wanted = ", ".join(CODECS[name].spoken for name in our_codecs)
         raise UnacceptableOffer(
             f"The trunk offered no codec that is allowed here (it offered {spoken_names(section)}).",
-            hint=f"Let the trunk offer one of: {wanted}.",
+            hint=f"Let the trunk offer one of: {spoken(our_codecs)}.",
         )
     return replace(_media(offer, index, chosen, mux=section.rtcp_mux), crypto=crypto)
 
@@ -146,7 +156,7 @@ def trunk_answer(
     `trunk_srtp.encrypt_answer` adds our key.
     """
     offer = sdp.parse(offer_text)
-    chosen = [Format(media.codec, media.payload_type)]
+    chosen = [Format(media.codec, media.payload_type, media.fmtp)]
     event = media.telephone_event
     events = [TelephoneEvent(event, media.telephone_event_rate)] if event is not None else []
     agreed = direction.limited_to(media.direction.mirrored)
@@ -164,10 +174,6 @@ def _parse(text: str, what: str) -> SessionDescription:
         raise PeerError(f"The trunk's {what} cannot be read. {error}") from error
 
 
-def _first_allowed(section: MSection, allowed: set[CodecName]) -> Format | None:
-    return next((one for one in formats(section) if one.codec in allowed), None)
-
-
 def _media(description: SessionDescription, index: int, chosen: Format, *, mux: bool) -> TrunkMedia:
     section = description.media[index]
     event = fitting_event(chosen.codec, telephone_events(section))
@@ -177,6 +183,7 @@ def _media(description: SessionDescription, index: int, chosen: Format, *, mux: 
         index=index,
         codec=chosen.codec,
         payload_type=chosen.payload_type,
+        fmtp=chosen.fmtp,
         telephone_event=event.payload_type if event else None,
         telephone_event_rate=event.clock_rate_hz if event else 8000,
         ptime_ms=packet_length_ms(chosen.codec, section),

@@ -11,7 +11,7 @@ from typing import Any, Final, assert_never
 from call import browser_sdp, causes, interworking
 from call.browser_sdp import BrowserAnswer, BrowserOffer, LocalTransport
 from call.causes import Ending
-from call.codecs import CodecName
+from call.codecs import CodecName, Format
 from call.coupling import Accept, Command, Hold, Press, Progress, Release, Warn
 from call.errors import GatewayError, PeerError
 from call.interworking import Preference
@@ -75,6 +75,11 @@ class BrowserLeg:
         self._sdp_version = 0
         self._ringing: asyncio.TimerHandle | None = None
         self._grace = Grace(house.grace_s)
+
+    @property
+    def format(self) -> Format | None:
+        """The codec as the page has it, once that is answered."""
+        return self._answer.format if self._answer else None
 
     # -- the page -------------------------------------------------------------------------------------
 
@@ -166,7 +171,7 @@ class BrowserLeg:
             GatewayError: The offer cannot be served; nothing was allocated.
         """
         offer = browser_sdp.read_browser_offer(sdp)
-        choice = interworking.choose_browser_codec(offer, codecs, prefer)
+        choice = interworking.choose_browser_codec([one.codec for one in offer.codecs], codecs, prefer)
         self.codec, self.codec_reason = choice.codec, choice.reason
         self._renew_credentials()
         self.media = self._house.relays.browser_leg(*self._credentials, self._on_media)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from call.codec_policy import default_codecs
 from call.dialplan import TrunkRule
 from call.dtmf import DtmfPolicy
 from call.errors import GatewayError
@@ -32,6 +33,7 @@ from gateway.configfields import (
     Name,
     Number,
     Port,
+    Prefer,
     Ringback,
     Rule,
     User,
@@ -211,12 +213,13 @@ class TrunkSettings(Settings):
     password_file: str = ""
     allow: tuple[Rule, ...]
     """Prefixes of numbers ("+49"), whole names ("echo"), or "*" for everything."""
-    codecs: Codecs = ("PCMU", "PCMA")
-    """Offered to the trunk in this order."""
+    codecs: Codecs | None = None
+    """Offered to the trunk in this order; by default G.722 and G.711, as `prefer` wishes."""
+    prefer: Prefer = "quality"
+    """quality: browsers speak Opus, wideband first; cpu: they speak the trunk's codec, so that nothing is transcoded;
+    a list: the first of these that a browser has."""
     srtp: Policy = "off"
     """Encrypted audio with keys in the SDP (SDES, RFC 4568): off, optional, or required."""
-    prefer: Literal["quality", "cpu"] = "quality"
-    """quality: browsers speak Opus; cpu: they speak the trunk's G.711, so that nothing is transcoded."""
     dtmf: DtmfPolicy = "auto"
     """How the trunk gets digits: telephone-events in RTP, SIP INFO; auto: as its SDP allows (`call.dtmf`)."""
     caller_id: Caller = ""
@@ -232,6 +235,11 @@ class TrunkSettings(Settings):
     def secret(self) -> str:
         """The password itself."""
         return read_secret(self.password_file) if self.password_file else self.password
+
+    @property
+    def spoken_codecs(self) -> tuple[str, ...]:
+        """What the trunk may speak, in order."""
+        return self.codecs or default_codecs(self.prefer)
 
     @property
     def sip_port(self) -> int:

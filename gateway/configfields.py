@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, PlainValidator, StringConstraints
 
-from call import dialplan, tones
+from call import codecs, dialplan, tones
 from call.errors import UnknownDestination
 from gateway.addresses import is_address
+from gateway.builtin import transcoded_codecs
 from gateway.soundnames import is_country
 
 AUTO: Final = "auto"
@@ -119,6 +120,28 @@ def _database(value: str) -> str:
     return value
 
 
+def _codec(value: str) -> str:
+    try:
+        name = codecs.canonical(value)
+    except ValueError:
+        known = ", ".join(codecs.CODECS)
+        raise ValueError(
+            f"{value!r} is no codec of webtrunk ({known}); one that is only passed on is written with its clock, "
+            "as in a=rtpmap: 'iLBC/8000'"
+        ) from None
+    if name == "G729" and name not in transcoded_codecs():
+        raise ValueError("G729 is not built in: install libbcg729-dev and set up again with WEBTRUNK_G729=1 (README)")
+    return name
+
+
+def _prefer(value: object) -> str | tuple[str, ...]:
+    if isinstance(value, str) and value in ("quality", "cpu"):
+        return value
+    if not isinstance(value, list | tuple) or not value or not all(isinstance(codec, str) for codec in value):
+        raise ValueError(f"expected 'quality', 'cpu' or a list of codecs such as [\"PCMA\", \"opus\"], not {value!r}")
+    return _different(tuple(_codec(codec) for codec in value))
+
+
 def _different(value: tuple[str, ...]) -> tuple[str, ...]:
     for entry in value:
         if value.count(entry) > 1:
@@ -144,5 +167,8 @@ Rule = Annotated[str, AfterValidator(_rule)]
 Country = Annotated[str, AfterValidator(_country)]
 Ringback = Annotated[Line, AfterValidator(_sound)]
 Database = Annotated[str, AfterValidator(_database)]
-CodecName = Literal["opus", "PCMU", "PCMA"]
-Codecs = Annotated[tuple[CodecName, ...], Field(min_length=1), AfterValidator(_different)]
+Codec = Annotated[str, AfterValidator(_codec)]
+"""In the spelling of `call.codecs`."""
+Codecs = Annotated[tuple[Codec, ...], Field(min_length=1), AfterValidator(_different)]
+Prefer = Annotated[Literal["quality", "cpu"] | tuple[str, ...], PlainValidator(_prefer)]
+"""What a route wishes: the best sound, the least work, or these codecs towards browsers."""

@@ -88,7 +88,7 @@ class Switchboard:
             case signalling.CallAccept(call, sdp):
                 live = self._live(self._leg(session, call))
                 trunk = self._trunks[live.trunk_name]
-                codecs = (live.trunk.codec,) if live.trunk and live.trunk.codec else trunk.codecs
+                codecs = (live.trunk.codec,) if live.trunk and live.trunk.codec else trunk.spoken_codecs
                 self._leg(session, call).accept(session, sdp, codecs, trunk.prefer)
             case signalling.CallOffer(call, sdp):
                 self._leg(session, call).take_new_offer(sdp)
@@ -138,8 +138,8 @@ class Switchboard:
     def _dial(self, live: LiveCall, session: Session, message: signalling.CallStart) -> None:
         trunk = self._trunks[live.trunk_name]
         browser = BrowserLeg(self._house, live.report_of(Side.CALLER), record=live.id, remote=live.remote)
-        answer = browser.take_offer(message.sdp, trunk.codecs, trunk.prefer)
-        assert browser.media is not None
+        answer = browser.take_offer(message.sdp, trunk.spoken_codecs, trunk.prefer)
+        assert browser.media is not None and browser.format is not None
         try:
             leg = self._trunk_leg(live.id, live, Side.CALLEE)
         except TransportError:
@@ -147,6 +147,7 @@ class Switchboard:
             raise
         browser.belong_to(session, message.call)
         browser.describe_codecs = live.describe_codecs
+        leg.follow(browser.format)
         live.browser, live.trunk = browser, leg
         self._house.relays.couple(browser.media, leg.media)
         session.send(signalling.CallAnswerSdp(message.call, answer, live.id))

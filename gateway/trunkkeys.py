@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Sequence
 
 from call import sdes, trunk_sdp, trunk_srtp
+from call.codec_policy import Preference
 from call.codecs import CodecName
 from call.leg import Failed
 from call.sdes import Crypto, Keys, Policy
@@ -42,13 +43,13 @@ class TrunkKeys:
 
     # -- what the trunk says --------------------------------------------------------------------------
 
-    def read_offer(self, text: str, codecs: Sequence[CodecName]) -> TrunkMedia:
+    def read_offer(self, text: str, codecs: Sequence[CodecName], prefer: Preference) -> TrunkMedia:
         """Read the trunk's offer, and choose our key for it.
 
         Raises:
             GatewayError: It cannot be served.
         """
-        media = trunk_sdp.read_trunk_offer(text, codecs, self._policy)
+        media = trunk_sdp.read_trunk_offer(text, codecs, self._policy, prefer)
         self._agreed = sdes.answer(media.crypto, self._ours, secrets.token_bytes) if media.crypto else None
         return media
 

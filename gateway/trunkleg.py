@@ -7,9 +7,9 @@ import secrets
 from collections.abc import Callable
 from typing import Any, Final, assert_never
 
-from call import causes, trunk_sdp
+from call import causes, interworking, trunk_sdp
 from call.causes import Cause, Ending
-from call.codecs import CodecName
+from call.codecs import CodecName, Format
 from call.coupling import Accept, Command, Hold, Press, Progress, Release, Warn
 from call.errors import GatewayError, PeerError
 from call.leg import Answered, Ended, Headers, Ringing
@@ -60,6 +60,8 @@ class TrunkLeg:
         self._sdp_version = 1
         self._releasing: Ending | None = None
         self._watchdog: asyncio.TimerHandle | None = None
+        self._codecs = settings.spoken_codecs
+        self._fmtps: dict[CodecName, str] = {}
         self.media: Leg = relays.rtp_leg(self._on_media)
         self.speaker = Speaker(relays, self.media, report.note)
         self._keys = TrunkKeys(
@@ -72,13 +74,18 @@ class TrunkLeg:
         """What the trunk speaks, once it is known."""
         return self.remote.codec if self.remote else None
 
+    def follow(self, browser: Format) -> None:
+        """Speak what fits the codec that the browser was given."""
+        self._codecs = interworking.offer_to_trunk(browser.codec, self._codecs, self._settings.prefer)
+        self._fmtps = {browser.codec: browser.fmtp}
+
     # -- beginnings -----------------------------------------------------------------------------------
 
     def invite(self, number: str, from_user: str, from_display: str, headers: Headers) -> None:
         """Place the call."""
         self.number = number
         self._local_sdp = self._make_offer()
-        self._report.note("INVITE", f"{number} through trunk {self.trunk}, offering {', '.join(self._settings.codecs)}")
+        self._report.note("INVITE", f"{number} through trunk {self.trunk}, offering {', '.join(self._codecs)}")
         self._post(messages.Invite(self.id, self.trunk, number, self._local_sdp, from_user, from_display, headers))
 
     def take_incoming(self, event: messages.Incoming) -> None:
@@ -140,7 +147,7 @@ class TrunkLeg:
 
     def _take_offer(self, sdp: str) -> None:
         """Apply the trunk's offer and make our answer."""
-        self._apply(self._keys.read_offer(sdp, self._settings.codecs))
+        self._apply(self._keys.read_offer(sdp, self._codecs, self._settings.prefer))
         self._local_sdp = self._make_answer(sdp)
 
     def _take_answer(self, sdp: str) -> bool:
@@ -260,7 +267,8 @@ class TrunkLeg:
             address=self._relays.trunk_address,
             rtp_port=port,
             rtcp_port=port + 1,
-            codecs=self._settings.codecs,
+            codecs=self._codecs,
+            fmtps=self._fmtps,
             session_id=self._sdp_session,
             version=self._sdp_version,
         )

@@ -19,7 +19,7 @@ from tests.harness.speech import RATE_HZ, Samples, Speech, read_wav, write_wav
 Transport = Literal["udp", "tcp", "tls"]
 Encryption = Literal["", "srtp", "srtp-mand"]
 """None, RTP/AVP with SDES keys, or RTP/SAVP."""
-CODECS: Final = {"PCMU": "PCMU/8000/1", "PCMA": "PCMA/8000/1", "opus": "opus/48000/2"}
+CODECS: Final = {"PCMU": "PCMU/8000/1", "PCMA": "PCMA/8000/1", "G722": "G722/16000/1", "opus": "opus/48000/2"}
 ROUNDS: Final = 8
 """How often it says its speech."""
 
@@ -47,6 +47,7 @@ rtp_stats no
 module_path /usr/lib/baresip/modules
 module opus.so
 module g711.so
+module g722.so
 module aufile.so
 module aubridge.so
 module sndfile.so

@@ -43,6 +43,8 @@ PHONES: Final = (
     PhoneKind("udp-pcmu", "udp", "PCMU"),
     PhoneKind("udp-pcma", "udp", "PCMA"),
     PhoneKind("udp-opus", "udp", "opus"),
+    PhoneKind("udp-g722", "udp", "G722"),
+    PhoneKind("udp-wide", "udp", "G722", prefer="cpu"),
     PhoneKind("udp-cheap", "udp", "PCMA", prefer="cpu"),
     PhoneKind("tcp-pcmu", "tcp", "PCMU"),
     PhoneKind("tls-pcmu", "tls", "PCMU"),

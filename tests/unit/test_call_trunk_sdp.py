@@ -95,11 +95,9 @@ def test_offer_names_the_rtcp_port_only_when_it_is_not_the_next_one() -> None:
 
 
 def test_offer_on_ipv6_says_so() -> None:
-    text = trunk_offer(
-        address="2001:db8::1", rtp_port=20_000, rtcp_port=20_001, codecs=BOTH, session_id=1, version=1, ptime_ms=30
-    )
+    text = trunk_offer(address="2001:db8::1", rtp_port=20_000, rtcp_port=20_001, codecs=BOTH, session_id=1, version=1)
     assert "o=- 1 1 IN IP6 2001:db8::1\r\ns=-\r\nc=IN IP6 2001:db8::1\r\n" in text
-    assert "a=ptime:30\r\n" in text
+    assert "a=ptime:20\r\n" in text
 
 
 def test_hold_is_offered_by_direction() -> None:

@@ -33,6 +33,14 @@ def report(text: str) -> str:
         ('[trunk.t]\nhost = "h"\nallow = ["+1", "+49*"]', "5: trunk.t.allow.1: '+49*' fits no number: '+49' alone"),
         (f'{TRUNK}caller_id = "a@b;c>"', "6: trunk.t.caller_id: 'a@b;c>' is neither a number nor a name"),
         (f'{TRUNK}user = "x y"', "6: trunk.t.user: 'x y' has ' ', which belongs in no user name"),
+        (
+            f'{TRUNK}codecs = ["G723"]',
+            "6: trunk.t.codecs.0: 'G723' is no codec of webtrunk (opus, G722, PCMU, PCMA, G729)",
+        ),
+        (f'{TRUNK}codecs = ["PCMA", "pcma"]', "6: trunk.t.codecs: 'PCMA' is there twice"),
+        (f'{TRUNK}prefer = "speed"', "6: trunk.t.prefer: expected 'quality', 'cpu' or a list of codecs"),
+        (f"{TRUNK}prefer = []", "6: trunk.t.prefer: expected 'quality', 'cpu' or a list of codecs"),
+        (f'{TRUNK}prefer = ["PCMA", "x"]', "6: trunk.t.prefer: 'x' is no codec of webtrunk"),
         (f'{TRUNK}codecs = ["PCMA", "PCMU", "PCMA"]', "6: trunk.t.codecs: 'PCMA' is there twice"),
         ('[records]\nurl = "nosuchdb://"', "4: records.url: expected a SQLAlchemy URL"),
         ('[records]\nurl = "no url"', "4: records.url: expected a SQLAlchemy URL"),
@@ -104,3 +112,23 @@ def test_rules_and_caller_id_may_be_written_as_people_write_numbers() -> None:
 def test_hosts_are_names_or_addresses(host: str) -> None:
     network = '[[network]]\nbind = "192.0.2.7"\n'
     assert read(f'{OPEN}{network}[trunk.t]\nhost = "{host}"\nallow = []\n').trunk["t"].host == host
+
+
+def test_codecs_are_known_in_any_case_and_those_that_pass_through_by_their_clock() -> None:
+    trunk = read(f'{OPEN}{TRUNK}codecs = ["g722", "iLBC/8000", "Opus"]\nprefer = ["pcma", "opus"]\n').trunk["t"]
+    assert (trunk.spoken_codecs, trunk.prefer) == (("G722", "ILBC/8000", "opus"), ("PCMA", "opus"))
+
+
+@pytest.mark.parametrize(("prefer", "first"), [("quality", "G722"), ("cpu", "PCMU")])
+def test_by_default_the_wish_decides_what_a_trunk_is_offered_first(prefer: str, first: str) -> None:
+    assert read(f'{OPEN}{TRUNK}prefer = "{prefer}"\n').trunk["t"].spoken_codecs[0] == first
+
+
+@pytest.mark.parametrize("key", ["codecs", "prefer"])
+def test_g729_is_taken_when_it_is_built_in(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f'{OPEN}{TRUNK}{key} = ["G729"]\n'
+    monkeypatch.setattr("gateway.configfields.transcoded_codecs", lambda: ["PCMU"])
+    with pytest.raises(ConfigError, match="G729 is not built in: install libbcg729-dev"):
+        read(text)
+    monkeypatch.setattr("gateway.configfields.transcoded_codecs", lambda: ["PCMU", "G729"])
+    read(text)

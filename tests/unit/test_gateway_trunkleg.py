@@ -89,7 +89,7 @@ async def test_invite_offers_our_port_and_the_trunks_codecs(bench: Bench) -> Non
     assert (invite.leg, invite.trunk, invite.number) == ("L1", "carrier", "+4930")
     assert (invite.from_user, invite.from_display, invite.headers) == ("100", "Alice", (("X-A", "1"),))
     assert "c=IN IP4 192.0.2.1" in invite.sdp
-    assert "m=audio 30000 RTP/AVP 0 8" in invite.sdp
+    assert "m=audio 30000 RTP/AVP 9 0 8" in invite.sdp
 
 
 async def test_ringing_without_sdp_is_only_ringing(bench: Bench) -> None:
@@ -233,7 +233,7 @@ async def test_invite_without_sdp_gets_our_offer_and_its_ack_the_answer(bench: B
     bench.leg.post(Accept())
     accept = bench.worker.commands[-1]
     assert isinstance(accept, messages.Accept)
-    assert "RTP/AVP 0 8" in accept.sdp
+    assert "RTP/AVP 9 0 8" in accept.sdp
     bench.leg.on_sip(messages.Answered("L1", ANSWER, ()))
     assert bench.leg.codec == "PCMU"
     assert bench.report.events == []  # an ACK is no answer of the far end

@@ -1,0 +1,115 @@
+import pytest
+
+from call.codec_policy import (
+    Choice,
+    Preference,
+    choose_browser_codec,
+    choose_trunk_codec,
+    codec_sentence,
+    default_codecs,
+    offer_to_trunk,
+)
+from call.codecs import CodecName
+from call.errors import UnacceptableOffer
+
+CHROMIUM = ["opus", "G722", "PCMU", "PCMA"]
+
+
+def test_quality_offers_wideband_first_and_cpu_what_costs_least() -> None:
+    assert default_codecs("quality") == ("G722", "PCMU", "PCMA")
+    assert default_codecs("cpu") == ("PCMU", "PCMA", "G722")
+    assert default_codecs(["PCMA"]) == ("PCMU", "PCMA", "G722")
+
+
+@pytest.mark.parametrize(
+    ("offered", "trunk", "prefer", "codec"),
+    [
+        (CHROMIUM, ["G722", "PCMU"], "quality", "opus"),
+        (CHROMIUM, ["G722", "PCMU"], "cpu", "G722"),
+        (CHROMIUM, ["G729", "PCMA"], "cpu", "PCMA"),
+        (["PCMU", "G722"], ["PCMU", "G722"], "quality", "G722"),
+        (["PCMU", "G722"], ["PCMA"], "quality", "G722"),
+        ([*CHROMIUM, "ILBC/8000"], ["ILBC/8000", "PCMA"], "cpu", "ILBC/8000"),
+        ([*CHROMIUM, "ILBC/8000"], ["PCMA"], ["ILBC/8000", "PCMA"], "PCMA"),
+        ([*CHROMIUM, "ILBC/8000"], ["ILBC/8000"], "quality", "ILBC/8000"),
+    ],
+)
+def test_the_browsers_codec(
+    offered: list[CodecName], trunk: list[CodecName], prefer: Preference, codec: CodecName
+) -> None:
+    assert choose_browser_codec(offered, trunk, prefer).codec == codec
+
+
+def test_g729_of_a_browser_is_only_for_a_trunk_that_has_it() -> None:
+    assert choose_browser_codec(["G729", "PCMA"], ["PCMU"], "quality").codec == "PCMA"
+    assert choose_browser_codec(["G729", "PCMA"], ["G729"], "cpu").codec == "G729"
+    with pytest.raises(UnacceptableOffer, match=r"no codec that webtrunk speaks with browsers \(it offered G\.729\)"):
+        choose_browser_codec(["G729"], ["PCMU"], "quality")
+
+
+def test_a_trunk_that_cannot_be_transcoded_needs_a_browser_that_has_its_codec() -> None:
+    with pytest.raises(UnacceptableOffer) as caught:
+        choose_browser_codec(CHROMIUM, ["ILBC/8000"], "quality")
+    assert "speaks only ILBC, which webtrunk cannot transcode" in str(caught.value)
+    assert choose_browser_codec([*CHROMIUM, "ILBC/8000"], ["ILBC/8000"], "quality") == Choice(
+        "ILBC/8000", "it can only be passed on, and both sides have it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("browser", "prefer", "offered"),
+    [
+        ("opus", "quality", ("G722", "PCMU", "opus")),
+        ("PCMU", "cpu", ("PCMU", "G722", "opus")),
+        ("PCMU", ["PCMU"], ("PCMU", "G722", "opus")),
+        ("PCMA", "cpu", ("G722", "PCMU", "opus")),
+        ("ILBC/8000", "cpu", ("ILBC/8000",)),
+    ],
+)
+def test_what_the_trunk_is_offered_follows_the_browser(
+    browser: CodecName, prefer: Preference, offered: tuple[CodecName, ...]
+) -> None:
+    assert offer_to_trunk(browser, ("ILBC/8000", "G722", "PCMU", "opus"), prefer) == offered
+
+
+@pytest.mark.parametrize(
+    ("offered", "ours", "prefer", "codec"),
+    [
+        (["PCMU", "G722"], ["PCMU", "G722"], "quality", "G722"),
+        (["PCMU", "G722"], ["PCMU", "PCMA"], "quality", "PCMU"),
+        (["G729", "PCMU"], ["G729", "PCMU"], "cpu", "PCMU"),
+        (["G722", "PCMU"], ["PCMU", "G722"], "cpu", "G722"),
+        (["PCMU", "PCMA"], ["PCMU", "PCMA"], ["PCMA"], "PCMA"),
+        (["PCMU", "PCMA"], ["PCMA", "PCMU"], [], "PCMU"),
+        (["ILBC/8000", "PCMA"], ["ILBC/8000", "PCMA"], "quality", "PCMA"),
+        (["ILBC/8000"], ["ILBC/8000", "PCMA"], "quality", "ILBC/8000"),
+        (["G729"], ["PCMU"], "quality", None),
+    ],
+)
+def test_the_trunks_codec(
+    offered: list[CodecName], ours: list[CodecName], prefer: Preference, codec: CodecName | None
+) -> None:
+    assert choose_trunk_codec(offered, ours, prefer) == codec
+
+
+@pytest.mark.parametrize(
+    ("browser", "trunk", "sentence"),
+    [
+        (
+            "opus",
+            "G722",
+            "Browser speaks Opus and trunk speaks G.722, so webtrunk transcodes and keeps wideband (why).",
+        ),
+        ("opus", "G729", "Browser speaks Opus and trunk speaks G.729, so webtrunk transcodes (why)."),
+        ("G722", "PCMA", "Browser speaks G.722 and trunk speaks PCMA, so webtrunk transcodes (why)."),
+        ("G722", "G722", "Both speak G.722: relayed without transcoding (why)."),
+        ("ILBC/8000", "ILBC/8000", "Both speak ILBC: relayed without transcoding (why)."),
+        (
+            "opus",
+            "ILBC/8000",
+            "Browser speaks Opus and trunk speaks ILBC, and webtrunk cannot transcode between them (why).",
+        ),
+    ],
+)
+def test_one_sentence_says_what_is_done_and_why(browser: CodecName, trunk: CodecName, sentence: str) -> None:
+    assert codec_sentence(browser, trunk, "why") == sentence
