@@ -10,12 +10,13 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::{SocketAddr, UdpSocket};
 
-use mediacore::codec::{Codec, Transcoder};
+use mediacore::codec::Codec;
 use mediacore::rtp::{self, HEADER_LEN, Header, Pt, SeqNo, Ssrc};
 use mediacore::srtp::{Profile, Receiver, Sender};
 
 use crate::kernel::{self, MAX_DATAGRAM, Poller};
 use crate::lines::{Lines, from_hex};
+use crate::transcoder::Transcoder;
 
 const STDIN: u64 = u64::MAX;
 const SHARED: u64 = u64::MAX - 1;
@@ -32,7 +33,7 @@ struct Way {
 
 impl Way {
     fn new(to: SocketAddr, from: Codec, codec: Codec, complexity: i32, ssrc: u32) -> io::Result<Self> {
-        let transcoder = if from == codec { None } else { Some(Transcoder::new(from, codec, 20, complexity)) };
+        let transcoder = if from == codec { None } else { Some(Transcoder::new(from, codec, complexity)) };
         let transcoder = transcoder.transpose().map_err(io::Error::other)?;
         Ok(Self { to, codec, transcoder, sequence: SeqNo(0), timestamp: 0, ssrc: Ssrc(ssrc) })
     }

@@ -17,6 +17,7 @@ mod primitives;
 mod report;
 mod speech;
 mod tally;
+mod transcoder;
 
 use std::io;
 use std::process::ExitCode;

@@ -4,12 +4,13 @@
 
 use std::io;
 
-use mediacore::codec::{Codec, Transcoder};
+use mediacore::codec::Codec;
 use mediacore::rtp::{self, HEADER_LEN, Header, Pt, SeqNo, Ssrc};
 use mediacore::srtp::{Profile, Receiver, Sender};
 
 use crate::kernel::{self, MAX_DATAGRAM};
 use crate::speech::{Speech, Voice};
+use crate::transcoder::Transcoder;
 
 const ROUNDS: usize = 9;
 const CONTEXTS: usize = 400;
@@ -92,7 +93,7 @@ fn srtp(profile: Profile, voice: &Voice) -> io::Result<(f64, f64)> {
 
 fn transcode(from: Codec, to: Codec, voice: &Voice) -> io::Result<f64> {
     let frames = &voice.frames;
-    let mut transcoder = Transcoder::new(from, to, 20, COMPLEXITY).map_err(io::Error::other)?;
+    let mut transcoder = Transcoder::new(from, to, COMPLEXITY).map_err(io::Error::other)?;
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS.min(3) {
         rounds.push(timed(frames.len(), || {
