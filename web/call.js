@@ -24,6 +24,7 @@ const RESTART_AFTER_MS = 1000;
  *   stream: MediaStream,
  *   audio: 'waiting' | 'open' | 'interrupted',
  *   dtmf: string,
+ *   hold: boolean,
  *   problem: Problem,
  * }} CallEvents
  * @typedef {{
@@ -34,6 +35,7 @@ const RESTART_AFTER_MS = 1000;
  *   headers?: Record<string, string>,
  *   record?: string,
  *   state?: CallState,
+ *   held?: boolean,
  * }} CallFacts
  * @typedef {{
  *   send: (message: ClientMessage) => boolean,
@@ -59,6 +61,8 @@ export class Call extends Emitter {
   state;
   /** One sentence: which codecs, and why. */
   codec = '';
+  /** On hold, by us: the far end hears music, we hear nothing. */
+  held = false;
   /** Digits sent so far. */
   digits = '';
   /** @type {'waiting' | 'open' | 'interrupted'} */
@@ -93,6 +97,7 @@ export class Call extends Emitter {
     this.state = facts.state ?? (facts.direction === 'incoming' ? 'ringing' : 'connecting');
     this.#announced = facts.direction === 'incoming' || facts.state !== undefined;
     if (this.state === 'answered') this.answeredAt = this.startedAt;
+    this.held = facts.held ?? false;
     this.#line = line;
   }
 
@@ -197,6 +202,12 @@ export class Call extends Emitter {
     else this.emit('problem', { sentence: `${digits} was not sent.`, hint: 'Press it again once the line is back.' });
   }
 
+  /** @param {boolean} on Hold the call, or go on: `held` follows once the gateway has done it. */
+  hold(on) {
+    if (this.state !== 'answered' || this.#line.send({ type: 'call.hold', call: this.name, on })) return;
+    this.emit('problem', { sentence: 'The call was not put on hold.', hint: 'Try again once the line is back.' });
+  }
+
   /** @param {MediaStream} microphone Go on with another microphone. */
   async replaceMicrophone(microphone) {
     await this.#peer?.replaceMicrophone(microphone);
@@ -214,6 +225,8 @@ export class Call extends Emitter {
         return this.#step('answered');
       case 'call.dtmf':
         return this.emit('dtmf', message.digits);
+      case 'call.held':
+        return this.#hold(message.on);
       case 'call.ended':
         return this.end({ ...message, sipStatus: message.sip_status });
     }
@@ -223,13 +236,15 @@ export class Call extends Emitter {
    * The socket is back and the gateway still has this call.
    *
    * @param {'ringing' | 'answered'} state
+   * @param {boolean} held
    */
-  resume(state) {
+  resume(state, held = false) {
     if (this.isOver) {
       this.#line.send({ type: 'call.hangup', call: this.name });
       return;
     }
     if (state === 'answered') this.#step('answered');
+    this.#hold(held);
     this.#peer?.forgetOffers();
     if (this.#peer && (!this.#peer.isOpen || this.#peer.connection.signalingState !== 'stable')) this.#repair('restart');
   }
@@ -276,6 +291,13 @@ export class Call extends Emitter {
         hint: error instanceof Error ? error.message : '',
       });
     }
+  }
+
+  /** @param {boolean} on */
+  #hold(on) {
+    if (on === this.held) return;
+    this.held = on;
+    this.emit('hold', on);
   }
 
   /** @param {'open' | 'broken' | 'failed'} path */

@@ -104,6 +104,11 @@ export class Phone extends Emitter {
     this.emit('change', null);
   }
 
+  /** Hold the call, or go on with it. */
+  toggleHold() {
+    this.call?.hold(!this.call.held);
+  }
+
   /**
    * Press a key of the keypad: it sounds, and on a call it is sent.
    *
@@ -162,6 +167,7 @@ export class Phone extends Emitter {
     call.on('state', () => this.#follow(call));
     call.on('audio', (audio) => this.#hear(audio));
     call.on('dtmf', (digits) => this.#hearDigits(digits));
+    call.on('hold', () => this.emit('change', null));
     call.on('problem', (problem) => this.say(problem));
     call.on('stream', (stream) => this.emit('stream', stream));
     this.#follow(call);

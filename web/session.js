@@ -311,14 +311,14 @@ export class Session extends Emitter {
       'The call ended while the connection to the gateway was lost.',
       'Check the network, then call again.',
     );
-    for (const { call: name, direction, remote, state } of live) {
+    for (const { call: name, direction, remote, state, held = false } of live) {
       const known = this.calls.get(name);
-      if (known) known.resume(state);
-      else this.#recover({ name, direction, remote, state });
+      if (known) known.resume(state, held);
+      else this.#recover({ name, direction, remote, state, held });
     }
   }
 
-  /** @param {{ name: string, direction: 'incoming' | 'outgoing', remote: string, state: 'ringing' | 'answered' }} facts */
+  /** @param {import('./call.js').CallFacts} facts */
   #recover(facts) {
     const call = this.#adopt(facts);
     this.emit(call.isIncoming ? 'incoming' : 'resumed', call);

@@ -228,6 +228,7 @@ class Softphone {
     const actions = {
       hangup: () => phone.hangup(),
       mute: () => phone.toggleMute(),
+      hold: () => phone.toggleHold(),
       accept: () => void phone.accept(),
       reject: () => phone.reject(),
     };

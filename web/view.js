@@ -26,7 +26,7 @@ export class View {
   #number = element('number', HTMLInputElement);
   /** @type {Record<string, HTMLButtonElement>} */
   #buttons = Object.fromEntries(
-    ['call', 'hangup', 'mute', 'accept', 'reject'].map((id) => [id, element(id, HTMLButtonElement)]),
+    ['call', 'hangup', 'mute', 'hold', 'accept', 'reject'].map((id) => [id, element(id, HTMLButtonElement)]),
   );
   #title = 'webtrunk';
   /** @type {Mode} */
@@ -72,6 +72,7 @@ export class View {
   #renderState(call) {
     this.#state.dataset.state = call?.state ?? 'idle';
     this.#state.dataset.audio = call?.audio ?? '';
+    this.#state.dataset.held = String(call?.held ?? false);
     setText(this.#state, stateInWords(call));
   }
 
@@ -94,10 +95,13 @@ export class View {
 
   /** @param {Call | null} call @param {Mode} mode */
   #renderButtons(call, mode) {
-    const { call: dial, hangup, mute, accept, reject } = this.#buttons;
+    const { call: dial, hangup, mute, hold, accept, reject } = this.#buttons;
     dial.hidden = mode !== 'idle';
     hangup.hidden = mode !== 'outgoing' && mode !== 'talking';
     mute.hidden = hangup.hidden;
+    hold.hidden = mode !== 'talking' || !this.#phone.session.welcome?.features.includes('hold');
+    hold.setAttribute('aria-pressed', String(call?.held ?? false));
+    hold.querySelector('use')?.setAttribute('href', call?.held ? '#i-go-on' : '#i-hold');
     accept.hidden = reject.hidden = mode !== 'incoming';
     show('keypad', mode !== 'incoming');
     const muted = call?.muted ?? false;

@@ -5,7 +5,7 @@
  *
  * @typedef {import('./call.js').Call} Call
  * @typedef {import('./session.js').LineState} LineState
- * @typedef {Pick<Call, 'state' | 'direction' | 'audio' | 'isIncoming'>} CallView
+ * @typedef {Pick<Call, 'state' | 'direction' | 'audio' | 'held' | 'isIncoming'>} CallView
  */
 
 /** @param {CallView | null} call @returns {string} The state of the phone in words. */
@@ -20,6 +20,7 @@ export function stateInWords(call) {
     case 'early':
       return 'Ringing… you hear the far end';
     case 'answered':
+      if (call.held && call.audio !== 'interrupted') return 'On hold';
       return call.audio === 'interrupted' ? 'Sound interrupted, repairing…' : 'Connected';
     case 'ended':
       return 'Call ended';

@@ -96,6 +96,32 @@ test('digits are sent and remembered; digits that could not be sent are reported
   assert.deepEqual(problems, ['2 was not sent.']);
 });
 
+test('a call is held once the gateway says so, and a page that comes back knows it', async () => {
+  let isOnline = true;
+  const { call, sent } = newCall({ state: 'answered' }, () => isOnline);
+  const [told, problems] = [[], []];
+  call.on('hold', (on) => told.push(on));
+  call.on('problem', ({ sentence }) => problems.push(sentence));
+  call.hold(true);
+  assert.deepEqual(sent, [{ type: 'call.hold', call: 'p1', on: true }]);
+  assert.equal(call.held, false);
+  await call.receive({ type: 'call.held', call: 'p1', on: true });
+  assert.equal(call.held, true);
+  call.resume('answered', true);
+  call.resume('answered', false);
+  assert.deepEqual(told, [true, false]);
+  isOnline = false;
+  call.hold(true);
+  assert.deepEqual(problems, ['The call was not put on hold.']);
+  assert.equal(newCall({ state: 'answered', held: true }).call.held, true);
+});
+
+test('only an answered call can be held', () => {
+  const { call, sent } = newCall({ direction: 'incoming' });
+  call.hold(true);
+  assert.deepEqual(sent, []);
+});
+
 test('a path that is silent for a moment is left to heal by itself', async () => {
   const { call, sent, connection } = await answeredCall();
   connection.become('disconnected');

@@ -100,6 +100,7 @@ class FakeCall:
     def __init__(self, page: Page, name: str, remote: str) -> None:
         self.page, self.name, self.remote = page, name, remote
         self.pc: RTCPeerConnection | None = None
+        self.held = False
         self.script: asyncio.Task[None] | None = None
 
     async def answer_offer(self, sdp: str) -> None:
@@ -181,6 +182,9 @@ class Page:
                 await self.calls[name].answer_offer(sdp)
             case wire.CallDtmf(name, digits):
                 self.digits += digits
+            case wire.CallHold(name, on):
+                self.calls[name].held = on
+                await self.send(wire.CallHeld(name, on))
             case wire.CallHangup(name) | wire.CallReject(name):
                 await self.hung_up(name)
             case wire.Goodbye():
@@ -225,8 +229,8 @@ class FakeGateway:
             page = Page(f"key{next(_NAMES)}", hello.user or "alice")
             self.pages[page.key] = page
         page.socket = socket
-        live = tuple(wire.LiveCall(c.name, "outgoing", c.remote, "answered") for c in page.calls.values())
-        await page.send(wire.Welcome(page.user, page.user.title(), page.key, resumed, 30, 15, calls=live))
+        live = tuple(wire.LiveCall(c.name, "outgoing", c.remote, "answered", c.held) for c in page.calls.values())
+        await page.send(wire.Welcome(page.user, page.user.title(), page.key, resumed, 30, 15, (), ("hold",), live))
         with suppress(ConnectionClosed):
             async for frame in socket:
                 await page.receive(wire.decode(frame))

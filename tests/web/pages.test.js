@@ -30,7 +30,7 @@ test('a moment says the day only when it is not today', () => {
 
 test('every state has words of its own', () => {
   const call = (state, direction = 'outgoing', audio = 'open') =>
-    ({ state, direction, audio, isIncoming: direction === 'incoming' && state === 'ringing' });
+    ({ state, direction, audio, held: false, isIncoming: direction === 'incoming' && state === 'ringing' });
   const words = [
     null,
     call('connecting'),
@@ -40,6 +40,7 @@ test('every state has words of its own', () => {
     call('early'),
     call('answered'),
     call('answered', 'outgoing', 'interrupted'),
+    { ...call('answered'), held: true },
     call('ended'),
   ].map(stateInWords);
   assert.equal(new Set(words).size, words.length);

@@ -96,6 +96,14 @@ async def muted(page: Page, base: str) -> None:
     await page.locator("#facts summary").click()
 
 
+async def held(page: Page, base: str) -> None:
+    await dial(page, "echo")
+    await state(page, "answered")
+    await page.get_by_test_id("hold").click()
+    await page.locator("[data-testid=state][data-held=true]").wait_for()
+    await page.wait_for_timeout(1300)
+
+
 async def incoming(page: Page, base: str) -> None:
     await page.request.get(base + "control/ring?from=bob&display=Bob+Sommer")
     await state(page, "ringing")
@@ -117,6 +125,7 @@ SCENES: dict[str, Callable[[Page, str], Awaitable[None]]] = {
     "dialling": dialling,
     "talking": talking,
     "muted": muted,
+    "held": held,
     "incoming": incoming,
     "error": error,
 }

@@ -105,6 +105,27 @@ async def test_mute_silences_the_meter(house: House) -> None:
     await has_sound(page, "meter")
 
 
+async def test_a_call_is_held_and_a_reload_remembers_it(house: House) -> None:
+    page = await house.tab()
+    await dial(page, "late")
+    await state(page, "ringing")
+    await expect(page.get_by_test_id("hold")).to_be_hidden()
+    await page.get_by_test_id("hangup").click()
+    await state(page, "ended")
+    await dial(page, "echo")
+    await state(page, "answered")
+    hold = page.get_by_test_id("hold")
+    await hold.click()
+    await expect(hold).to_have_attribute("aria-pressed", "true")
+    await expect(page.get_by_test_id("state")).to_have_text("On hold")
+    async with page.expect_navigation():
+        await page.evaluate("location.reload()")
+    await until(page, "window.webtrunk?.call?.audio === 'open'")
+    await expect(hold).to_have_attribute("aria-pressed", "true")
+    await hold.click()
+    await expect(page.get_by_test_id("state")).to_have_text("Connected")
+
+
 async def test_digits_come_from_the_mouse_the_keyboard_and_a_screen_reader(house: House) -> None:
     page = await house.tab()
     await dial(page, "dtmf")
