@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import re
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ import pytest
 
 from tests.harness.gateway import GatewayProcess
 from tests.harness.hostilepackets import client_hello, control, media, noise, oversized, truncated
+from tests.harness.media import Phone
 from tests.harness.memory import MIB, resident
 from tests.harness.packetstorm import STRANGER, Storm
 from tests.harness.pagelike import PageCall, page_at
@@ -21,6 +23,7 @@ from tests.harness.ports import HOST
 from tests.harness.speech import Speech, hears
 from tests.harness.victim import Victim
 from tests.interop.conftest import House
+from tests.interop.sip_peer import Peer, sdp
 
 pytestmark = pytest.mark.interop
 
@@ -142,3 +145,39 @@ async def test_a_spray_at_the_trunks_ports_is_not_heard(house: House, speech: Sp
         assert figures["dropped_unknown_source"] > 50, figures
         assert figures["path"] == path
         assert figures["rx_duplicates"] == 0
+
+
+async def test_a_spray_before_the_trunk_has_sent_anything(house: House) -> None:
+    """RTPbleed: nobody is known yet at the trunk's port. Strangers who cannot send in sequence are not believed, and
+    whoever they are, the address of the SDP wins once it sends."""
+    async with Peer.open(house.sipp_port) as peer, page_at(house.gateway.signal_url, user="alice") as page:
+        call = await page.call("sipp")
+        invite = await peer.request("INVITE")
+        port = int(re.findall(r"m=audio (\d+)", invite.body)[0])
+        with Phone(ssrc=7) as trunk, contextlib.ExitStack() as stack:
+            strangers = [stack.enter_context(Phone(f"127.0.9.{n}", ssrc=n)) for n in range(1, 41)]
+            spray(strangers, port)  # before any SDP of the trunk
+            peer.reply(invite, 200, "OK", body=sdp(trunk.address[1], codecs=(0, 101)))
+            await peer.request("ACK")
+            await call.answered()
+            spray(strangers, port)
+            figures = await leg_figures(house.gateway, call, "trunk")
+            assert (figures["rx_packets"], figures["path"]) == (0, f"{HOST}:{trunk.address[1]}"), figures
+            for _ in range(5):
+                trunk.say((HOST, port), 0, bytes(160))
+            spray(strangers, port)
+            await asyncio.to_thread(trunk.hear)  # the page's audio goes there and nowhere else
+            figures = await leg_figures(house.gateway, call, "trunk")
+            assert (figures["rx_packets"], figures["rx_ssrc"]) == (5, 7), figures
+            assert figures["path"] == f"{HOST}:{trunk.address[1]}"
+            assert figures["dropped_unknown_source"] + figures["dropped_early"] >= 3 * len(strangers), figures
+            assert all(stranger.hears_nothing() for stranger in strangers)
+        await call.hang_up()
+        await peer.request("BYE")
+
+
+def spray(strangers: list[Phone], port: int) -> None:
+    """Each says something that looks like the middle of a call."""
+    for stranger in strangers:
+        stranger.sequence += 7
+        stranger.say((HOST, port), 0, bytes(160))
