@@ -40,7 +40,7 @@ lock: ## pin the newest versions of all dependencies with their hashes
 prompts: ## make the demo phone's prompts again (espeak-ng, sox)
 	@scripts/make-prompts
 
-fuzz: ## feed the media core hostile packets; FUZZ_SECONDS per target, else 600 (media/fuzz/README.md)
+fuzz: ## feed every reader of foreign input hostile bytes; FUZZ_SECONDS per target, else 600 (media/fuzz/README.md, tests/fuzz/README.md)
 	@scripts/setup run
 	@$(CHORES) fuzz $(FUZZ_SECONDS)
 

@@ -1,11 +1,16 @@
-"""Fuzzing of the media core: build the targets of media/fuzz, run as many at a time as there are processors."""
+"""Fuzzing of what strangers send: the targets of media/fuzz (Rust) and the groups of tests/fuzz (Python).
+
+As many run at a time as there are processors.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
+import random
 import re
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -27,6 +32,15 @@ INSTRUMENTATION: Final = (
 """What `cargo fuzz run --sanitizer none` gives the compiler; why no sanitizer: media/fuzz/README.md."""
 LIMITS: Final = ("-max_len=4096", "-timeout=25", "-rss_limit_mb=1024", "-print_final_stats=1")
 LAST_WORDS: Final = 30
+GROUPS: Final = {
+    "sdp": ("test_fuzz_sdp.py",),
+    "signalling": ("test_fuzz_signalling.py",),
+    "worker_messages": ("test_fuzz_worker_messages.py",),
+    "words": ("test_fuzz_sip_text.py", "test_fuzz_people.py", "test_fuzz_config.py"),
+}
+"""Files of tests/fuzz that share the time of one target."""
+ROUND: Final = 500
+"""Inputs of each Python test in one round; rounds are repeated, each with another seed, until the time is up."""
 TRIPLE: Final = f"{platform.machine()}-unknown-linux-gnu"
 """Named, so that build scripts are built without the instrumentation."""
 
@@ -39,9 +53,11 @@ def run(root: Path, seconds: int) -> int:
     log.unlink(missing_ok=True)
     with step("fuzz targets", "compiling with coverage instrumentation"):
         _build(home, log)
-    say(f"  … {len(targets)} targets, {seconds} s each: {' '.join(targets)}")
+    say(f"  … {len(targets) + len(GROUPS)} targets, {seconds} s each: {' '.join([*targets, *GROUPS])}")
     with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
-        passed = list(pool.map(lambda target: _fuzz(home, target, seconds), targets))
+        rust = [pool.submit(_fuzz, home, target, seconds) for target in targets]
+        python = [pool.submit(_fuzz_python, root, group, seconds) for group in GROUPS]
+        passed = [each.result() for each in (*rust, *python)]
     say(f"# pass {passed.count(True)}\n# fail {passed.count(False)}")
     return 0 if all(passed) else 1
 
@@ -66,6 +82,25 @@ def _fuzz(home: Path, target: str, seconds: int) -> bool:
     if process.returncode:
         say(_what_happened(output, program))
     return process.returncode == 0
+
+
+def _fuzz_python(root: Path, group: str, seconds: int) -> bool:
+    """Run the tests of one group in rounds; at least one, and none that begins too late."""
+    files = [str(root / "tests" / "fuzz" / name) for name in GROUPS[group]]
+    command = [str(root / ".venv" / "bin" / "pytest"), "-q", "--no-header", "--tb=short", "--color=no", *files]
+    env = os.environ | {"FUZZ_EXAMPLES": str(ROUND)}
+    began, rounds, took = time.monotonic(), 0, 0.0
+    while rounds == 0 or time.monotonic() - began + took / 2 < seconds:
+        round_began = time.monotonic()
+        seed = f"--hypothesis-seed={random.getrandbits(32)}"
+        process = subprocess.run([*command, seed], cwd=root, env=env, capture_output=True, check=False)
+        if process.returncode:
+            say(f"  ✗ fuzz {group:<16} with {seed}\n{process.stdout.decode(errors='replace')}")
+            return False
+        took = time.monotonic() - round_began
+        rounds += 1
+    say(f"  ✓ fuzz {group:<16} {rounds * ROUND:>10} inputs a test")
+    return True
 
 
 def _what_happened(output: str, program: Path) -> str:

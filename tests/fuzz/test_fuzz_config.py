@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import config
 from gateway.config import Config, ConfigError, load
+from tests.harness.fuzzing import bounded
 
 KEYS: dict[str, type[config.Settings]] = {
     "listen": config.ListenSettings,
@@ -84,7 +85,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(document=documents())
-@settings(max_examples=80, deadline=None)
+@bounded
 def test_real_keys_with_any_values_are_a_configuration_or_mistakes_with_lines(file: Path, document: str) -> None:
     file.write_text(document, encoding="utf-8")
     lines = document.split("\n")

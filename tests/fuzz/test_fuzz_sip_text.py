@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sip import infodigits, siptext
+from tests.harness.fuzzing import bounded
 
 SDP = (Path(__file__).parents[2] / "tests/vectors/sdp/baresip.offer.sdp").read_bytes().decode()
-bounded = settings(max_examples=200, deadline=None)
 
 NAMES = ["From", "t", "Content-Type", "c", "Reason", "X-Account", "Via", "m", ""]
 VALUES = [
