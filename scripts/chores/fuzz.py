@@ -39,7 +39,7 @@ GROUPS: Final = {
     "words": ("test_fuzz_sip_text.py", "test_fuzz_people.py", "test_fuzz_config.py"),
 }
 """Files of tests/fuzz that share the time of one target."""
-ROUND: Final = 500
+ROUND: Final = 300
 """Inputs of each Python test in one round; rounds are repeated, each with another seed, until the time is up."""
 TRIPLE: Final = f"{platform.machine()}-unknown-linux-gnu"
 """Named, so that build scripts are built without the instrumentation."""

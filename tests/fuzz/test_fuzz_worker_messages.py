@@ -20,6 +20,8 @@ EVENTS = get_args(get_args(messages.Event)[0])
 ODD = corpus("worker")
 REAL = [line.decode() for name, line in ODD.items() if name.startswith("real")]
 
+# JSON has no other numbers (RFC 8259 §6).
+st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
 commands = st.one_of(*map(st.from_type, COMMANDS))
 events = st.one_of(*map(st.from_type, EVENTS))
 
