@@ -23,6 +23,7 @@ Samples = NDArray[np.float64]
 
 RATE_HZ: Final = 48_000
 NARROW_HZ: Final = 8_000
+WIDE_HZ: Final = 16_000
 LEAD_S: Final = 1.0
 """Silence before the words, so that the beginning of a call costs none of them."""
 MIN_PESQ: Final = 2.8
@@ -108,6 +109,25 @@ def measure(speech: Speech, heard: Samples, rate_hz: int) -> Quality:
         return Quality(1.0, 0.0)
     reference = _aligned(resample(speech.samples, RATE_HZ, NARROW_HZ), degraded)
     return Quality(_pesq(reference, degraded), float(stoi(reference, degraded, NARROW_HZ)))
+
+
+def measure_wide(speech: Speech, heard: Samples, rate_hz: int) -> float:
+    """PESQ-WB (ITU-T P.862.2) of what was heard, up to 7 kHz."""
+    degraded = resample(heard, rate_hz, WIDE_HZ)
+    reference = _aligned(resample(speech.samples, RATE_HZ, WIDE_HZ), degraded)
+    score: Any = pesq(WIDE_HZ, reference, degraded, "wb")
+    return float(score)
+
+
+def lost_treble_db(speech: Speech, heard: Samples, rate_hz: int) -> float:
+    """By how much what is above 4.2 kHz is weaker, beside the rest, than it was spoken; a telephone loses 20 and more."""
+    return _treble_db(speech.samples, RATE_HZ) - _treble_db(heard, rate_hz)
+
+
+def _treble_db(samples: Samples, rate_hz: int) -> float:
+    frequencies, power = signal.welch(samples, rate_hz, nperseg=1024)
+    treble = power[(frequencies > 4200) & (frequencies < 7000)].sum()
+    return float(10 * np.log10((treble + 1e-12) / (power[(frequencies > 300) & (frequencies < 3400)].sum() + 1e-12)))
 
 
 async def hears(speech: Speech, listen: Callable[[float], Awaitable[tuple[Samples, int]]]) -> None:
