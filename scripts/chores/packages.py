@@ -14,16 +14,17 @@ from chores.progress import ChoreFailed, run_logged, step
 RUN: Final = ("build-essential", "ca-certificates", "libopus-dev", "libssl-dev", "pkg-config", "uuid-dev")
 SYSTEM_PYTHON: Final = ("python3-dev", "python3-venv")
 """Only for Debian's own interpreter: another one brings its headers and venv."""
-TEST: Final = ("baresip", "chromium", "espeak-ng", "sip-tester", "sox")
+G729: Final = "libbcg729-dev"
+TEST: Final = ("baresip", "chromium", "espeak-ng", G729, "sip-tester", "sox")
 
 
-def provide(profile: str, log: Path) -> bool:
-    """Install what is missing for `profile`; whether anything was.
+def provide(profile: str, log: Path, *extra: str) -> bool:
+    """Install what is missing for `profile`, and what is wanted beside; whether anything was.
 
     Raises:
         ChoreFailed: It cannot be installed; says the line to run.
     """
-    missing = _missing(_wanted(profile))
+    missing = _missing((*_wanted(profile), *extra))
     if not missing:
         return False
     with step("system packages", f"installing {' '.join(missing)}"):

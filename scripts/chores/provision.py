@@ -65,13 +65,15 @@ class Provision:
         self._venv = root / ".venv"
         self._stamps = Stamps(self._venv / "stamps")
         self._logs = root / ".cache" / "logs"
+        self._with_g729 = wants_g729(root / ".cache" / "with-g729")
 
     def provide(self) -> bool:
         """Do what is not current; whether anything was done."""
         self._clear_logs()
         self._check_disk()
         self._check_tools()
-        changed = packages.provide(self._profile, self._log("packages"))
+        extra = (packages.G729,) if self._with_g729 else ()
+        changed = packages.provide(self._profile, self._log("packages"), *extra)
         changed |= self._environment()
         changed |= self._side_by_side(self._pjsua2, self._media_core)
         changed |= self._webtrunk()
@@ -175,11 +177,14 @@ class Provision:
         )
 
     def _media_inputs(self) -> str:
-        return fingerprint([Path("media")], ABI)
+        return fingerprint([Path("media")], ABI, *(["g729"] if self._with_g729 else []))
 
     def _build_media_core(self) -> None:
         env = with_cargo() | {"VIRTUAL_ENV": str(self._venv)}
         maturin: list[str | Path] = [self._venv / "bin" / "maturin", "develop", "--release", "--skip-install"]
+        if self._with_g729:
+            # Naming features here takes the place of those in media/pyproject.toml.
+            maturin += ["--features", "python,pyo3/extension-module,g729"]
         run_logged(maturin, self._log("media"), env=env, cwd=self._root / "media")
         self._link("mediacore", self._root / "media" / "python")
 
@@ -214,6 +219,18 @@ def _last_wheel(log: Path) -> str:
     if not wheels:
         raise ChoreFailed(f"scripts/build-pjsua2 named no wheel; see {log}")
     return wheels[-1]
+
+
+def wants_g729(marker: Path) -> bool:
+    """Whether G.729 is built in: WEBTRUNK_G729=1 switches it on, 0 off, and the choice is remembered."""
+    said = os.environ.get("WEBTRUNK_G729")
+    if said is not None and said not in ("0", "1"):
+        raise ChoreFailed(f"WEBTRUNK_G729 is 1 (G.729 is built in) or 0 (it is not), and not {said!r}.")
+    if said == "1":
+        marker.touch()
+    elif said == "0":
+        marker.unlink(missing_ok=True)
+    return marker.exists()
 
 
 def with_cargo() -> dict[str, str]:

@@ -17,6 +17,8 @@ from chores.provision import with_cargo
 
 SOURCES: Final = ("call", "sip", "webrtc", "gateway", "demo", "tests", "bench", "scripts", "stubs", "media/python")
 CLIPPY: Final = ("--all-targets", "--features", "python", "--", "-D", "warnings")
+EVERYTHING: Final = ("--features", "g729")
+"""What `make test` adds to the Rust tests; `make check` works without bcg729."""
 SHOWN_LINES: Final = 40
 FUZZ_SECONDS: Final = "60"
 """Per target, in the whole test run; `make fuzz` takes longer."""
@@ -52,12 +54,12 @@ def _style(root: Path) -> list[Tool]:
     ]
 
 
-def _tests(root: Path, *folders: str) -> list[Tool]:
+def _tests(root: Path, *folders: str, rust: tuple[str, ...] = ()) -> list[Tool]:
     pytest = (str(root / ".venv/bin/pytest"), "--no-header", "--tb=short", "--color=no")
     present = tuple(folder for folder in folders if any((root / folder).rglob("test_*.py")))
     page = sorted(str(path.relative_to(root)) for path in (root / "tests/web").glob("*.test.js"))
     tools = [
-        Tool("rust tests", ("cargo", "test", "--quiet"), "media", "media/Cargo.toml"),
+        Tool("rust tests", ("cargo", "test", "--quiet", *rust), "media", "media/Cargo.toml"),
         Tool("page tests", ("node", "--test", "--test-reporter=tap", *page), needs="tests/web/*.test.js"),
     ]
     return [*tools, Tool("pytest", (*pytest, *present))] if present else tools
@@ -71,7 +73,7 @@ def check(root: Path) -> int:
 def test(root: Path) -> int:
     """Everything: `check`, and every test with real peers and a real browser."""
     folders = [str(path.relative_to(root)) for path in sorted((root / "tests").iterdir()) if path.is_dir()]
-    return _run(root, [*_style(root), *_tests(root, *folders), _fuzz(root)], loud=True)
+    return _run(root, [*_style(root), *_tests(root, *folders, rust=EVERYTHING), _fuzz(root)], loud=True)
 
 
 def _fuzz(root: Path) -> Tool:

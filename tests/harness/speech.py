@@ -120,7 +120,7 @@ def measure_wide(speech: Speech, heard: Samples, rate_hz: int) -> float:
 
 
 def lost_treble_db(speech: Speech, heard: Samples, rate_hz: int) -> float:
-    """By how much what is above 4.2 kHz is weaker, beside the rest, than it was spoken; a telephone loses 20 and more."""
+    """By how much what is above 4.2 kHz is weaker, beside the rest, than it was spoken; a telephone loses 20."""
     return _treble_db(speech.samples, RATE_HZ) - _treble_db(heard, rate_hz)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
+from chores import provision  # type: ignore[import-not-found]
 from chores.diagnosis import explain  # type: ignore[import-not-found]
 from chores.progress import ChoreFailed, run_logged  # type: ignore[import-not-found]
 from chores.stamps import Stamps, fingerprint  # type: ignore[import-not-found]
@@ -82,3 +83,18 @@ def test_a_failing_command_shows_its_last_lines_and_its_log(tmp_path: Path) -> N
 def test_a_command_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(ChoreFailed, match="no-such-tool is not installed"):
         run_logged(["no-such-tool"], tmp_path / "log")
+
+
+def test_g729_is_built_in_on_request_and_the_choice_is_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker = tmp_path / "with-g729"
+    for said, wanted in ((None, False), ("1", True), (None, True), ("0", False), (None, False)):
+        if said is None:
+            monkeypatch.delenv("WEBTRUNK_G729", raising=False)
+        else:
+            monkeypatch.setenv("WEBTRUNK_G729", said)
+        assert provision.wants_g729(marker) is wanted
+    monkeypatch.setenv("WEBTRUNK_G729", "yes")
+    with pytest.raises(ChoreFailed, match="is 1"):
+        provision.wants_g729(marker)
