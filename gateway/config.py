@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from call.codec_policy import default_codecs
 from call.dialplan import TrunkRule
@@ -19,6 +19,7 @@ from call.errors import GatewayError
 from call.sdes import Policy
 from gateway import configwords
 from gateway.addresses import default_route_address, is_address, is_loopback
+from gateway.configbase import Settings
 from gateway.configfields import (
     AUTO,
     Address,
@@ -38,14 +39,9 @@ from gateway.configfields import (
     Rule,
     User,
 )
+from gateway.configlistening import RecordingMode, RecordingSettings, TeeSettings
 from gateway.configrules import across, read_secret
 from gateway.tomllines import Location, line_index, line_of
-
-
-class Settings(BaseModel):
-    """Base of every slice: frozen, and an unknown key is a mistake, not a wish."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
 
 class ListenSettings(Settings):
@@ -199,6 +195,8 @@ class UserSettings(Settings):
     display: Line = ""
     numbers: tuple[Number, ...] = ()
     """Numbers at which trunks may call this user, besides the name itself."""
+    recording: RecordingMode | None = None
+    """Instead of the trunk's, and of `recording.mode`."""
 
 
 class TrunkSettings(Settings):
@@ -226,6 +224,8 @@ class TrunkSettings(Settings):
     """User part of From; empty: the caller's own."""
     ringback: Ringback = ""
     """What callers from it hear while pages ring: a country's tone ("DE"), a sound file, or their own network's."""
+    recording: RecordingMode | None = None
+    """Instead of `recording.mode`."""
     max_calls: Annotated[int, Field(ge=0)] = 30
     """Calls at once; 0 switches the cap off, as below."""
     max_calls_per_minute: Annotated[int, Field(ge=0)] = 120
@@ -260,6 +260,8 @@ class Config(Settings):
     records: RecordSettings = RecordSettings()
     dialplan: DialplanSettings = DialplanSettings()
     limits: LimitSettings = LimitSettings()
+    recording: RecordingSettings = RecordingSettings()
+    tee: TeeSettings = TeeSettings()
     user: dict[Name, UserSettings] = {}
     trunk: dict[Name, TrunkSettings] = {}
 
@@ -277,6 +279,12 @@ class Config(Settings):
     def remarks(self) -> tuple[str, ...]:
         """What may be meant, but deserves a word: sentences for `webtrunk check`."""
         return (*self._silent_trunks(), *self._doubtful_trunks(), *self._open_keys())
+
+    def recording_mode(self, user: str, trunk: str) -> RecordingMode:
+        """Whether calls of `user` through `trunk` are recorded: what is said closest to the person counts."""
+        of_user = self.user[user].recording if user in self.user else None
+        of_trunk = self.trunk[trunk].recording if trunk in self.trunk else None
+        return of_user or of_trunk or self.recording.mode
 
     def _silent_trunks(self) -> list[str]:
         words = "allow is empty: nobody can call through it, it only brings calls"

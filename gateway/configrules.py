@@ -35,6 +35,8 @@ def across(document: Table, defaults: Mapping[str, Table]) -> list[Found]:
         *_sound(("media", "music"), _text(_table(document, "media"), "music")),
         *itertools.chain.from_iterable(_network(at, network) for at, network in enumerate(_networks(document))),
         *itertools.chain.from_iterable(_trunk(name, trunk) for name, trunk in _named(document, "trunk")),
+        *_recording(document),
+        *_tee(_table(document, "tee")),
         *_out_of_reach(document, defaults),
         *_shared_numbers(document),
         *shared_ports(document, defaults),
@@ -118,6 +120,27 @@ def _trunk(name: str, trunk: Table) -> Iterator[Found]:
                 yield (*where, key), "a password needs user"
     yield from _secret_file(where, trunk, "password_file", shortest=1)
     yield from _sound((*where, "ringback"), _text(trunk, "ringback"))
+
+
+def _recording(document: Table) -> Iterator[Found]:
+    recording = _table(document, "recording")
+    tables = [("recording", recording.get("mode"))]
+    tables += [
+        (f"{kind}.{name}", table.get("recording"))
+        for kind in ("user", "trunk")
+        for name, table in _named(document, kind)
+    ]
+    recorded = [name for name, mode in tables if mode in ("all", "on-demand")]
+    if recorded and not _given(recording, "folder"):
+        yield ("recording", "folder"), f"expected a folder for the files, since {recorded[0]} asks for recordings"
+    yield from _file(("recording", "consent_tone"), _text(recording, "consent_tone"))
+
+
+def _tee(tee: Table) -> Iterator[Found]:
+    if _given(tee, "authorization") and _given(tee, "authorization_file"):
+        yield ("tee", "authorization_file"), "expected only one of authorization and authorization_file"
+    yield from _secret_file(("tee",), tee, "authorization_file", shortest=1)
+    yield from _file(("tee", "tls_ca"), _text(tee, "tls_ca"))
 
 
 def _out_of_reach(document: Table, defaults: Mapping[str, Table]) -> Iterator[Found]:
