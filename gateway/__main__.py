@@ -135,11 +135,27 @@ def calls(path: Path | None, limit: int, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def call(path: Path | None, call_id: str, as_json: bool) -> None:
     """Show one call: how it went, its quality, its journal. The beginning of an id is enough."""
-    if not (call_id.isascii() and call_id.isalnum()):
-        _fail("A call's id is made of letters and digits; `webtrunk calls` lists them.")
+    _check_id(call_id)
     settings = _load(path)
     answer = _ask(settings, f"api/calls/{urllib.parse.quote(call_id)}", "journal") or _kept_one(settings, call_id)
     click.echo(json.dumps(answer, indent=2) if as_json else callview.page(answer))
+
+
+@main.command()
+@_config_option
+@click.argument("call_id")
+@click.argument("wish", type=click.Choice(["start", "pause", "resume", "stop"]))
+def record(path: Path | None, call_id: str, wish: str) -> None:
+    """Record a live call: start, pause, resume or stop."""
+    _check_id(call_id)
+    asked = f"api/calls/{urllib.parse.quote(call_id)}/recording"
+    answer = _tell(path, "POST", asked, {"do": wish})
+    click.echo(callview.recording(answer["recording"]))
+
+
+def _check_id(call_id: str) -> None:
+    if not (call_id.isascii() and call_id.isalnum()):
+        _fail("A call's id is made of letters and digits; `webtrunk calls` lists them.")
 
 
 def _chosen(path: Path | None) -> Path:

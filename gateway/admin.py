@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from gateway.adminplay import play_routes
+from gateway.adminrecording import recording_route
 from gateway.livecall import LiveCall
 from gateway.problems import problem
 from gateway.records import CallRecord, Records
@@ -57,6 +58,7 @@ def make_admin(
         Route("/api/calls", list_calls),
         Route("/api/calls/{call_id}", read_call),
         *play_routes(live_calls, sounds),
+        recording_route(live_calls),
     ]
     # A page on another site must not read this through a name that resolves to 127.0.0.1 (DNS rebinding).
     trusted = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])

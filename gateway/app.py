@@ -21,6 +21,7 @@ from gateway.demophone import DemoPhone
 from gateway.directory import Directory
 from gateway.heap import Heap
 from gateway.listeners import Server, check_certificate, listen, listen_publicly
+from gateway.listening import Listening
 from gateway.load import LoadWatch
 from gateway.records import Records, locate
 from gateway.relays import Relays
@@ -80,6 +81,7 @@ class Gateway:
             house.spawn_in(tasks)
             stack.callback(house.cancel_tasks)
             await house.sounds.load(config.media.music, {name: trunk.ringback for name, trunk in config.trunk.items()})
+            await house.listening.load()
             await house.agent.start()
             stack.push_async_callback(house.agent.stop)
             site = Server(
@@ -176,6 +178,8 @@ class _House:
             post=self.agent.post,
         )
         self.directory.handle = self.board.handle
+        self.listening = Listening(config.recording, config.recording_mode, self.relays, self.sounds)
+        self.board.attend = self.listening.attend
 
     def spawn_in(self, tasks: asyncio.TaskGroup) -> None:
         """Where background tasks belong."""
@@ -212,6 +216,7 @@ class _House:
 
     def close(self) -> None:
         """Close what no task closes."""
+        self.listening.close()
         self.relays.close()
         self.sounds.close()
         self.records.close()

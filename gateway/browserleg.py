@@ -61,7 +61,7 @@ class BrowserLeg:
         self.final_stats: dict[str, Any] = {}
         self.media: Leg | None = None
         self.speaker: Speaker | None = None
-        self._is_held = False
+        self._is_held = self._is_recorded = False
         self._pages: dict[str, Session] = {}  # by session key: one, or all that ring
         self._name = ""
         self._incoming: signalling.CallIncoming | None = None  # what pages are told, if we are called
@@ -148,6 +148,11 @@ class BrowserLeg:
         self._send(signalling.CallHeld(self._name, on))
         self._report.emit(Held(on))
 
+    def tell_recording(self, on: bool) -> None:
+        """Let the page show whether the call is being recorded."""
+        self._is_recorded = on
+        self._send(signalling.CallRecording(self._name, on))
+
     def page_lost(self, sentence: str, session: Session | None = None) -> None:
         """A page is gone for good; the last one takes the call with it."""
         if session is not None and len(self._pages) > 1:
@@ -160,7 +165,7 @@ class BrowserLeg:
         """What a page that comes back must know."""
         direction: Any = "incoming" if self._incoming else "outgoing"
         state: Any = "answered" if self._is_answered else "ringing"
-        return signalling.LiveCall(name, direction, self._remote, state, self._is_held)
+        return signalling.LiveCall(name, direction, self._remote, state, self._is_held, self._is_recorded)
 
     # -- offers of the page ---------------------------------------------------------------------------
 

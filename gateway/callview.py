@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from gateway.config import Config
 
 _TITLES: Final[tuple[str, ...]] = ("ID", "WHEN", "DIRECTION", "USER", "REMOTE", "TRUNK", "LASTED", "HOW IT ENDED")
+RECORDINGS: Final = "recordings"
 _SHOWN_STATS: Final = (
     ("rx_packets", "received"),
     ("rx_lost", "lost"),
@@ -68,7 +69,8 @@ def page(call: Mapping[str, Any]) -> str:
     lines += [f"  hint     {call['hint']}"] if call["hint"] else []
     lines += [f"  codecs   {call['codecs']}"] if call["codecs"] else []
     lines += [f"  media    {words}"] if (words := encryption(call["media"])) else []
-    lines += [_quality(leg, stats) for leg, stats in call["media"].items() if stats]
+    lines += [_quality(leg, stats) for leg, stats in call["media"].items() if stats and leg != RECORDINGS]
+    lines += [f"  recorded {recording(each)}" for each in call["media"].get(RECORDINGS, {}).values()]
     lines += ["", "  Journal:"] + [_entry(entry) for entry in call["journal"]]
     return "\n".join(map(harmless, lines))
 
@@ -79,6 +81,13 @@ def encryption(media: Mapping[str, Mapping[str, Any]]) -> str:
     known = [(leg, stats.get("srtp")) for leg, stats in media.items() if stats and "srtp" in stats]
     words = [f"{leg}: {f'SRTP with {srtp}, keys by {keys[leg]}' if srtp else 'not encrypted'}" for leg, srtp in known]
     return "; ".join(words)
+
+
+def recording(status: Mapping[str, Any]) -> str:
+    """One recording of a call."""
+    gaps = [f"{gap['from_s']:.1f} to {gap['to_s']:.1f} s {gap['why']}" for gap in status["gaps"]]
+    words = [f"{status['state']}, {status['seconds']:.1f} s", status["file"], status["why"], *gaps]
+    return harmless("; ".join(word for word in words if word))
 
 
 def harmless(text: str) -> str:

@@ -47,7 +47,7 @@ class RecordingSettings(Settings):
     folder: str = ""
     """Where the files go, in a folder for each day (UTC)."""
     format: Literal["ogg", "wav"] = "ogg"
-    """ogg: Opus, 0.4 MB for a minute; wav: 4 MB."""
+    """ogg: Opus, some 0.6 MB for a minute; wav: 4 MB."""
     consent_tone: bool | str = True
     """What both sides hear when a recording begins or goes on: a beep, nothing, or a sound file."""
     consent_tone_every_s: Annotated[float, Field(ge=0, le=3600)] = 0.0

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from call import causes, interworking
 from call.causes import Ending
@@ -16,6 +16,7 @@ from call.errors import PeerError
 from call.journal import Journal
 from call.leg import DialogState, Ended, LegEvent
 from gateway.browserleg import BrowserLeg, Report
+from gateway.callrecording import CallRecording
 from gateway.records import LIVE, CallRecord
 from gateway.relays import Sound
 from gateway.speaker import Speaker
@@ -46,12 +47,14 @@ class LiveCall:
         self.on_answer: Callable[[float], tuple[float, Ending] | None] = lambda _talked_s: None
         """Called at the answer, with the seconds since then, and again when it says: after how many seconds to ask
         again (0: the call must end), and with what words."""
+        self.recording: CallRecording | None = None
         self._call = Call()
         self._events: asyncio.Queue[tuple[Side, LegEvent]] = asyncio.Queue()
-        self._started_at, self._answered_at = time.time(), 0.0
+        self._started_at, self._answered_at, self._ended_at = time.time(), 0.0, 0.0
         self._clock = asyncio.get_running_loop().time
         self._journal = Journal(self._clock())
         self._ending: Ending | None = None
+        self._is_complete = False
         self._limit: asyncio.TimerHandle | None = None
         self._couple: Callable[[], None] = lambda: None
 
@@ -76,6 +79,11 @@ class LiveCall:
     def couple_media(self, couple: Callable[[], None]) -> None:
         """How to let the legs hear each other, once both have media."""
         self._couple = couple
+
+    def tell_recording(self, on: bool) -> None:
+        """Let the page know whether it is being recorded."""
+        if self.browser is not None:
+            self.browser.tell_recording(on)
 
     def describe_codecs(self) -> str:
         """One sentence: which codecs, and why."""
@@ -102,6 +110,10 @@ class LiveCall:
                     self._call = self._call.after(side, event)
         if self._limit is not None:
             self._limit.cancel()
+        self._ended_at = time.time()
+        if self.recording is not None:
+            await self.recording.end()
+        self._is_complete = True
         return self.record()
 
     def _step(self, side: Side, event: LegEvent) -> None:
@@ -121,6 +133,8 @@ class LiveCall:
         self._answered_at = time.time()
         self.note("answered", self.describe_codecs())
         self._watch_limit()
+        if self.recording is not None:
+            self.recording.on_answer()
 
     def _watch_limit(self) -> None:
         """Calls of one party share its minutes, so that more may be left than there was at the answer, or less."""
@@ -184,7 +198,7 @@ class LiveCall:
 
     def record(self, *, with_media: bool = True) -> CallRecord:
         """The record as of now; without the media core's counters it asks no other thread."""
-        ending = self._ending if self._call.is_over else None
+        ending = self._ending if self._is_complete else None
         return CallRecord(
             id=self.id,
             direction=self.direction,
@@ -193,15 +207,21 @@ class LiveCall:
             trunk=self.trunk_name,
             started_at=self._started_at,
             answered_at=self._answered_at or None,
-            ended_at=time.time() if ending else None,
+            ended_at=(self._ended_at or time.time()) if ending else None,
             cause=ending.cause.value if ending else LIVE,
             sip_status=ending.sip_status if ending else None,
             sentence=ending.sentence if ending else self._state_sentence(),
             hint=ending.hint if ending else "",
             codecs=self.describe_codecs(),
-            media={"browser": _stats(self.browser), "trunk": _stats(self.trunk)} if with_media else {},
+            media=self._media() if with_media else {},
             journal=tuple(asdict(entry) for entry in self._journal.entries),
         )
+
+    def _media(self) -> dict[str, dict[str, Any]]:
+        media: dict[str, dict[str, Any]] = {"browser": _stats(self.browser), "trunk": _stats(self.trunk)}
+        if self.recording is not None and (recordings := self.recording.describe()):
+            media["recordings"] = recordings
+        return media
 
     def _state_sentence(self) -> str:
         return "The call is up." if self.is_answered else "The call is being set up."

@@ -174,6 +174,11 @@ class Relays:
         self._handlers.pop(leg.id, None)
         leg.close()
 
+    @property
+    def clock_ms(self) -> int:
+        """The media core's time: the timeline of all taps."""
+        return self._relay.clock_ms()
+
     def stats(self) -> dict[str, int]:
         """Counters of the whole engine."""
         return self._relay.stats()

@@ -33,6 +33,8 @@ class Sounds:
         self._kept: OrderedDict[Key, Sound] = OrderedDict()
         self._ringback: dict[str, Sound] = {}
         self.silence = _silence()
+        self.beep = _beep()
+        """Says that a call is being recorded."""
         self.music = self.silence
         """What a held caller hears."""
 
@@ -117,6 +119,12 @@ def _ringback(country: str) -> Samples:
         raise PeerError(f"The tones of {country} are not known.", hint=f"Known are {known}.")
     tone = tones.TONES[country]["ringback"]
     return Samples(*(tones.samples(tone, rate).tobytes() for rate in (NARROW_HZ, WIDE_HZ)))
+
+
+def _beep() -> Sound:
+    """0.2 s of 1400 Hz: the beep tone of 47 CFR §64.501, known beyond the US, too."""
+    tone = (tones.Pulse((1400,), 200), tones.Pulse((), 20))
+    return Sound(*(tones.samples(tone, rate).tobytes() for rate in (NARROW_HZ, WIDE_HZ)))
 
 
 def _silence() -> Sound:

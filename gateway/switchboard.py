@@ -62,6 +62,8 @@ class Switchboard:
         records: Records,
         post: Callable[[messages.Command], None],
     ) -> None:
+        self.attend: Callable[[LiveCall], None] = lambda _: None
+        """Gives a new call what listens in on it; set by whoever wires the gateway."""
         self._house, self._trunks, self._session, self._admission = house, trunks, session, admission
         self._router, self._directory, self._records, self._post = router, directory, records, post
         self._calls: dict[str, LiveCall] = {}
@@ -250,6 +252,7 @@ class Switchboard:
             self._house.relays.release(leg.media)
 
     def _begin(self, live: LiveCall) -> None:
+        self.attend(live)
         self._calls[live.id] = live
         self._idle.clear()
         self._records.save(live.record(with_media=False))

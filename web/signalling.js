@@ -20,7 +20,7 @@
  *   ClientMessage
  *
  * @typedef {{ call: string, direction: 'outgoing' | 'incoming', remote: string, state: 'ringing' | 'answered',
- *   held?: boolean }} LiveCall
+ *   held?: boolean, recorded?: boolean }} LiveCall
  * @typedef {{ urls: string, username?: string, credential?: string }} IceServer
  * @typedef {{ type: 'welcome', user: string, display: string, session: string, resumed: boolean, grace_s: number,
  *   ping_s: number, ice_servers: IceServer[], features: string[], calls: LiveCall[], version: number }} Welcome
@@ -31,10 +31,12 @@
  *   headers: Record<string, string> }} CallProgress
  * @typedef {{ type: 'call.answered', call: string, codec: string, headers: Record<string, string> }} CallAnswered
  * @typedef {{ type: 'call.held', call: string, on: boolean }} CallHeld
+ * @typedef {{ type: 'call.recording', call: string, on: boolean }} CallRecording
  * @typedef {{ type: 'call.ended', call: string, cause: string, sip_status: number, sentence: string, hint: string }} CallEnded
  * @typedef {{ type: 'error', code: string, message: string, hint: string, call: string | null }} ErrorMessage
  * @typedef {{ type: 'pong', sequence: number }} Pong
- * @typedef {CallAnswerSdp | CallIncoming | CallProgress | CallAnswered | CallDtmf | CallHeld | CallEnded} CallMessage
+ * @typedef {CallAnswerSdp | CallIncoming | CallProgress | CallAnswered | CallDtmf | CallHeld | CallRecording | CallEnded}
+ *   CallMessage
  * @typedef {Welcome | CallMessage | ErrorMessage | Pong} ServerMessage
  */
 
@@ -105,6 +107,7 @@ const SERVER_FIELDS = {
   'call.answered': { call: TEXT, codec: TEXT, headers: HEADERS },
   'call.dtmf': { call: TEXT, digits: TEXT },
   'call.held': { call: TEXT, on: FLAG },
+  'call.recording': { call: TEXT, on: FLAG },
   'call.ended': { call: TEXT, cause: TEXT, sip_status: NUMBER, sentence: TEXT, hint: TEXT_OR_EMPTY },
   error: {
     code: TEXT,

@@ -140,6 +140,7 @@ class LiveCall:
     remote: str
     state: Literal["ringing", "answered"]
     held: bool = False
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +220,15 @@ class CallHeld:
 
 
 @dataclass(frozen=True, slots=True)
+class CallRecording:
+    """What is said on this call is recorded from now on, or no longer (paused or ended)."""
+
+    call: str
+    on: bool
+    type: Literal["call.recording"] = "call.recording"
+
+
+@dataclass(frozen=True, slots=True)
 class CallEnded:
     """The call is over and its name free. `sentence` is for the person, `hint` says what they can do."""
 
@@ -258,6 +268,7 @@ ServerMessage = Annotated[
     | CallAnswered
     | CallDtmf
     | CallHeld
+    | CallRecording
     | CallEnded
     | Error
     | Pong,

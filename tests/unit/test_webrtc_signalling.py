@@ -178,7 +178,14 @@ def test_welcome_tells_a_page_that_comes_back_its_calls() -> None:
     live = signalling.LiveCall("p-1", "outgoing", "echo", "answered")
     welcome = signalling.Welcome("alice", "Alice", "key", True, 30.0, 15.0, calls=(live,))
     assert json.loads(encode(welcome))["calls"] == [
-        {"call": "p-1", "direction": "outgoing", "remote": "echo", "state": "answered", "held": False}
+        {
+            "call": "p-1",
+            "direction": "outgoing",
+            "remote": "echo",
+            "state": "answered",
+            "held": False,
+            "recorded": False,
+        }
     ]
 
 

@@ -1,0 +1,149 @@
+"""A call's recordings: who may have them, and who is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+
+from call.errors import PolicyError
+from gateway import callrecording
+from gateway.callrecording import CallRecording, Ways, Wish
+from gateway.configlistening import RecordingMode
+from gateway.recorder import Handle, Recorder
+from gateway.recording import Recording, Sources, State, Status
+from tests.unit.soundrecorders import Voice
+
+
+class RecorderStub:
+    """Does at once, on the event loop, what is asked of it."""
+
+    def __init__(self) -> None:
+        self.is_dead = False
+
+    def start(self, _call_id: str, _sources: Sources, on_change: Callable[[Status], None]) -> Handle:
+        handle = Handle(lambda step: step(0), cast(Recording, self), on_change)
+        self._tell = handle.take
+        self.change("recording")
+        return handle
+
+    def change(self, state: State, why: str = "") -> None:
+        if not self.is_dead:
+            asyncio.get_running_loop().call_soon(self._tell, Status(state, "/file", why=why))
+
+    def pause(self, _: int) -> None:
+        self.change("paused")
+
+    def resume(self, _: int) -> None:
+        self.change("recording")
+
+    def finish(self, _: int, why: str) -> None:
+        self.change("finished", why)
+
+
+class Bench:
+    def __init__(self, mode: RecordingMode = "on-demand", *, has_folder: bool = True, beep_every_s: float = 0) -> None:
+        self.recorder = RecorderStub()
+        self.told: list[bool] = []
+        self.notes: list[tuple[str, str]] = []
+        self.beeps, self.three_beeps = 0, asyncio.Event()
+        self.sources: Sources | None = Sources(Voice(), Voice(), 0)
+        ways = Ways(lambda: self.sources, self.told.append, self._beep, lambda *entry: self.notes.append(entry))
+        recorder = cast(Recorder, self.recorder) if has_folder else None
+        self.calls = CallRecording("id1", mode, recorder, ways, beep_every_s=beep_every_s)
+
+    def _beep(self) -> None:
+        self.beeps += 1
+        if self.beeps == 3:
+            self.three_beeps.set()
+
+
+async def settle() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_every_call_is_recorded_from_its_answer_to_its_end() -> None:
+    bench = Bench("all")
+    assert bench.calls.describe() == {}
+    bench.calls.on_answer()
+    await settle()
+    assert (bench.told, bench.beeps, bench.calls.is_on) == ([True], 1, True)
+    await bench.calls.end()
+    assert (bench.told, bench.calls.is_on) == ([True, False], False)
+    assert bench.calls.describe()["1"]["why"] == "the call ended"
+    assert bench.notes == [("recording goes on", "/file"), ("recording finished", "the call ended")]
+
+
+async def test_a_recording_on_demand_goes_through_all_states() -> None:
+    bench = Bench()
+    bench.calls.on_answer()
+    await settle()
+    assert bench.told == []
+    wishes: list[Wish] = ["start", "pause", "resume", "stop", "start"]
+    states = [(await bench.calls.obey(wish))["state"] for wish in wishes]
+    assert states == ["recording", "paused", "recording", "finished", "recording"]
+    assert bench.told == [True, False, True, False, True]
+    assert bench.beeps == 3
+    assert list(bench.calls.describe()) == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("before", "wish", "words"),
+    [
+        ([], "pause", "nothing to pause"),
+        ([], "stop", "nothing to stop"),
+        (["start"], "resume", "the call is recording"),
+        (["start"], "start", "already"),
+        (["start", "pause"], "pause", "the call is paused"),
+        (["start", "stop"], "stop", "not being recorded"),
+    ],
+)
+async def test_a_wish_that_makes_no_sense_is_refused(before: list[Wish], wish: Wish, words: str) -> None:
+    bench = Bench()
+    bench.calls.on_answer()
+    for each in before:
+        await bench.calls.obey(each)
+    with pytest.raises(PolicyError, match=words):
+        await bench.calls.obey(wish)
+
+
+async def test_a_call_is_not_recorded_against_the_settings_or_before_it_is_up() -> None:
+    for bench, words in ((Bench("off"), "not to be"), (Bench(has_folder=False), "not to be"), (Bench(), "is up")):
+        if words == "not to be":
+            bench.calls.on_answer()
+        with pytest.raises(PolicyError, match=words):
+            await bench.calls.obey("start")
+
+
+async def test_a_call_without_media_is_not_recorded_yet() -> None:
+    bench = Bench()
+    bench.sources = None
+    bench.calls.on_answer()
+    with pytest.raises(PolicyError, match="no media"):
+        await bench.calls.obey("start")
+
+
+async def test_the_tone_comes_again_while_the_call_is_recorded() -> None:
+    bench = Bench("all", beep_every_s=0.001)
+    bench.calls.on_answer()
+    async with asyncio.timeout(5):
+        await bench.three_beeps.wait()
+    await bench.calls.obey("pause")
+    beeps = bench.beeps
+    await asyncio.sleep(0.01)
+    assert bench.beeps == beeps
+
+
+async def test_a_disk_that_does_not_answer_holds_the_end_of_a_call_up_for_a_moment_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(callrecording, "END_S", 0.01)
+    bench = Bench("all")
+    bench.calls.on_answer()
+    await settle()
+    bench.recorder.is_dead = True
+    await bench.calls.end()
+    assert bench.calls.describe()["1"]["state"] == "recording"

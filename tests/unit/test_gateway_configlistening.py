@@ -1,0 +1,80 @@
+"""Settings of recordings and the live tee."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from gateway.config import Config, ConfigError, Mistake, check
+
+OPEN = '[auth]\nmode = "open"\n'
+TRUNK = '[trunk.t]\nhost = "h"\nallow = []\n'
+
+
+def read(text: str) -> Config:
+    return check(tomllib.loads(text), text, "webtrunk.toml")
+
+
+def only_mistake(text: str) -> Mistake:
+    with pytest.raises(ConfigError) as caught:
+        read(text)
+    (found,) = caught.value.mistakes
+    return found
+
+
+def test_nothing_listens_in_unless_it_is_asked_for() -> None:
+    config = read(OPEN)
+    assert config.recording_mode("alice", "t") == "off"
+    assert config.tee.url == ""
+
+
+@pytest.mark.parametrize(
+    ("overall", "trunk", "user", "mode"),
+    [
+        ("off", "", "", "off"),
+        ("all", "", "", "all"),
+        ("all", "off", "", "off"),
+        ("off", "off", "all", "all"),
+        ("all", "all", "on-demand", "on-demand"),
+    ],
+)
+def test_what_is_said_closest_to_the_person_counts(overall: str, trunk: str, user: str, mode: str) -> None:
+    text = f'{OPEN}[recording]\nmode = "{overall}"\nfolder = "r"\n'
+    text += TRUNK + (f'recording = "{trunk}"\n' if trunk else "")
+    text += "[user.alice]\n" + (f'recording = "{user}"\n' if user else "")
+    assert read(text).recording_mode("alice", "t") == mode
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        ('[recording]\nmode = "all"\n', "recording.folder", "since recording asks for recordings"),
+        ('[user.a]\nrecording = "on-demand"\n', "recording.folder", "since user.a asks"),
+        ('[recording]\nmode = "sometimes"\n', "recording.mode", "'off', 'on-demand' or 'all'"),
+        ('[recording]\nconsent_tone = "/nowhere.wav"\n', "recording.consent_tone", "there is no file /nowhere.wav"),
+        ('[recording]\nformat = "mp3"\n', "recording.format", "'ogg' or 'wav'"),
+        ('[tee]\nurl = "https://x"\n', "tee.url", "expected the URL of a WebSocket"),
+        ('[tee]\nurl = "wss://a:b@x/"\n', "tee.url", "tee.authorization_file"),
+        ('[tee]\nurl = "wss://x:99999/"\n', "tee.url", "expected the URL of a WebSocket"),
+        ('[tee]\nauthorization = "a\\nb"\n', "tee.authorization", "one line"),
+        ('[tee]\nauthorization_file = "/nowhere"\n', "tee.authorization_file", "cannot be read"),
+        ('[tee]\ntls_ca = "/nowhere.pem"\n', "tee.tls_ca", "there is no file"),
+    ],
+)
+def test_mistake_is_told_in_words(text: str, key: str, words: str) -> None:
+    found = only_mistake(OPEN + text)
+    assert found.key == key
+    assert words in found.expected
+
+
+def test_secrets_of_the_tee_stay_out_of_logs_and_may_lie_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("Bearer s3cret\n")
+    tee = read(f'{OPEN}[tee]\nurl = "wss://x/a?key=s3cret"\nauthorization_file = "{tmp_path / "token"}"\n').tee
+    assert tee.secret == "Bearer s3cret"
+    assert tee.shown_url == "wss://x/a"
+    assert "s3cret" not in repr(tee)
+    with pytest.raises(ConfigError) as caught:
+        read(f'{OPEN}[tee]\nurl = "wss://me:s3cret@x/"\n')
+    assert "s3cret" not in str(caught.value)
