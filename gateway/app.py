@@ -125,6 +125,7 @@ class Gateway:
             auth=config.auth,
             users=config.user,
             demo_numbers=config.trunk[self._demo_trunk].allow if self._demo_trunk else (),
+            country=config.dialplan.country,
         )
 
     def _watch_signals(self, stack: contextlib.AsyncExitStack) -> None:

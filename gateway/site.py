@@ -15,6 +15,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from call import tones
+from call.tones import ToneName
 from gateway.config import AuthSettings, ListenSettings, UserSettings
 from webrtc.lobby import Lobby
 from webrtc.websocket import Door, serve_socket
@@ -44,6 +46,10 @@ DEMO_LABELS: Final = {
     "dtmf": "Keypad test",
     "callback": "Calls you back",
 }
+
+
+PAGE_TONES: Final[Mapping[str, ToneName]] = {"ringback": "ringback", "busy": "busy", "failed": "congestion"}
+"""What the page calls the tones that it makes itself, and what E.180 calls them."""
 
 
 class _SecureHeaders:
@@ -76,12 +82,14 @@ def make_site(
     auth: AuthSettings,
     users: Mapping[str, UserSettings],
     demo_numbers: Sequence[str] = (),
+    country: str = "",
 ) -> ASGIApp:
     """The application of the public listener."""
     settings: dict[str, Any] = {
         "title": "webtrunk",
         "auth": auth.mode,
         "users": list(users) if auth.mode == "open" else [],
+        "tones": _page_tones(country),
         "demo": [{"to": number, "label": DEMO_LABELS.get(number, number)} for number in demo_numbers],
     }
 
@@ -99,3 +107,13 @@ def make_site(
         Mount("/", StaticFiles(directory=WEB, html=True)),
     ]
     return _SecureHeaders(Starlette(routes=routes))
+
+
+def _page_tones(country: str) -> dict[str, list[dict[str, Any]]]:
+    """The local tones of people in a country; none of one that we do not know: the page has its own."""
+    known = tones.TONES.get(country, {})
+    return {
+        name: [{"seconds": pulse.ms / 1000, "hertz": list(pulse.hertz)} for pulse in known[e180]]
+        for name, e180 in PAGE_TONES.items()
+        if e180 in known
+    }

@@ -80,6 +80,7 @@ class Softphone {
     this.phone.say(pageProblem());
     const settings = await this.#settings();
     this.#view.title = settings.title;
+    this.#tones.localize(settings.tones);
     this.#showDemo(settings);
     this.#identity.show(settings);
     if (settings.auth === 'jwt' && !this.#login.token) this.#waitForToken();

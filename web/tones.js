@@ -85,6 +85,7 @@ function fade(i, length, rate) {
 /** Plays one tone at a time, and keys over it. */
 export class TonePlayer {
   #context;
+  #tones = TONES;
   /** @type {{ name: ToneName, source: AudioBufferSourceNode } | null} */
   #playing = null;
 
@@ -98,13 +99,18 @@ export class TonePlayer {
     return this.#playing?.name ?? null;
   }
 
+  /** @param {Record<string, Note[]>} local Tones as people here know them, in the place of ours. */
+  localize(local) {
+    this.#tones = localTones(local);
+  }
+
   /** @param {ToneName} name */
   play(name) {
     if (this.#playing?.name === name) return;
     this.stop();
     const context = this.#context();
     if (!context) return;
-    const source = this.#source(context, TONES[name]);
+    const source = this.#source(context, this.#tones[name]);
     source.onended = () => this.#playing?.source === source && (this.#playing = null);
     this.#playing = { name, source };
   }
@@ -144,6 +150,19 @@ export class TonePlayer {
     if (Number.isFinite(times)) source.stop(context.currentTime + buffer.duration * times);
     return source;
   }
+}
+
+/** @param {Record<string, Note[]>} local @returns {Record<ToneName, Tone>} Ours, but where there is a local one that. */
+export function localTones(local) {
+  const all = Object.entries(TONES).map(([name, tone]) => [name, local[name] ? inPlaceOf(tone, local[name]) : tone]);
+  return Object.fromEntries(all);
+}
+
+/** @param {Tone} tone @param {Note[]} notes @returns {Tone} As loud as ours, and about as long. */
+function inPlaceOf(tone, notes) {
+  const [ours, theirs] = [tone.notes, notes].map((all) => all.reduce((sum, { seconds }) => sum + seconds, 0));
+  const loud = notes.map((note) => ({ ...note, gain: 0.16 / Math.sqrt(note.hertz.length || 1) }));
+  return { notes: loud, times: Number.isFinite(tone.times) ? Math.max(1, Math.round((tone.times * ours) / theirs)) : Infinity };
 }
 
 /** @param {GainNode} gain @param {OscillatorNode[]} tones @param {number} at */

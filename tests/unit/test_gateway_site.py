@@ -14,9 +14,9 @@ async def door(hello: signalling.Hello, peer: Peer) -> Visitor:
     raise NotImplementedError
 
 
-def site(mode: str = "open") -> ASGIApp:
+def site(mode: str = "open", country: str = "") -> ASGIApp:
     auth = AuthSettings(mode="open") if mode == "open" else AuthSettings(mode="jwt", key="k" * 40)
-    return make_site(door, origins=frozenset(), auth=auth, users=USERS, demo_numbers=("echo", "other"))
+    return make_site(door, origins=frozenset(), auth=auth, users=USERS, demo_numbers=("echo", "other"), country=country)
 
 
 async def test_softphone_page_is_served_with_a_strict_policy() -> None:
@@ -36,6 +36,7 @@ async def test_page_learns_what_it_may_offer_the_person() -> None:
         "title": "webtrunk",
         "auth": "open",
         "users": ["alice", "bob"],
+        "tones": {},
         "demo": [{"to": "echo", "label": "Echo test"}, {"to": "other", "label": "other"}],
     }
 
@@ -61,3 +62,11 @@ async def test_only_the_page_is_served(path: str) -> None:
 )
 def test_own_origins_are_trusted_on_loopback_only(settings: ListenSettings, origins: set[str]) -> None:
     assert own_origins(settings, 80) == origins
+
+
+async def test_page_learns_the_tones_of_its_country() -> None:
+    tones = (await get(site(country="GB"), "/settings.json")).json["tones"]
+    assert sorted(tones) == ["busy", "failed", "ringback"]
+    assert tones["busy"] == [{"seconds": 0.375, "hertz": [400]}, {"seconds": 0.375, "hertz": []}]
+    assert tones["ringback"][2] == {"seconds": 0.4, "hertz": [400, 450]}
+    assert (await get(site(country="AQ"), "/settings.json")).json["tones"] == {}

@@ -139,11 +139,13 @@ test('the resume key is taken once, so that a duplicated tab does not get it', (
 });
 
 test('settings that are missing or wrong stand at their defaults', () => {
-  const defaults = { auth: 'open', users: [], demo: [], title: 'webtrunk' };
-  for (const value of [null, 7, {}, { users: 'x', demo: [{ to: 1 }], title: '', auth: 'magic' }]) {
+  const defaults = { auth: 'open', users: [], demo: [], title: 'webtrunk', tones: {} };
+  for (const value of [null, 7, {}, { users: 'x', demo: [{ to: 1 }], title: '', auth: 'magic' },
+    { tones: { busy: [], failed: [{ seconds: 0, hertz: [] }], ringback: [{ seconds: 1, hertz: ['x'] }] } }]) {
     assert.deepEqual(readSettings(value), defaults);
   }
-  const settings = { auth: 'jwt', users: ['bob'], demo: [{ to: 'echo', label: 'Echo' }], title: 'Desk' };
+  const settings = { auth: 'jwt', users: ['bob'], demo: [{ to: 'echo', label: 'Echo' }], title: 'Desk',
+    tones: { busy: [{ seconds: 0.5, hertz: [480, 620] }] } };
   assert.deepEqual(readSettings(settings), settings);
 });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { keyFrequencies, render, TonePlayer, TONES } from '../../web/tones.js';
+import { keyFrequencies, localTones, render, TonePlayer, TONES } from '../../web/tones.js';
 
 const RATE = 8000;
 
@@ -55,4 +55,13 @@ test('without WebAudio the phone is silent but works', () => {
   player.press('1')();
   player.stop();
   assert.equal(player.playing, null);
+});
+
+test('a tone of another country is as loud as ours and sounds about as long; the others stay', () => {
+  const british = [{ seconds: 0.4, hertz: [400, 450] }, { seconds: 0.2, hertz: [] }];
+  const fast = [{ seconds: 0.25, hertz: [425] }, { seconds: 0.25, hertz: [] }];
+  const { ringback, busy, ...others } = localTones({ ringback: british, busy: fast, unheard: fast });
+  assert.deepEqual([ringback.times, ringback.notes[0].gain.toFixed(3)], [Infinity, '0.113']);
+  assert.deepEqual([busy.times, busy.notes[0].gain], [8, 0.16]);
+  for (const [name, tone] of Object.entries(others)) assert.equal(tone, TONES[name]);
 });
