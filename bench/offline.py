@@ -1,7 +1,7 @@
 """What a bad network costs the voice, without a network: the route alone, in seconds; `python -m bench.offline`.
 
-The same patterns and the same judge as `python -m bench.voice`, but neither sockets nor time pass, so that a change of the
-jitter buffer or of a codec's settings is judged quickly and always in the same way. See docs/performance.md.
+The same patterns and the same judge as `python -m bench.voice`, but neither sockets nor time pass, so that a change of
+the jitter buffer or of a codec's settings is judged quickly and always in the same way. See docs/performance.md.
 """
 
 from __future__ import annotations
