@@ -10,6 +10,7 @@ pub mod g722;
 mod g729;
 #[cfg(feature = "g729")]
 mod g729_ffi;
+mod opus_voice;
 pub mod plc;
 mod prediction;
 pub mod resample;

@@ -19,9 +19,11 @@ use queue::{Content, Queue, Verdict};
 
 /// A piece may leave this early, so that what is almost due needs no timer (one tick of the relay), in µs.
 const SLACK: i64 = 5_000;
-/// A missing packet is waited for at least this long after its best arrival, in µs: when the next one is there, it has had
-/// half a frame to overtake it.
-const PATIENCE: i64 = 30_000;
+/// A missing packet is waited for at least this long after its best arrival, in µs: one that the next packet overtook is
+/// there by then.
+const PATIENCE: i64 = 40_000;
+/// And this much longer than the depth, since the depth does not cover every packet, in µs.
+const GRACE: i64 = 15_000;
 /// How late the copy of a lost packet is that the next one carries: in µs, a frame and some jitter.
 const COPY_DELAY: i64 = 25_000;
 /// The most that is concealed, in ms: nobody expects more talk after that.
@@ -157,7 +159,7 @@ impl Playout {
 
     /// When a packet for the line's next sample is no longer waited for.
     fn given_up_at(&self) -> i64 {
-        self.delay.base() + self.clock.micros(self.position) + self.delay.depth().max(PATIENCE)
+        self.delay.base() + self.clock.micros(self.position) + (self.delay.depth() + GRACE).max(PATIENCE)
     }
 
     /// Take a packet; call [`Playout::pull`] then.

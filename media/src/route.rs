@@ -52,7 +52,8 @@ impl Transcode {
     pub fn new(key: Key, complexity: i32) -> Result<Transcode, CodecError> {
         let rate_hz = codec::inner_rate_hz(key.from, key.to);
         let playout = Playout::new(key.from, rate_hz)?;
-        let encoder = Encoder::new(key.to, rate_hz, key.ptime_ms, complexity)?;
+        let mut encoder = Encoder::new(key.to, rate_hz, key.ptime_ms, complexity)?;
+        encoder.save_silence();
         let line = Vec::with_capacity(encoder.frame() + playout.most());
         Ok(Transcode { key, playout, encoder, rate_hz, line, at: 0, errors: 0 })
     }

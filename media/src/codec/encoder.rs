@@ -2,23 +2,19 @@
 
 #[cfg(feature = "g729")]
 use super::g729;
+use super::opus_voice::OpusVoice;
 use super::resample::Change;
 use super::{Codec, CodecError, check_rate, g711, g722};
-use crate::opus_ffi::{self, OpusError, Setting};
 
 /// Frame lengths that Opus encodes (RFC 6716 §2.1.4), in ms; 2.5 ms is not asked for by any ptime.
 const OPUS_FRAMES_MS: [u32; 8] = [120, 100, 80, 60, 40, 20, 10, 5];
 /// ptime that can be asked for, in ms.
 const PTIMES_MS: std::ops::RangeInclusive<u32> = 5..=120;
-/// Enough for narrowband voice to be transparent; half of it is G.711's own noise.
-const NARROWBAND_BITRATE: i32 = 24_000;
-/// As much for wideband voice.
-const WIDEBAND_BITRATE: i32 = 32_000;
 /// No payload of ours is longer: 120 ms of G.711, or Opus at far above our bit rate.
 pub const MAX_PAYLOAD: usize = 120 * 8;
 
 enum Kind {
-    Opus(opus_ffi::Encoder),
+    Opus(OpusVoice),
     G711(g711::Encode),
     G722(Box<g722::Encoder>),
     #[cfg(feature = "g729")]
@@ -92,22 +88,24 @@ impl Encoder {
         self.kind.encode(&self.own, payload)
     }
 
-    /// Tell the loss that the receiver sees; above 0 turns in-band FEC on (RFC 6716 §2.1.7).
+    /// Tell the loss that the receiver sees; above 0 Opus carries copies (in-band FEC, RFC 6716 §2.1.7).
     pub fn set_expected_loss(&mut self, percent: u8) {
-        let percent = i32::from(percent.min(100));
-        self.set(Setting::PacketLossPercent, percent);
-        self.set(Setting::InbandFec, i32::from(percent > 0));
+        if let Kind::Opus(voice) = &mut self.kind {
+            voice.set_expected_loss(percent);
+        }
     }
 
-    /// Change the effort, 0–10; takes effect with the next frame.
+    /// Change Opus's effort, 0–10; takes effect with the next frame.
     pub fn set_complexity(&mut self, complexity: u8) {
-        self.set(Setting::Complexity, i32::from(complexity.min(10)));
+        if let Kind::Opus(voice) = &mut self.kind {
+            voice.set_complexity(complexity);
+        }
     }
 
-    fn set(&mut self, setting: Setting, value: i32) {
-        if let Kind::Opus(encoder) = &mut self.kind {
-            // Every value given here is a legal one, so libopus takes it.
-            let _ = encoder.set(setting, value);
+    /// Send next to nothing, and compute next to nothing, for silence.
+    pub fn save_silence(&mut self) {
+        if let Kind::Opus(voice) = &mut self.kind {
+            voice.save_silence(self.frame_ms);
         }
     }
 }
@@ -117,7 +115,7 @@ impl Kind {
     fn new(codec: Codec, rate_hz: u32, complexity: i32) -> Result<(Kind, u32), CodecError> {
         Ok(match codec {
             // libopus resamples by itself.
-            Codec::Opus => (Kind::Opus(voice_encoder(rate_hz, complexity).map_err(CodecError::Opus)?), rate_hz),
+            Codec::Opus => (Kind::Opus(OpusVoice::new(rate_hz, complexity).map_err(CodecError::Opus)?), rate_hz),
             Codec::G722 => (Kind::G722(Box::default()), g722::RATE_HZ),
             Codec::Pcmu => (Kind::G711(g711::encode_ulaw_frame), 8000),
             Codec::Pcma => (Kind::G711(g711::encode_alaw_frame), 8000),
@@ -144,18 +142,6 @@ impl Kind {
             Kind::G729(sender) => Ok(sender.encode(samples, payload)),
         }
     }
-}
-
-/// FEC costs quality while nothing is lost, DTX would stop our clock towards the browser: both start switched off.
-fn voice_encoder(rate_hz: u32, complexity: i32) -> Result<opus_ffi::Encoder, OpusError> {
-    let mut encoder = opus_ffi::Encoder::new(rate_hz.cast_signed())?;
-    let bitrate = if rate_hz > 8000 { WIDEBAND_BITRATE } else { NARROWBAND_BITRATE };
-    encoder.set(Setting::Bitrate, bitrate)?;
-    encoder.set(Setting::Vbr, 1)?;
-    encoder.set(Setting::Complexity, complexity)?;
-    encoder.set(Setting::InbandFec, 0)?;
-    encoder.set(Setting::Dtx, 0)?;
-    Ok(encoder)
 }
 
 /// How long the frames of `to` last that come closest to `ptime_ms`.

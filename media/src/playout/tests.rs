@@ -109,7 +109,7 @@ fn a_lost_packet_is_concealed_and_the_line_stays_in_time() {
         bench.say(ms, n);
     }
     let seen = bench.seen();
-    assert_eq!(seen[2], (70, Concealed, 40, 20), "waited for half a frame after the next one came");
+    assert_eq!(seen[2], (80, Concealed, 40, 20), "waited for a frame after the next one came");
     assert_eq!((seen[3].1, seen[3].2), (Heard, 60));
     assert_eq!(bench.say(100, 2), Verdict::Late);
     assert_eq!(bench.playout.repairs(), Repairs { concealed: 1, late: 1, ..Repairs::default() });
@@ -123,5 +123,5 @@ fn a_source_that_falls_silent_is_concealed_for_a_while_and_then_pauses() {
     let seen = bench.seen();
     assert!(seen[1..7].iter().all(|piece| piece.1 == Concealed));
     assert_eq!(seen[7..], [(2000, Pause, 140, 1860), (2000, Heard, 2000, 20)]);
-    assert_eq!(bench.playout.deadline(), Some(at(2070)));
+    assert_eq!(bench.playout.deadline(), Some(at(2080)));
 }
