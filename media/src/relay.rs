@@ -15,7 +15,8 @@ use crate::outbox::Outbox;
 use crate::path::{LegId, Path};
 
 /// Timers are rounded up to this: one wake-up then serves many legs.
-const TICK: Duration = Duration::from_millis(5);
+const TICK: Duration = Duration::from_millis(1000 / TICKS_PER_S);
+const TICKS_PER_S: u64 = 200;
 
 /// Leg ids are small numbers of our own, so they need no protection against chosen collisions.
 #[derive(Default)]
@@ -44,12 +45,14 @@ pub struct Relay {
     busy: Option<LegId>,
 }
 
+// In 64 bits: divisions by 128-bit numbers, as in `Duration::as_micros`, are slow, and every packet asks for ticks.
 fn tick_at_or_after(time: Duration) -> u64 {
-    u64::try_from(time.as_micros().div_ceil(TICK.as_micros())).unwrap_or(u64::MAX)
+    let rest = u64::from(time.subsec_nanos()).div_ceil(u64::from(TICK.subsec_nanos()));
+    time.as_secs().saturating_mul(TICKS_PER_S).saturating_add(rest)
 }
 
 fn time_of(tick: u64) -> Duration {
-    Duration::from_micros(tick.saturating_mul(5000))
+    Duration::from_millis(tick.saturating_mul(1000 / TICKS_PER_S))
 }
 
 impl Relay {

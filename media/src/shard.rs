@@ -1,6 +1,7 @@
 //! One media thread: waits for packets, messages and timers, lets the relay decide, sends what it wants sent.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,15 +15,17 @@ use crate::mailbox::{Events, Mailbox, Message, Packets, Parcel, Totals, socket_i
 use crate::outbox::Outbox;
 use crate::path::{LegId, Path, SocketId};
 use crate::ports::Pair;
-use crate::relay::Relay;
+use crate::relay::{IdHasher, Relay};
 use crate::rtp::{self, Kind};
-use crate::socket::{Epoll, ReceiveBatch, SendBatch};
+use crate::socket::{Epoll, Ready, ReceiveBatch, SendBatch};
 use crate::stun;
 
 /// Packets taken from a socket at once.
 const BATCH: usize = 32;
 /// Packets that are sent before more are handled, so that the first ones do not wait for the last.
 const FLUSH: usize = 16;
+/// A wait that ends sooner did not sleep: more waits than we have served.
+const NO_SLEEP: Duration = Duration::from_micros(20);
 /// What a broken leg's event says.
 const FAILURE: &str = "internal error in the media core: this leg was ended, please report it with the gateway's log";
 
@@ -89,7 +92,7 @@ struct Core {
     relay: Relay,
     out: Outbox,
     sender: SendBatch,
-    sockets: HashMap<LegId, Pair>,
+    sockets: HashMap<LegId, Pair, BuildHasherDefault<IdHasher>>,
     /// Packets for other threads.
     handing: Vec<Packets>,
     totals: Totals,
@@ -115,7 +118,7 @@ impl Shard {
             relay: Relay::default(),
             out: Outbox::default(),
             sender: SendBatch::default(),
-            sockets: HashMap::new(),
+            sockets: HashMap::default(),
             handing,
             totals: Totals::default(),
             broken: HashMap::new(),
@@ -126,46 +129,55 @@ impl Shard {
     /// Serve until told to stop.
     pub fn run(mut self) {
         let mut meter = Meter::default();
+        let mut ready = Ready::default();
         let mut woke = self.core.now();
         loop {
             let now = self.core.now();
             meter.worked(woke, now, &self.core.common.gauges[self.core.index]);
             let timeout = self.core.relay.next_deadline().map(|at| at.saturating_sub(now));
-            let Ok(tokens) = self.epoll.wait(timeout) else {
+            if self.epoll.wait(timeout, &mut ready).is_err() {
                 // Only a closed or foreign descriptor gets here; then nothing is left to serve.
                 return;
-            };
+            }
             woke = self.core.now();
-            // Mail first, so that what was asked before a packet was sent is done before that packet is handled.
-            // Tokens hold leg ids, which are never reused, so one that outlives its leg finds nothing.
-            let has_mail = tokens.iter().any(|token| matches!(Token::decode(*token), Token::Mailbox));
-            if has_mail && !self.read_mail() {
+            if !self.serve(woke, &ready, woke < now + NO_SLEEP) {
                 return;
             }
-            for token in tokens.iter() {
-                self.read(Token::decode(*token));
-            }
-            self.core.hand_over();
-            self.core.ring();
-            self.core.flush();
         }
     }
 
-    fn read(&mut self, token: Token) {
+    /// Serve what is ready; false when the thread must end. `in_haste`: packets come faster than we sleep.
+    fn serve(&mut self, woke: Duration, ready: &Ready, in_haste: bool) -> bool {
+        // Mail first, so that what was asked before a packet was sent is done before that packet is handled.
+        // Tokens hold leg ids, which are never reused, so one that outlives its leg finds nothing.
+        let has_mail = ready.tokens().any(|token| matches!(Token::decode(token), Token::Mailbox));
+        if has_mail && !self.read_mail() {
+            return false;
+        }
+        let in_haste = in_haste || ready.len() > 1;
+        for token in ready.tokens() {
+            let now = if in_haste { self.core.now() } else { woke };
+            self.read(now, Token::decode(token), in_haste);
+        }
+        self.core.hand_over();
+        self.core.ring(woke);
+        self.core.flush();
+        true
+    }
+
+    fn read(&mut self, now: Duration, token: Token, in_haste: bool) {
         match token {
             Token::Mailbox => {}
-            Token::Shared(socket) => self.read_shared(socket),
-            Token::Rtp(leg) => self.read_leg(leg, |pair| pair.rtp.as_raw_fd()),
-            Token::Rtcp(leg) => self.read_leg(leg, |pair| pair.rtcp.as_raw_fd()),
+            Token::Shared(socket) => self.read_shared(now, socket, in_haste),
+            Token::Rtp(leg) => self.read_leg(now, leg, |pair| pair.rtp.as_raw_fd()),
+            Token::Rtcp(leg) => self.read_leg(now, leg, |pair| pair.rtcp.as_raw_fd()),
         }
     }
 
-    fn read_shared(&mut self, socket: RawFd) {
-        let Ok(count) = self.incoming.receive(socket) else {
-            return;
-        };
-        let now = self.core.now();
-        for index in 0..count {
+    fn read_shared(&mut self, now: Duration, socket: RawFd, in_haste: bool) {
+        // One packet alone is the rule while there is time to sleep; if there are more, epoll says so again at once.
+        let received = if in_haste { self.incoming.receive(socket) } else { self.incoming.receive_one(socket) };
+        for index in 0..received.unwrap_or(0) {
             match self.incoming.datagram(index) {
                 Some((peer, data)) => self.core.on_shared(now, Path { socket: SocketId(socket), peer }, data),
                 None => self.core.totals.drops.count(Dropped::Malformed),
@@ -173,19 +185,16 @@ impl Shard {
         }
     }
 
-    fn read_leg(&mut self, leg: LegId, choose: impl Fn(&Pair) -> RawFd) {
+    fn read_leg(&mut self, now: Duration, leg: LegId, choose: impl Fn(&Pair) -> RawFd) {
         let Some(socket) = self.core.sockets.get(&leg).map(choose) else {
             return;
         };
-        let Ok(count) = self.incoming.receive(socket) else {
+        if !matches!(self.incoming.receive_one(socket), Ok(1)) {
             return;
-        };
-        let now = self.core.now();
-        for index in 0..count {
-            match self.incoming.datagram(index) {
-                Some((peer, data)) => self.core.on_own(now, leg, socket, peer, data),
-                None => self.core.totals.drops.count(Dropped::Malformed),
-            }
+        }
+        match self.incoming.datagram(0) {
+            Some((peer, data)) => self.core.on_own(now, leg, socket, peer, data),
+            None => self.core.totals.drops.count(Dropped::Malformed),
         }
     }
 
@@ -333,8 +342,7 @@ impl Core {
         }
     }
 
-    fn ring(&mut self) {
-        let now = self.now();
+    fn ring(&mut self, now: Duration) {
         self.guarded(|core| core.relay.on_timer(now, &mut core.out));
         self.note_paths();
     }

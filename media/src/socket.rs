@@ -14,7 +14,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use libc::{c_int, c_void, socklen_t};
 
 pub use batch::{ReceiveBatch, SendBatch};
-pub use poll::{Epoll, EventFd};
+pub use poll::{Epoll, EventFd, Ready};
 
 use address::RawAddress;
 
@@ -95,7 +95,9 @@ mod tests {
         let mut batch = ReceiveBatch::new(64);
         let epoll = Epoll::new().unwrap();
         epoll.add(to.as_raw_fd(), 7).unwrap();
-        assert_eq!(epoll.wait(Some(std::time::Duration::from_secs(5))).unwrap(), [7]);
+        let mut ready = Ready::default();
+        epoll.wait(Some(std::time::Duration::from_secs(5)), &mut ready).unwrap();
+        assert_eq!(ready.tokens().collect::<Vec<_>>(), [7]);
         assert_eq!(batch.receive(to.as_raw_fd()).unwrap(), 40);
         let (source, data) = batch.datagram(39).unwrap();
         assert_eq!((source, &*data), (from.local_addr().unwrap(), &[39, 39, 39][..]));
@@ -110,6 +112,21 @@ mod tests {
     #[test]
     fn a_batch_goes_over_ipv6() {
         send_and_receive("::1");
+    }
+
+    #[test]
+    fn one_datagram_is_taken_alone_and_a_long_one_is_refused() {
+        let (from, to) = (loopback("127.0.0.1"), loopback("127.0.0.1"));
+        let source = from.local_addr().unwrap();
+        let mut batch = ReceiveBatch::new(4);
+        assert_eq!(batch.receive_one(to.as_raw_fd()).unwrap(), 0);
+        for len in [3, 4000, 5, 6] {
+            from.send_to(&vec![7; len], to.local_addr().unwrap()).unwrap();
+        }
+        assert_eq!(batch.receive_one(to.as_raw_fd()).unwrap(), 1);
+        assert_eq!(batch.datagram(0).map(|(peer, data)| (peer, data.len())), Some((source, 3)));
+        assert_eq!((batch.receive_one(to.as_raw_fd()).unwrap(), batch.datagram(0)), (1, None));
+        assert_eq!((batch.receive(to.as_raw_fd()).unwrap(), batch.datagram(1).unwrap().1.len()), (2, 6));
     }
 
     #[test]
@@ -142,8 +159,11 @@ mod tests {
         epoll.add(event.as_raw_fd(), 1).unwrap();
         event.signal();
         event.signal();
-        assert_eq!(epoll.wait(None).unwrap(), [1]);
+        let mut ready = Ready::default();
+        epoll.wait(None, &mut ready).unwrap();
+        assert_eq!((ready.len(), ready.token(0), ready.token(1)), (1, Some(1), None));
         event.clear();
-        assert_eq!(epoll.wait(Some(std::time::Duration::ZERO)).unwrap(), [0_u64; 0]);
+        epoll.wait(Some(std::time::Duration::ZERO), &mut ready).unwrap();
+        assert!(ready.is_empty());
     }
 }

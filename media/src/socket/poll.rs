@@ -46,51 +46,63 @@ impl Epoll {
         Ok(())
     }
 
-    /// Wait until something is readable or the time is over; the tokens.
+    /// Wait until something is readable or the time is over; `ready` then has its tokens.
     ///
     /// # Errors
     /// What the system says; an interruption is no error.
-    pub fn wait(&self, timeout: Option<Duration>) -> io::Result<Tokens> {
-        let mut ready = [epoll_event { events: 0, u64: 0 }; MAX_READY];
+    pub fn wait(&self, timeout: Option<Duration>, ready: &mut Ready) -> io::Result<()> {
         // Rounded up, or a timer would be waited for in a busy loop.
-        let timeout = timeout.map_or(-1, |time| c_int::try_from(time.as_micros().div_ceil(1000)).unwrap_or(c_int::MAX));
+        let timeout = timeout.map_or(-1, |time| {
+            let rest = u64::from(time.subsec_nanos()).div_ceil(1_000_000);
+            c_int::try_from(time.as_secs().saturating_mul(1000).saturating_add(rest)).unwrap_or(c_int::MAX)
+        });
         let room = c_int::try_from(MAX_READY).unwrap_or(1);
-        // SAFETY: pointer and count describe `ready`.
-        let result = unsafe { libc::epoll_wait(self.0.as_raw_fd(), ready.as_mut_ptr(), room, timeout) };
-        let len = match check(result) {
-            Ok(len) => usize::try_from(len).unwrap_or(0),
-            Err(error) if error.kind() == ErrorKind::Interrupted => 0,
+        ready.len = 0;
+        // SAFETY: pointer and count describe `ready.events`.
+        let result = unsafe { libc::epoll_wait(self.0.as_raw_fd(), ready.events.as_mut_ptr(), room, timeout) };
+        match check(result) {
+            Ok(len) => ready.len = usize::try_from(len).unwrap_or(0).min(MAX_READY),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
-        };
-        Ok(Tokens { tokens: ready.map(|event| event.u64), len })
+        }
+        Ok(())
     }
 }
 
-/// Tokens of readable descriptors.
-pub struct Tokens {
-    tokens: [u64; MAX_READY],
+/// What is readable; used again for every wait, so that nothing of it is cleared or copied.
+pub struct Ready {
+    events: [epoll_event; MAX_READY],
     len: usize,
 }
 
-impl std::ops::Deref for Tokens {
-    type Target = [u64];
-
-    fn deref(&self) -> &[u64] {
-        &self.tokens[..self.len]
+impl Default for Ready {
+    fn default() -> Ready {
+        Ready { events: [epoll_event { events: 0, u64: 0 }; MAX_READY], len: 0 }
     }
 }
 
-#[cfg(test)]
-impl<const N: usize> PartialEq<[u64; N]> for Tokens {
-    fn eq(&self, other: &[u64; N]) -> bool {
-        **self == *other
+impl Ready {
+    /// How many are readable.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
     }
-}
 
-#[cfg(test)]
-impl std::fmt::Debug for Tokens {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        (**self).fmt(formatter)
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Token of one of them; `None` beyond the last.
+    #[must_use]
+    pub fn token(&self, index: usize) -> Option<u64> {
+        self.events[..self.len].get(index).map(|event| event.u64)
+    }
+
+    /// Their tokens.
+    pub fn tokens(&self) -> impl Iterator<Item = u64> + '_ {
+        self.events[..self.len].iter().map(|event| event.u64)
     }
 }
 
