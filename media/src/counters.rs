@@ -19,7 +19,7 @@ pub enum Dropped {
     Early,
     /// A payload type that was not negotiated.
     UnknownPayload,
-    /// Comfort noise (RFC 3389), which is not passed on.
+    /// Comfort noise (RFC 3389): a decoder listens to it, but it is not passed on as it is.
     ComfortNoise,
     /// A copy of a packet that was already passed on.
     Duplicate,

@@ -10,7 +10,8 @@ use crate::rtcp::{Arrival, ReceiverStats};
 use crate::rtp::{Packet, Pt};
 use crate::stream::Origin;
 
-/// Comfort noise of the static payload types (RFC 3389).
+/// Comfort noise at a clock of 8000 Hz has this payload type, negotiated or not (RFC 3389 §4): it says what the silence
+/// sounds like that begins now.
 const COMFORT_NOISE: Pt = Pt(13);
 
 /// A packet on its way from one leg to others.
@@ -33,6 +34,13 @@ impl Media<'_> {
     #[must_use]
     pub fn is_audio(&self) -> bool {
         self.packet.header.payload_type == self.audio
+    }
+
+    /// What the silence sounds like that begins with this packet, if it says so.
+    #[must_use]
+    pub fn comfort_noise(&self) -> Option<&[u8]> {
+        let is_noise = self.packet.header.payload_type == COMFORT_NOISE && self.codec.clock_rate_hz() == 8000;
+        (is_noise && !self.is_audio()).then_some(self.packet.payload)
     }
 }
 

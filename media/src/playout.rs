@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::codec::{Codec, CodecError, Decoder};
 use crate::inbound::Media;
+use crate::rtp::Header;
 use clock::{SourceClock, Stamp};
 use delay::Delay;
 use queue::{Content, Queue, Verdict};
@@ -168,12 +169,14 @@ impl Playout {
         if self.clock.is_other(header.ssrc.0) {
             self.queue.clear();
         }
+        if let Some(noise) = media.comfort_noise() {
+            return self.hear_of_silence(now, header, noise);
+        }
         if !media.is_audio() {
             return self.queue.push(header.sequence.0, Content::Other, 0, &[]);
         }
         let (now, sequence) = (micros(now), header.sequence.0);
-        let stamp = Stamp { ssrc: header.ssrc.0, sequence, timestamp: header.timestamp };
-        let at = self.clock.place(now, stamp, self.delay.base(), self.position);
+        let at = self.place(now, header);
         let verdict = self.queue.push(sequence, Content::Audio, at, media.packet.payload);
         if verdict != Verdict::Duplicate {
             let late = self.delay.on_arrival(now, self.clock.micros(at));
@@ -182,6 +185,25 @@ impl Playout {
             }
         }
         verdict
+    }
+
+    fn place(&mut self, now: i64, header: &Header) -> i64 {
+        let stamp = Stamp { ssrc: header.ssrc.0, sequence: header.sequence.0, timestamp: header.timestamp };
+        self.clock.place(now, stamp, self.delay.base(), self.position)
+    }
+
+    /// The source tells what its silence sounds like, and then sends little.
+    fn hear_of_silence(&mut self, now: Duration, header: &Header, noise: &[u8]) -> Verdict {
+        let at = self.place(micros(now), header);
+        self.queue.push(header.sequence.0, Content::ComfortNoise, at, noise)
+    }
+
+    /// The silence begins that the first packet tells of.
+    fn fall_silent(&mut self) {
+        if let Some(held) = self.queue.pop() {
+            self.decoder.describe_silence(&held.payload);
+        }
+        self.flow = Flow::Discontinuous;
     }
 
     fn too_late(&mut self, now: i64, late: i64) {
@@ -206,6 +228,8 @@ impl Playout {
                 return self.run_dry(now, gap, line);
             } else if gap > ROUNDING_MS * self.per_ms {
                 return Some(self.pass(gap, line));
+            } else if held.content == Content::ComfortNoise {
+                self.fall_silent();
             } else if -gap >= self.frame {
                 let late = now - self.delay.base() - self.clock.micros(held.at);
                 self.queue.pop();
@@ -312,7 +336,11 @@ impl Playout {
             self.repairs.concealed += 1;
         }
         let count = usize::try_from(samples).unwrap_or(0);
-        self.decoder.conceal(count, line);
+        if kind == Kind::Comfort {
+            self.decoder.comfort(count, line);
+        } else {
+            self.decoder.conceal(count, line);
+        }
         self.piece(kind, count)
     }
 

@@ -1,6 +1,7 @@
 //! Comfort noise: what a silence sounds like, told in a few bytes (RFC 3389), and made of them again.
 
 use super::prediction::{MAX_ORDER, Predictor};
+use super::resample::Change;
 
 /// Coefficients that we send: enough for a background, and each costs a byte.
 const SENT_ORDER: usize = 8;
@@ -91,6 +92,35 @@ pub struct Generator {
     gain: f32,
     wanted: f32,
     seed: u32,
+}
+
+/// Noise of a background at either inner rate: RFC 3389 speaks of samples at 8 kHz.
+pub struct Filler {
+    generator: Generator,
+    change: Change,
+    own: Vec<i16>,
+}
+
+impl Filler {
+    /// Noise at `rate_hz`, 8000 or 16000.
+    #[must_use]
+    pub fn new(background: Background, rate_hz: u32) -> Self {
+        Self { generator: Generator::new(background), change: Change::new(8000, rate_hz), own: Vec::new() }
+    }
+
+    /// The background has changed.
+    pub fn update(&mut self, background: Background) {
+        self.generator.update(background);
+    }
+
+    /// Append exactly `count` samples.
+    pub fn fill(&mut self, count: usize, samples: &mut Vec<i16>) {
+        let start = samples.len();
+        self.own.resize(self.change.needed(count), 0);
+        self.generator.fill(&mut self.own);
+        self.change.run(&self.own, samples);
+        samples.truncate(start + count);
+    }
 }
 
 /// How much of the way to a new gain a sample goes, so that a new level is no step.
@@ -196,6 +226,20 @@ mod tests {
             generator.update(Background::parse(&[QUIETEST]).expect("a level"));
             (0..20).for_each(|_| generator.fill(&mut samples));
             assert!(samples.iter().all(|&sample| sample == 0), "{byte}");
+        }
+    }
+
+    #[test]
+    fn the_noise_is_as_loud_at_either_rate() {
+        for rate_hz in [8000, 16_000] {
+            let mut samples = vec![7];
+            let mut filler = Filler::new(Background::parse(&[50]).expect("a level"), rate_hz);
+            for count in [0, 1, 33, 160, 3000] {
+                filler.fill(count, &mut samples);
+            }
+            assert_eq!(samples.len(), 1 + 3194);
+            let heard = Background::of(&samples[1000..]).level();
+            assert!((49..=53).contains(&heard), "{rate_hz} Hz: {heard}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Payloads of one codec become samples, and so do those that never came.
 
+use super::comfort_noise::{Background, Filler};
 #[cfg(feature = "g729")]
 use super::g729;
 use super::plc::Plc;
@@ -34,6 +35,8 @@ pub struct Decoder {
     /// From the codec's own rate to the inner one, and where its samples wait for that.
     change: Change,
     own: Vec<i16>,
+    /// Makes the silence that the source has told of (RFC 3389).
+    silence: Option<Box<Filler>>,
 }
 
 impl Decoder {
@@ -47,7 +50,7 @@ impl Decoder {
         let change = Change::new(own_hz, rate_hz);
         let most = MAX_PACKET_MS * own_hz as usize / 1000;
         let own = if own_hz == rate_hz { Vec::new() } else { Vec::with_capacity(most) };
-        Ok(Decoder { kind, rate_hz, change, own })
+        Ok(Decoder { kind, rate_hz, change, own, silence: None })
     }
 
     /// Append the samples of `payload`; how many they are.
@@ -84,6 +87,25 @@ impl Decoder {
         }
     }
 
+    /// The source says what its silence sounds like, in a payload of RFC 3389; one that says nothing is ignored.
+    pub fn describe_silence(&mut self, payload: &[u8]) {
+        let Some(background) = Background::parse(payload) else {
+            return;
+        };
+        match &mut self.silence {
+            Some(filler) => filler.update(background),
+            None => self.silence = Some(Box::new(Filler::new(background, self.rate_hz))),
+        }
+    }
+
+    /// Append exactly `count` samples of the source's silence: as it was described, or as the codec itself continues.
+    pub fn comfort(&mut self, count: usize, samples: &mut Vec<i16>) {
+        match &mut self.silence {
+            Some(filler) => filler.fill(count, samples),
+            None => self.conceal(count, samples),
+        }
+    }
+
     /// Append the last `count` samples before the packet `next`, from the copy that it carries (RFC 6716 §2.1.7); false,
     /// and nothing is appended, for a codec without such copies. Then [`Decoder::decode`] `next`.
     ///
@@ -105,11 +127,16 @@ impl Decoder {
         recovered
     }
 
-    /// Whether the source sends little or nothing after this packet, because it is silent (RFC 6716 §2.1.9): a frame of
-    /// Opus that holds no audio.
+    /// Whether the source sends little or nothing after this packet, because it is silent: a frame of Opus that holds no
+    /// audio (RFC 6716 §2.1.9), or one of G.729 that describes the silence (RFC 3551 §4.5.6).
     #[must_use]
     pub fn is_last_before_silence(&self, payload: &[u8]) -> bool {
-        matches!(self.kind, Kind::Opus(_)) && payload.len() <= 2
+        match &self.kind {
+            Kind::Opus(_) => payload.len() <= 2,
+            #[cfg(feature = "g729")]
+            Kind::G729(_) => payload.len() % 10 == 2,
+            Kind::G711 { .. } | Kind::G722(_) => false,
+        }
     }
 
     /// Most samples that one packet gives.

@@ -15,6 +15,8 @@ pub enum Content {
     /// A payload of the stream's codec.
     #[default]
     Audio,
+    /// What the silence sounds like that begins here (RFC 3389).
+    ComfortNoise,
     /// Something else: it only takes its place in the sequence.
     Other,
 }

@@ -44,8 +44,20 @@ impl Bench {
     }
 
     fn receive(&mut self, ms: u64, ssrc: u32, sequence: u16, timestamp: u32, payload: &[u8]) -> Verdict {
-        self.pass(at(ms));
         let payload_type = if payload.is_empty() { Pt(101) } else { Pt(0) };
+        self.receive_as(payload_type, ms, ssrc, sequence, timestamp, payload)
+    }
+
+    fn receive_as(
+        &mut self,
+        payload_type: Pt,
+        ms: u64,
+        ssrc: u32,
+        sequence: u16,
+        timestamp: u32,
+        payload: &[u8],
+    ) -> Verdict {
+        self.pass(at(ms));
         let header = Header { marker: false, payload_type, sequence: SeqNo(sequence), timestamp, ssrc: Ssrc(ssrc) };
         let media = Media {
             origin: Origin { leg: LegId(1), ssrc: Ssrc(ssrc) },
@@ -57,6 +69,11 @@ impl Bench {
         let verdict = self.playout.push(self.now, &media);
         self.pull();
         verdict
+    }
+
+    /// In the place of the n-th packet, what the silence sounds like that begins there.
+    fn tell_of_silence(&mut self, ms: u64, n: u16, noise: &[u8]) {
+        self.receive_as(Pt(13), ms, 1, n.wrapping_add(65_530), u32::from(n) * 160, noise);
     }
 
     /// The n-th packet of 20 ms, filled with `n`.
@@ -124,4 +141,27 @@ fn a_source_that_falls_silent_is_concealed_for_a_while_and_then_pauses() {
     assert!(seen[1..7].iter().all(|piece| piece.1 == Concealed));
     assert_eq!(seen[7..], [(2000, Pause, 140, 1860), (2000, Heard, 2000, 20)]);
     assert_eq!(bench.playout.deadline(), Some(at(2080)));
+}
+
+/// RFC 3389: from the packet that tells of it, the silence has the sound that was told, until audio comes again.
+#[test]
+fn a_silence_that_was_told_of_is_filled_with_its_noise() {
+    let mut bench = Bench::new();
+    (0..5).for_each(|n| {
+        bench.say(20 * u64::from(n), n);
+    });
+    bench.seen();
+    bench.tell_of_silence(100, 5, &[40]);
+    let spoken = bench.line.len();
+    bench.pass(at(500));
+    let seen = bench.seen();
+    assert!(seen.iter().all(|(_, kind, _, length)| (*kind, *length) == (Kind::Comfort, 20)), "{seen:?}");
+    assert!((18..=20).contains(&seen.len()), "{seen:?}");
+    let loudest = bench.line[spoken..].iter().map(|sample| sample.unsigned_abs()).max();
+    assert!(loudest.is_some_and(|loudest| (300..2000).contains(&loudest)), "{loudest:?}");
+    // The next word begins where the source's clock says.
+    bench.receive(500, 1, 0, 25 * 160, &[9; FRAME]);
+    bench.pass(at(540));
+    let heard = bench.seen().into_iter().find(|(_, kind, ..)| *kind == Heard);
+    assert!(heard.is_some_and(|(_, _, at, _)| (495..=505).contains(&at)), "{heard:?}");
 }
