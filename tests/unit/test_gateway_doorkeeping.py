@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.asyncio.client import connect
@@ -30,8 +30,9 @@ async def hello(_: Request) -> PlainTextResponse:
     return PlainTextResponse("hello")
 
 
-async def much(_: Request) -> PlainTextResponse:
-    return PlainTextResponse("x" * 20_000_000)
+async def much(_: Request) -> StreamingResponse:
+    """In pieces, as files are sent: the next one waits until the client has read."""
+    return StreamingResponse("x" * 65_536 for _ in range(300))
 
 
 async def listen_only(socket: WebSocket) -> None:

@@ -6,12 +6,8 @@ use mediacore::srtp::{MAX_MKI, MAX_OVERHEAD, Profile, Receiver, Sender};
 
 use crate::script::Script;
 
-const PROFILES: [Profile; 4] = [
-    Profile::AeadAes128Gcm,
-    Profile::AeadAes256Gcm,
-    Profile::AesCm128HmacSha1_80,
-    Profile::AesCm128HmacSha1_32,
-];
+const PROFILES: [Profile; 4] =
+    [Profile::AeadAes128Gcm, Profile::AeadAes256Gcm, Profile::AesCm128HmacSha1_80, Profile::AesCm128HmacSha1_32];
 /// Names of the key in the packets: none, short, as long as they get.
 const MKIS: [&[u8]; 4] = [b"", &[1], b"name", &[0x5a; MAX_MKI]];
 /// Packets that the peer has sealed, at most: enough to fill windows and push SSRCs out.
