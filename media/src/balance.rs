@@ -20,15 +20,18 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// The thread worked from `from` to `until`, then waits; publish when a window is over.
-    pub fn worked(&mut self, from: Duration, until: Duration, gauge: &Gauge) {
+    /// The thread worked from `from` to `until`, then waits; when a window is over, its load is published and returned.
+    pub fn worked(&mut self, from: Duration, until: Duration, gauge: &Gauge) -> Option<f64> {
         self.busy += until.saturating_sub(from);
         let elapsed = until.saturating_sub(self.began);
-        if elapsed >= WINDOW {
-            gauge.publish(self.busy.as_secs_f64() / elapsed.as_secs_f64());
-            self.began = until;
-            self.busy = Duration::ZERO;
+        if elapsed < WINDOW {
+            return None;
         }
+        let load = self.busy.as_secs_f64() / elapsed.as_secs_f64();
+        gauge.publish(load);
+        self.began = until;
+        self.busy = Duration::ZERO;
+        Some(load)
     }
 }
 

@@ -85,6 +85,7 @@ impl Engine {
         let mailboxes = (0..options.threads).map(|_| Mailbox::new()).collect::<Result<_, _>>().map_err(&descriptor)?;
         let common = Arc::new(Common {
             start: Instant::now(),
+            opus_complexity: options.opus_complexity,
             mailboxes,
             gauges: (0..options.threads).map(|_| Gauge::default()).collect(),
             directory: Directory::default(),

@@ -194,8 +194,7 @@ impl Leg {
         }
         self.show_life(now, out);
         self.counters.rx_rtcp += 1;
-        let percent = u16::from(self.reporter.remote().fraction_lost) * 100 / 256;
-        self.outbound.set_expected_loss(u8::try_from(percent).unwrap_or(100));
+        self.outbound.set_expected_loss(self.reporter.expected_loss());
         parsed.map_err(|_| Dropped::Malformed)
     }
 
@@ -428,6 +427,11 @@ impl Leg {
         if let Transport::Browser(browser) = &self.transport {
             out.paths.extend(browser.ice().paths().map(|path| PathChange::Removed(path, self.id)));
         }
+    }
+
+    /// Change the effort of our Opus encoder, 0 to 10.
+    pub fn set_complexity(&mut self, complexity: i32) {
+        self.outbound.set_complexity(complexity);
     }
 
     /// Something of ours was dropped after it had left this leg.

@@ -87,9 +87,17 @@ impl Outbound {
 
     /// The loss that the peer reports.
     pub fn set_expected_loss(&mut self, percent: u8) {
-        self.expected_loss = percent;
-        if let Some(route) = &mut self.route {
+        let changed = std::mem::replace(&mut self.expected_loss, percent) != percent;
+        if let Some(route) = self.route.as_mut().filter(|_| changed) {
             route.set_expected_loss(percent);
+        }
+    }
+
+    /// Change the effort of the Opus encoder, 0 to 10.
+    pub fn set_complexity(&mut self, complexity: i32) {
+        self.opus_complexity = complexity;
+        if let Some(route) = &mut self.route {
+            route.set_complexity(complexity);
         }
     }
 

@@ -43,6 +43,8 @@ pub struct Relay {
     timers: BinaryHeap<Reverse<(u64, LegId)>>,
     /// The leg being worked on: the one to blame if that fails.
     busy: Option<LegId>,
+    /// Effort of the Opus encoders, when it is another than their legs were made with.
+    complexity: Option<i32>,
 }
 
 // In 64 bits: divisions by 128-bit numbers, as in `Duration::as_micros`, are slow, and every packet asks for ticks.
@@ -60,8 +62,17 @@ impl Relay {
     pub fn adopt(&mut self, mut leg: Box<Leg>) {
         let id = leg.id();
         leg.armed = None;
+        if let Some(complexity) = self.complexity {
+            leg.set_complexity(complexity);
+        }
         self.legs.insert(id, leg);
         self.arm(id, 0);
+    }
+
+    /// Change the effort of all Opus encoders, 0 to 10.
+    pub fn set_complexity(&mut self, complexity: i32) {
+        self.complexity = Some(complexity);
+        self.legs.values_mut().for_each(|leg| leg.set_complexity(complexity));
     }
 
     /// Give a leg to another thread, routes and all.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::expected_loss::ExpectedLoss;
 use crate::inbound::Inbound;
 use crate::outbound::Outbound;
 use crate::rtcp::{self, Compound, Item, ReportBlock};
@@ -33,6 +34,7 @@ pub struct Reporter {
     /// Varies the interval, so that legs do not report in step (RFC 3550 §6.2).
     spread: u32,
     remote: Remote,
+    expected_loss: ExpectedLoss,
 }
 
 impl Reporter {
@@ -40,13 +42,26 @@ impl Reporter {
     #[must_use]
     pub fn new(now: Duration, seed: u32, name: u64) -> Reporter {
         let cname = format!("{name:016x}");
-        Reporter { cname, next: now + FIRST, reported: 0, spread: seed | 1, remote: Remote::default() }
+        Reporter {
+            cname,
+            next: now + FIRST,
+            reported: 0,
+            spread: seed | 1,
+            remote: Remote::default(),
+            expected_loss: ExpectedLoss::default(),
+        }
     }
 
     /// What the peer says about our stream.
     #[must_use]
     pub fn remote(&self) -> &Remote {
         &self.remote
+    }
+
+    /// The loss that the peer will see, from its reports so far, in percent.
+    #[must_use]
+    pub fn expected_loss(&self) -> u8 {
+        self.expected_loss.percent()
     }
 
     /// When the next report is due.
@@ -99,6 +114,7 @@ impl Reporter {
     }
 
     fn on_block(&mut self, unix: Duration, block: &ReportBlock) {
+        self.expected_loss.on_report(block.fraction_lost);
         self.remote = Remote {
             rtt: rtcp::round_trip(rtcp::ntp_from_unix(unix), block).or(self.remote.rtt),
             lost: Some(block.cumulative_lost),

@@ -95,6 +95,11 @@ impl Transcode {
         self.encoder.set_expected_loss(percent);
     }
 
+    /// Change the effort of an Opus encoder, 0 to 10.
+    pub fn set_complexity(&mut self, complexity: i32) {
+        self.encoder.set_complexity(u8::try_from(complexity).unwrap_or(0));
+    }
+
     /// Payloads that could not be decoded or encoded.
     #[must_use]
     pub fn errors(&self) -> u64 {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::balance::{Gauge, Meter};
 use crate::counters::{Dropped, Figures};
 use crate::directory::{Directory, Home};
+use crate::effort::Effort;
 use crate::mailbox::{Events, Mailbox, Message, Packets, Parcel, Totals, socket_id};
 use crate::outbox::Outbox;
 use crate::path::{LegId, Path, SocketId};
@@ -70,6 +71,8 @@ pub struct Common {
     pub start: Instant,
     /// One per thread.
     pub mailboxes: Vec<Mailbox>,
+    /// The most effort of the Opus encoders.
+    pub opus_complexity: i32,
     /// How busy each thread is.
     pub gauges: Vec<Gauge>,
     /// Who is where on the shared port.
@@ -130,10 +133,14 @@ impl Shard {
     pub fn run(mut self) {
         let mut meter = Meter::default();
         let mut ready = Ready::default();
+        let mut effort = Effort::new(self.core.common.opus_complexity);
         let mut woke = self.core.now();
         loop {
             let now = self.core.now();
-            meter.worked(woke, now, &self.core.common.gauges[self.core.index]);
+            let load = meter.worked(woke, now, &self.core.common.gauges[self.core.index]);
+            if let Some(complexity) = load.and_then(|load| effort.on_load(load)) {
+                self.core.relay.set_complexity(complexity);
+            }
             let timeout = self.core.relay.next_deadline().map(|at| at.saturating_sub(now));
             if self.epoll.wait(timeout, &mut ready).is_err() {
                 // Only a closed or foreign descriptor gets here; then nothing is left to serve.

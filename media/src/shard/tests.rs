@@ -18,7 +18,7 @@ fn shard() -> Shard {
     let mailboxes = vec![Mailbox::new().unwrap(), Mailbox::new().unwrap()];
     let (directory, events) = (Directory::default(), Events::new().unwrap());
     let gauges = mailboxes.iter().map(|_| crate::balance::Gauge::default()).collect();
-    let common = Common { start: Instant::now(), mailboxes, gauges, directory, events };
+    let common = Common { start: Instant::now(), opus_complexity: 0, mailboxes, gauges, directory, events };
     Shard::new(HERE, Arc::new(common), &[]).unwrap()
 }
 
