@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from bench.generator import Endpoint, Generator
-from bench.subject import HOST, Job
+from bench.subject import BROWSER_OFFSET, HOST, OFFSET_STEP, PHONE_OFFSET, Job
 from webrtc.dtls import SrtpKeys, SrtpProfile
 
 KEY_AND_SALT: Final[dict[SrtpProfile, int]] = {"AEAD_AES_128_GCM": 16 + 12, "AES_CM_128_HMAC_SHA1_80": 16 + 14}
@@ -65,8 +65,8 @@ class Floor:
         places = f"{HOST}:{browser.port} {HOST}:{phone.port}"
         line = f"call {profile} {up.hex()} {down.hex()} {places} {job.browser} {job.phone} {COMPLEXITY}"
         shared_port, phone_port = await self._ask(line)
-        browser.speak((HOST, shared_port), job.browser, number * 37, phone)
-        phone.speak((HOST, phone_port), job.phone, number * 37 + 191, browser)
+        browser.speak((HOST, shared_port), job.browser, number * OFFSET_STEP + BROWSER_OFFSET, phone)
+        phone.speak((HOST, phone_port), job.phone, number * OFFSET_STEP + PHONE_OFFSET, browser)
         return BareCall(browser, phone, profile)
 
     async def _ask(self, line: str) -> tuple[int, int]:

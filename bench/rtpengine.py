@@ -16,7 +16,7 @@ from bench.browser import Browser
 from bench.descriptions import phone_answer, read
 from bench.generator import Endpoint, Generator
 from bench.processes import Program, free_port
-from bench.subject import HOST, Job
+from bench.subject import BROWSER_OFFSET, HOST, OFFSET_STEP, PHONE_OFFSET, Job
 
 STEP_S: Final = 20.0
 BINARY: Final = "rtpengine"
@@ -136,8 +136,8 @@ class RtpEngine:
         answer |= {"transport-protocol": "UDP/TLS/RTP/SAVPF", "ICE": "force", "DTLS": "passive"}
         answered = await self._ng.ask({**answer, **names})
         await media.connect(answered["sdp"])
-        media.endpoint.speak(media.remote.address, job.spoken, number * 37, phone)
-        phone.speak(read(offered["sdp"]).address, job.phone, number * 37 + 191, media.endpoint)
+        media.endpoint.speak(media.remote.address, job.spoken, number * OFFSET_STEP + BROWSER_OFFSET, phone)
+        phone.speak(read(offered["sdp"]).address, job.phone, number * OFFSET_STEP + PHONE_OFFSET, media.endpoint)
         call = BridgedCall(self._ng, names["call-id"], media)
         call.browser, call.phone, call.srtp = media.endpoint, phone, media.profile
         return call

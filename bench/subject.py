@@ -11,6 +11,10 @@ from bench.generator import Endpoint, Generator
 Codec = Literal["opus", "PCMU", "PCMA", "G722"]
 Address = tuple[str, int]
 HOST: Final = "127.0.0.1"
+# Not all calls say the same at once: where in the speech they begin, in frames, by their number.
+OFFSET_STEP: Final = 37
+BROWSER_OFFSET: Final = 0
+PHONE_OFFSET: Final = 191
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,18 +18,24 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from bench import quality, workshop
+from bench.bars import PESQ_MARGIN
 from bench.generator import Generator
 from bench.impairment import IMPAIRMENTS, Impairment, words
 from bench.quality import Verdict
 from bench.rtpengine import RtpEngine
-from bench.speech import Speech
-from bench.subject import JOBS, Connected, Job, Subject
+from bench.speech import FRAMES_PER_S, Speech
+from bench.subject import BROWSER_OFFSET, JOBS, OFFSET_STEP, PHONE_OFFSET, Connected, Job, Subject
 from bench.webtrunk import Webtrunk
 
 Direction = Literal["to-sip", "to-browser"]
 DIRECTIONS: Final[tuple[Direction, ...]] = ("to-sip", "to-browser")
 _WARM_S: Final = 1.0
 """Before anything is judged: sources are learned, buffers settle."""
+FIRST: Final = 10
+"""Number of the first call."""
+IDEAL: Final = "ideal"
+WITHIN: Final = 0.1
+"""So near to the ideal we want to be, in PESQ."""
 _MAKERS: Final[Mapping[str, Callable[[], Subject]]] = {"webtrunk": Webtrunk, "rtpengine": RtpEngine}
 
 
@@ -110,23 +116,33 @@ async def _measure(options: argparse.Namespace, cells: Sequence[Cell], speech: S
     results = []
     with tempfile.TemporaryDirectory(prefix="webtrunk-voice-") as name, ProcessPoolExecutor() as pool:
         for subject in options.only:
-            kept = await _carry(_MAKERS[subject](), cells, options.seconds, speech, Path(name))
-            ears = [ear for ear in kept if options.direction in (None, ear[1])]
-            loop = asyncio.get_running_loop()
-            tasks = [loop.run_in_executor(pool, _judge, *ear, speech) for ear in ears]
-            for (cell, direction, _), verdict in zip(ears, await asyncio.gather(*tasks), strict=True):
-                results.append(Result(subject, cell.job.name, cell.network, cell.seed, direction, verdict))
+            ears = await _carry(_MAKERS[subject](), cells, options.seconds, speech, Path(name))
+            results += await _judge_all(subject, ears, options.direction, speech, pool)
+        ears = _ideals(cells, options.seconds, speech, Path(name))
+        results += await _judge_all(IDEAL, ears, options.direction, speech, pool)
     return results
 
 
 Ear = tuple[Cell, Direction, Path]
 
 
+async def _judge_all(
+    subject: str, ears: Sequence[Ear], wanted: Direction | None, speech: Speech, pool: ProcessPoolExecutor
+) -> list[Result]:
+    ears = [ear for ear in ears if wanted in (None, ear[1])]
+    loop = asyncio.get_running_loop()
+    verdicts = await asyncio.gather(*(loop.run_in_executor(pool, _judge, *ear, speech) for ear in ears))
+    return [
+        Result(subject, cell.job.name, cell.network, cell.seed, direction, verdict)
+        for (cell, direction, _), verdict in zip(ears, verdicts, strict=True)
+    ]
+
+
 async def _carry(subject: Subject, cells: Sequence[Cell], seconds: float, speech: Speech, directory: Path) -> list[Ear]:
     """All cells at once; where what was heard is kept."""
     ears: list[Ear] = []
     async with Generator(workshop.BINARY, speech.words()) as generator, subject:
-        calls = [await subject.connect(generator, cell.job, 10 + number) for number, cell in enumerate(cells)]
+        calls = [await subject.connect(generator, cell.job, FIRST + number) for number, cell in enumerate(cells)]
         for number, (cell, call) in enumerate(zip(cells, calls, strict=True)):
             _impair(cell, call, directory / f"pattern-{number}")
         generator.run()
@@ -147,9 +163,30 @@ async def _carry(subject: Subject, cells: Sequence[Cell], seconds: float, speech
 def _impair(cell: Cell, call: Connected, stem: Path) -> None:
     """Both directions with patterns of their own."""
     for way, endpoint in enumerate((call.browser, call.phone)):
-        path = stem.with_name(f"{stem.name}-{way}")
-        path.write_text(words(cell.impairment.pattern(2 * cell.seed + way)))
-        endpoint.impair(path)
+        endpoint.impair(_pattern(cell, way, stem))
+
+
+def _pattern(cell: Cell, way: int, stem: Path) -> Path:
+    path = stem.with_name(f"{stem.name}-{way}")
+    path.write_text(words(cell.impairment.pattern(2 * cell.seed + way)))
+    return path
+
+
+def _ideals(cells: Sequence[Cell], seconds: float, speech: Speech, directory: Path) -> list[Ear]:
+    """What could at best be heard: the same packets lost of the same speech, and everything else right."""
+    ears: list[Ear] = []
+    for number, cell in enumerate(cells):
+        job = cell.job
+        ways = ((job.browser, job.phone, job.spoken, BROWSER_OFFSET), (job.phone, job.browser, job.phone, PHONE_OFFSET))
+        for way, (source, target, voice, offset) in enumerate(ways):
+            path = directory / f"{IDEAL}-{number}-{way}"
+            pattern = _pattern(cell, way, directory / f"pattern-{number}")
+            begins = (FIRST + number) * OFFSET_STEP + offset
+            counts = (str(begins), str(round(_WARM_S * FRAMES_PER_S)), str(round(seconds * FRAMES_PER_S)))
+            command = [str(workshop.BINARY), "ideal", source, target, voice, str(pattern), *counts, str(path)]
+            subprocess.run([*command, *speech.words()], check=True)
+            ears.append((cell, DIRECTIONS[way], path))
+    return ears
 
 
 def _judge(cell: Cell, direction: Direction, path: Path, speech: Speech) -> Verdict:
@@ -168,7 +205,27 @@ def table(results: Sequence[Result]) -> str:
             mine = [result for result in results if (result.job, result.direction) == (job, direction)]
             if mine:
                 blocks.append("\n".join(_block(f"{job}, {direction}", mine, subjects)))
-    return "\n\n".join(["", *blocks])
+    return "\n\n".join(["", *blocks, "\n".join(shortfalls(results))])
+
+
+def shortfalls(results: Sequence[Result]) -> list[str]:
+    """Where we are below rtpengine or further from the ideal than `WITHIN`, in words."""
+    found = []
+    for row in dict.fromkeys((r.job, r.direction, r.network) for r in results):
+        scores = {
+            subject: statistics.median(r.verdict.pesq_nb for r in results if (*_row(r), r.subject) == (*row, subject))
+            for subject in dict.fromkeys(r.subject for r in results if _row(r) == row)
+        }
+        ours, theirs, ideal = (scores.get(subject) for subject in ("webtrunk", "rtpengine", IDEAL))
+        if ours is not None and theirs is not None and ours < theirs - PESQ_MARGIN:
+            found.append(f"  ! {', '.join(row)}: PESQ {ours:.2f}, below rtpengine's {theirs:.2f}")
+        if ours is not None and ideal is not None and ours < ideal - WITHIN:
+            found.append(f"  ! {', '.join(row)}: PESQ {ours:.2f}, ideal {ideal:.2f}")
+    return found or ["  nowhere below rtpengine, and everywhere within 0.1 of the ideal"]
+
+
+def _row(result: Result) -> tuple[str, str, str]:
+    return result.job, result.direction, result.network
 
 
 def _block(title: str, results: Sequence[Result], subjects: Sequence[str]) -> Iterable[str]:

@@ -24,7 +24,7 @@ from bench.descriptions import read
 from bench.generator import Endpoint, Generator
 from bench.phone import Expected, Phone
 from bench.processes import Program, free_port
-from bench.subject import HOST, JOBS, Job
+from bench.subject import BROWSER_OFFSET, HOST, JOBS, OFFSET_STEP, PHONE_OFFSET, Job
 from call.codecs import CODECS
 
 STEP_S: Final = 20.0
@@ -182,8 +182,8 @@ class Webtrunk:
             await media.connect(answer["sdp"])
             await _until(page, "call.answered")
             trunk = read(await expected.offer)
-        media.endpoint.speak(media.remote.address, job.spoken, number * 37, phone)
-        phone.speak(trunk.address, job.phone, number * 37 + 191, media.endpoint)
+        media.endpoint.speak(media.remote.address, job.spoken, number * OFFSET_STEP + BROWSER_OFFSET, phone)
+        phone.speak(trunk.address, job.phone, number * OFFSET_STEP + PHONE_OFFSET, media.endpoint)
         call = PageCall(page, media, expected)
         call.browser, call.phone, call.srtp = media.endpoint, phone, media.profile
         return call

@@ -4,7 +4,7 @@ import pytest
 
 from bench.impairment import IMPAIRMENTS, LOST, Impairment, words
 from bench.quality import Verdict
-from bench.voice import Result, table
+from bench.voice import Result, shortfalls, table
 
 
 @pytest.mark.parametrize("kind", IMPAIRMENTS, ids=lambda kind: kind.name)
@@ -39,3 +39,15 @@ def test_the_table_has_medians_over_the_seeds_beside_each_other() -> None:
     line = next(line for line in table(results).splitlines() if "loss 5 %" in line)
     assert "3.30" in line
     assert "2.20" in line
+
+
+def test_where_we_fall_short_is_said() -> None:
+    def heard(subject: str, score: float) -> Result:
+        return Result(subject, "transcode", "loss 5 %", 0, "to-sip", Verdict(score, 0.9, 15.0))
+
+    assert shortfalls([heard("webtrunk", 3.05), heard("rtpengine", 3.0), heard("ideal", 3.1)])[0].startswith(
+        "  nowhere"
+    )
+    below, far = shortfalls([heard("webtrunk", 2.5), heard("rtpengine", 3.0), heard("ideal", 3.1)])
+    assert "PESQ 2.50, below rtpengine's 3.00" in below
+    assert "PESQ 2.50, ideal 3.10" in far

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
 
 use mediacore::rtp::{self, HEADER_LEN, Header, Kind, Pt, SeqNo, Ssrc};
 use mediacore::srtp::{Profile, Receiver, Sender, SrtpError};
@@ -85,8 +86,8 @@ impl Stream {
 
 /// What an endpoint hears, kept to be judged: timestamp, arrival in ns, length and payload of each packet. Before the
 /// first of them, where in the speech the stream began that it hears, and when.
+#[derive(Default)]
 pub struct Keep {
-    path: String,
     bytes: Vec<u8>,
 }
 
@@ -107,7 +108,7 @@ pub struct Endpoint {
     pub unauthentic: u64,
     extender: Extender,
     has_heard: bool,
-    keep: Option<Keep>,
+    keep: Option<(String, Keep)>,
 }
 
 impl Endpoint {
@@ -144,16 +145,12 @@ impl Endpoint {
 
     /// Keep what is heard from here on.
     pub fn keep(&mut self, path: String) {
-        self.keep = Some(Keep { path, bytes: Vec::new() });
+        self.keep = Some((path, Keep::default()));
     }
 
     /// Write what was kept of a stream that began `offset` frames into the speech, at `begun_ns`.
     pub fn write_kept(&mut self, offset: usize, begun_ns: u64) -> io::Result<()> {
-        let Some(keep) = self.keep.take() else {
-            return Ok(());
-        };
-        let head = [(offset as u64).to_be_bytes(), begun_ns.to_be_bytes()].concat();
-        std::fs::write(keep.path, [head, keep.bytes].concat())
+        self.keep.take().map_or(Ok(()), |(path, keep)| keep.write(Path::new(&path), offset, begun_ns))
     }
 
     /// Send the next packet of the stream; when it arrives and its bytes, if the network delays it.
@@ -210,7 +207,7 @@ impl Endpoint {
         let Some(packet) = rtp::parse(&bytes[..len]) else {
             return Heard::Other;
         };
-        if let Some(keep) = &mut self.keep {
+        if let Some((_, keep)) = &mut self.keep {
             keep.push(packet.header.timestamp, at_ns, packet.payload);
         }
         self.arrivals.push(Arrival { number: self.extender.extend(packet.header.sequence.0), at_ns });
@@ -219,11 +216,18 @@ impl Endpoint {
 }
 
 impl Keep {
-    fn push(&mut self, timestamp: u32, at_ns: u64, payload: &[u8]) {
+    /// A packet that came.
+    pub fn push(&mut self, timestamp: u32, at_ns: u64, payload: &[u8]) {
         self.bytes.extend_from_slice(&timestamp.to_be_bytes());
         self.bytes.extend_from_slice(&at_ns.to_be_bytes());
         // No UDP payload is longer than 16 bits can say.
         self.bytes.extend_from_slice(&u16::try_from(payload.len()).unwrap_or(u16::MAX).to_be_bytes());
         self.bytes.extend_from_slice(payload);
+    }
+
+    /// Write it: of a stream that began `offset` frames into the speech, at `begun_ns`.
+    pub fn write(self, path: &Path, offset: usize, begun_ns: u64) -> io::Result<()> {
+        let head = [(offset as u64).to_be_bytes(), begun_ns.to_be_bytes()].concat();
+        std::fs::write(path, [head, self.bytes].concat())
     }
 }

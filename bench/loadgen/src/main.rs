@@ -1,6 +1,6 @@
 //! The load of the bench: `loadgen peers VOICE…` plays the browsers and phones of many calls at once, `loadgen floor` is
 //! the least program that could do a gateway's media job, `loadgen primitives VOICE…` times the parts of that job.
-//! A VOICE is `NAME:PAYLOAD-TYPE:CLOCK-RATE:FILE`.
+//! `loadgen ideal …` makes the best of a stream with losses, for comparison. A VOICE is `NAME:PAYLOAD-TYPE:CLOCK-RATE:FILE`.
 //!
 //! The first two are driven by lines on standard input and answer by lines on standard output; signalling, ICE and DTLS are
 //! Python's. `peers`: `command` reads the lines, `fleet` loops over the `endpoint`s, `speech` is what they say, `tally`
@@ -10,6 +10,7 @@ mod command;
 mod endpoint;
 mod fleet;
 mod floor;
+mod ideal;
 mod impairment;
 mod kernel;
 mod lines;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     let outcome = match words[..] {
         ["peers", ref voices @ ..] => Speech::read(voices).and_then(fleet::Fleet::new).and_then(fleet::Fleet::run),
         ["floor"] => floor::run(),
+        ["ideal", ref words @ ..] => ideal::run(words),
         ["primitives", ref voices @ ..] => Speech::read(voices).and_then(|speech| primitives::run(&speech)),
         _ => Err(io::Error::other(
             "usage: loadgen peers|primitives NAME:PAYLOAD-TYPE:CLOCK-RATE:FILE…, or loadgen floor",
