@@ -22,6 +22,8 @@ pub enum Event {
     MediaStarted,
     /// No RTP for a while.
     MediaStalled,
+    /// All that arrived since the beginning is silence, or no longer.
+    Soundless(bool),
     /// Packets arrive and none of them can be authenticated.
     Undecryptable,
     /// A browser that was here shows no life any more; the sentence says for how long.
@@ -46,6 +48,7 @@ enum Kind {
     Dtls,
     Path,
     Media,
+    Level,
     Keys,
     Digits,
     Silence,
@@ -61,6 +64,7 @@ impl Event {
             Event::Dtls(_) => Kind::Dtls,
             Event::Nominated(_) => Kind::Path,
             Event::MediaStarted | Event::MediaStalled => Kind::Media,
+            Event::Soundless(_) => Kind::Level,
             Event::Undecryptable => Kind::Keys,
             Event::Dtmf(..) => Kind::Digits,
             Event::Silent(_) | Event::Returned => Kind::Silence,

@@ -61,8 +61,8 @@ pub struct Inbound {
     stats: ReceiverStats,
     rate_hz: u32,
     detector: Detector,
-    /// Loss, reordered and duplicates of before the clock rate changed.
-    before: [u64; 3],
+    /// Loss, reordered, duplicates and bursts of before the clock rate changed.
+    before: [u64; 4],
 }
 
 impl Default for Inbound {
@@ -73,7 +73,7 @@ impl Default for Inbound {
             stats: ReceiverStats::new(8000),
             rate_hz: 8000,
             detector: Detector::new(8000),
-            before: [0; 3],
+            before: [0; 4],
         }
     }
 }
@@ -116,10 +116,11 @@ impl Inbound {
         self.stats.jitter_ms()
     }
 
-    /// Packets lost, reordered and duplicated since the leg began.
+    /// Packets lost, reordered and duplicated since the leg began, and in how many bursts they were lost.
     #[must_use]
-    pub fn totals(&self) -> [u64; 3] {
-        let now = [self.stats.lost(), self.stats.reordered(), self.stats.duplicates()];
+    pub fn totals(&self) -> [u64; 4] {
+        let stats = &self.stats;
+        let now = [stats.lost(), stats.reordered(), stats.duplicates(), stats.loss_bursts()];
         std::array::from_fn(|index| self.before[index] + now[index])
     }
 

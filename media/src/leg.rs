@@ -10,6 +10,7 @@ use crate::dtmf::{self, Digit, Form, Twins};
 use crate::ear::Ears;
 use crate::event::Event;
 use crate::inbound::{Inbound, Media, Use};
+use crate::level::Meter;
 use crate::liveness::{Limits, Liveness, Presence};
 use crate::outbound::Outbound;
 use crate::outbox::{Outbox, PathChange};
@@ -83,6 +84,7 @@ pub struct Leg {
     counters: Counters,
     /// RTP packets that failed authentication since the last that did not.
     refused: u32,
+    meter: Meter,
     twins: Twins,
     receiving: bool,
     sending: bool,
@@ -118,6 +120,7 @@ impl Leg {
             reporter: Reporter::new(now, seed.timestamp, seed.name),
             counters: Counters::default(),
             refused: 0,
+            meter: Meter::default(),
             twins: Twins::default(),
             receiving: true,
             sending: true,
@@ -229,6 +232,10 @@ impl Leg {
         if let Use::Nothing(reason) = kind {
             self.counters.drops.count(reason);
         }
+        if let (Use::Audio, Some(format)) = (kind, self.inbound.format()) {
+            let told = self.meter.on_audio(now, format.codec, packet.payload);
+            out.events.extend(told.map(|event| (self.id, event)));
+        }
         received.digits = received.digits.map(|digit| self.hear(now, digit?, Form::Event, out));
         received.media = self.inbound.format().map(|format| Media {
             origin: Origin { leg: self.id, ssrc: packet.header.ssrc },
@@ -307,6 +314,7 @@ impl Leg {
             }
             Command::SetReceiving(enabled) => {
                 self.receiving = enabled;
+                self.meter.restart();
                 self.watch(now);
             }
             Command::RestartIce { ufrag, pwd } => self.restart_ice(&ufrag, &pwd),

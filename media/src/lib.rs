@@ -27,6 +27,7 @@ pub mod ice;
 pub mod inbound;
 pub mod latch;
 pub mod leg;
+pub mod level;
 pub mod liveness;
 pub mod mailbox;
 pub mod options;

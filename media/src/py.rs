@@ -65,6 +65,8 @@ fn payload(py: Python<'_>, event: Event) -> PyResult<(&'static str, Py<PyAny>)> 
         Event::Nominated(path) => ("nominated", text(path)?),
         Event::MediaStarted => ("media-started", py.None()),
         Event::MediaStalled => ("media-stalled", py.None()),
+        Event::Soundless(true) => ("soundless", py.None()),
+        Event::Soundless(false) => ("audible", py.None()),
         Event::Undecryptable => ("undecryptable", py.None()),
         Event::Silent(sentence) => ("silent", text(sentence)?),
         Event::Returned => ("returned", py.None()),

@@ -34,15 +34,17 @@ impl Leg {
     }
 
     fn quality(&self) -> Figures {
-        let [lost, reordered, duplicates] = self.inbound.totals();
+        let [lost, reordered, duplicates, bursts] = self.inbound.totals();
         let remote = self.reporter.remote();
         let rate_hz = self.inbound.format().map_or(8000, |format| format.codec.clock_rate_hz());
         let jitter_ms = remote.jitter.map(|ticks| f64::from(ticks) * 1000.0 / f64::from(rate_hz));
         vec![
             ("rx_lost", Figure::Count(lost)),
+            ("rx_loss_bursts", Figure::Count(bursts)),
             ("rx_reordered", Figure::Count(reordered)),
             ("rx_duplicates", Figure::Count(duplicates)),
             ("rx_jitter_ms", Figure::Number(self.inbound.jitter_ms())),
+            ("rx_level_dbov", self.meter.level_dbov().into()),
             ("rtt_ms", remote.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0).into()),
             ("remote_lost", remote.lost.map(f64::from).into()),
             ("remote_jitter_ms", jitter_ms.into()),

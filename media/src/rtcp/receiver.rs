@@ -40,6 +40,8 @@ struct Stream {
     /// Duplicates included, as RFC 3550 counts them.
     received: u32,
     duplicates: u32,
+    /// Runs of missing packets.
+    bursts: u64,
     expected_prior: u32,
     received_prior: u32,
     timestamp: u32,
@@ -59,6 +61,7 @@ impl Stream {
             expected_after_jump: None,
             received: 1,
             duplicates: 0,
+            bursts: 0,
             expected_prior: 0,
             received_prior: 0,
             timestamp,
@@ -92,6 +95,7 @@ impl Stream {
             return Arrival::Duplicate;
         }
         self.expected_after_jump = None;
+        self.bursts += u64::from(ahead > 1);
         self.highest = self.highest.wrapping_add(u32::from(ahead));
         self.seen = self.seen.checked_shl(u32::from(ahead)).unwrap_or(0) | 1;
         Arrival::Newer
@@ -102,10 +106,27 @@ impl Stream {
         let bit = 1_u128 << behind;
         if self.seen & bit == 0 {
             self.seen |= bit;
+            self.fill(behind);
             Arrival::Reordered
         } else {
             self.duplicates = self.duplicates.wrapping_add(1);
             Arrival::Duplicate
+        }
+    }
+
+    /// A late packet ends a run of missing ones, shortens it, or makes two of it. What is older than the first packet of all
+    /// was never missing.
+    fn fill(&mut self, behind: u16) {
+        let span = self.highest.wrapping_sub(self.base);
+        if u32::from(behind) > span {
+            return;
+        }
+        let newer_came = self.seen & (1 << (behind - 1)) != 0;
+        let older_came = u32::from(behind) == span || self.seen & (1_u128 << (behind + 1)) != 0;
+        match (newer_came, older_came) {
+            (true, true) => self.bursts = self.bursts.saturating_sub(1),
+            (false, false) => self.bursts += 1,
+            _ => {}
         }
     }
 
@@ -170,6 +191,8 @@ pub struct ReceiverStats {
     duplicates: u64,
     /// Lost in streams before the present one.
     lost_before: u64,
+    /// In how many runs.
+    bursts_before: u64,
 }
 
 impl ReceiverStats {
@@ -177,7 +200,7 @@ impl ReceiverStats {
     #[must_use]
     pub fn new(clock_rate_hz: u32) -> Self {
         let clock_rate_hz = clock_rate_hz.clamp(1, 192_000);
-        Self { clock_rate_hz, stream: None, received: 0, reordered: 0, duplicates: 0, lost_before: 0 }
+        Self { clock_rate_hz, stream: None, received: 0, reordered: 0, duplicates: 0, lost_before: 0, bursts_before: 0 }
     }
 
     /// Count one authenticated RTP packet.
@@ -196,7 +219,7 @@ impl ReceiverStats {
             Arrival::Reordered => self.reordered += 1,
             Arrival::Duplicate => self.duplicates += 1,
             Arrival::Restart => {
-                self.lost_before = self.lost();
+                (self.lost_before, self.bursts_before) = (self.lost(), self.loss_bursts());
                 self.stream = Some(Stream::new(ssrc, sequence, timestamp, arrival));
             }
             Arrival::Probation => {}
@@ -232,6 +255,12 @@ impl ReceiverStats {
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.lost_before + self.stream.as_ref().map_or(0, Stream::lost)
+    }
+
+    /// Runs of packets lost one after another, over all SSRCs.
+    #[must_use]
+    pub fn loss_bursts(&self) -> u64 {
+        self.bursts_before + self.stream.as_ref().map_or(0, |stream| stream.bursts)
     }
 
     /// Packets that came after a newer one.
@@ -302,6 +331,16 @@ mod tests {
         assert_eq!(stats.on_packet(Duration::ZERO, 1, 9, 0), Arrival::Reordered);
         assert_eq!((stats.lost(), stats.reordered(), stats.duplicates(), stats.received()), (0, 2, 2, 6));
         assert_eq!(stats.report(Duration::ZERO).map(|block| block.cumulative_lost), Some(-3));
+    }
+
+    #[test]
+    fn runs_of_lost_packets_are_counted_however_late_ones_change_them() {
+        assert_eq!(stats_of(&[10, 12, 13, 17]).loss_bursts(), 2);
+        assert_eq!(stats_of(&[10, 12, 13, 17, 11]).loss_bursts(), 1);
+        assert_eq!(stats_of(&[10, 12, 13, 17, 15]).loss_bursts(), 3);
+        assert_eq!(stats_of(&[10, 12, 13, 17, 14, 16, 15]).loss_bursts(), 1);
+        assert_eq!(stats_of(&[10, 11, 9, 8, 12]).loss_bursts(), 0);
+        assert_eq!(stats_of(&[65_535, 1, 0]).loss_bursts(), 0);
     }
 
     #[test]
