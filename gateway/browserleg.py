@@ -17,6 +17,7 @@ from call.errors import GatewayError, PeerError
 from call.interworking import Preference
 from call.leg import Answered, Ended, Headers, Held, LegEvent, Pressed
 from gateway import relays
+from gateway.audiowatch import AudioWatch
 from gateway.directory import Session
 from gateway.grace import Grace, Loss
 from gateway.relays import Leg, MediaEvent, Relays
@@ -75,6 +76,9 @@ class BrowserLeg:
         self._sdp_version = 0
         self._ringing: asyncio.TimerHandle | None = None
         self._grace = Grace(house.grace_s)
+        self._watch = AudioWatch(
+            "browser", stats=self._stats, expects_audio=lambda: not self._is_held, tell=self._tell_one_way
+        )
 
     @property
     def format(self) -> Format | None:
@@ -120,6 +124,7 @@ class BrowserLeg:
         self._report.note("accepted", f"by a page of {session.user}")
         self._send(signalling.CallAnswerSdp(self._name, answer, self._record))
         self._report.emit(Answered())
+        self._watch.answered()
         self._send(signalling.CallAnswered(self._name, self.describe_codecs()))
 
     def hang_up(self) -> None:
@@ -296,6 +301,8 @@ class BrowserLeg:
                 self._finish(causes.connection_lost(f"The connection to the browser was lost: {why}.", _FIREWALL))
             case relays.RtcpBye():
                 self._report.note("RTCP BYE", "from the browser")
+            case relays.Soundless(is_soundless):
+                self._watch.soundless(is_soundless)
             case relays.Undecryptable():
                 self._report.note("audio cannot be decrypted", "packets from the browser fail authentication")
             case relays.DtlsOverflow():
@@ -330,6 +337,7 @@ class BrowserLeg:
                 self._send(signalling.CallProgress(self._name, status, early_media, _page_headers(headers)))
             case Accept(headers):
                 self._is_answered = True
+                self._watch.answered()
                 message = signalling.CallAnswered(self._name, self.describe_codecs(), _page_headers(headers))
                 self._send(message)
             case Press(digits, _, _):
@@ -343,6 +351,13 @@ class BrowserLeg:
             case _:
                 assert_never(command)
 
+    def _stats(self) -> dict[str, Any]:
+        return dict(self.media.stats()) if self.media is not None else {}
+
+    def _tell_one_way(self, sentence: str, hint: str) -> None:
+        self._report.note("one-way audio", hint)
+        self.post(Warn(sentence, hint))
+
     def discard(self) -> None:
         """Give back what `take_offer` opened, for a call that never began: nobody is told anything."""
         self._is_over = True
@@ -355,6 +370,7 @@ class BrowserLeg:
         self._is_over = True
         self._stop_ringing()
         self._grace.cancel()
+        self._watch.cancel()
         for page in list(self._pages.values()):
             self._drop_page(page, ending)
         if self.media is not None:

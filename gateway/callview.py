@@ -16,9 +16,12 @@ _SHOWN_STATS: Final = (
     ("rx_packets", "received"),
     ("rx_lost", "lost"),
     ("rx_jitter_ms", "jitter ms"),
+    ("rx_level_dbov", "level dBov"),
+    ("rx_mos", "MOS heard"),
     ("tx_packets", "sent"),
     ("remote_lost", "lost at the peer"),
     ("rtt_ms", "round trip ms"),
+    ("tx_mos", "MOS at the peer"),
 )
 
 

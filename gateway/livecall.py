@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Final, Literal, Protocol
 
-from call import causes, interworking
+from call import causes, interworking, mos
 from call.causes import Ending
 from call.coupling import Accept, Call, Command, Progress, Release, Side, step
 from call.errors import PeerError
@@ -230,4 +230,4 @@ class LiveCall:
 def _stats(leg: BrowserLeg | TrunkLeg | None) -> dict[str, object]:
     if leg is None or leg.media is None:
         return {}
-    return leg.final_stats or dict(leg.media.stats())
+    return mos.with_quality(leg.final_stats or leg.media.stats())

@@ -43,6 +43,13 @@ class MediaStalled:
 
 
 @dataclass(frozen=True, slots=True)
+class Soundless:
+    """Packets come, and all since the beginning are silence; or no longer."""
+
+    is_soundless: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Undecryptable:
     """Packets arrive and none can be authenticated: the peer encrypts with another key."""
 
@@ -93,7 +100,7 @@ class DtlsOverflow:
 
 
 Presence = MediaStarted | MediaStalled | BrowserSilent | BrowserReturned | PeerSilent | RtcpBye
-MediaEvent = DtlsDatagram | DtlsOverflow | Undecryptable | Nominated | DigitHeard | Played | Presence
+MediaEvent = DtlsDatagram | DtlsOverflow | Soundless | Undecryptable | Nominated | DigitHeard | Played | Presence
 Handler = Callable[[MediaEvent], None]
 
 _WITH_PAYLOAD: Final[dict[str, Callable[..., MediaEvent]]] = {
@@ -108,6 +115,8 @@ _WITHOUT: Final[dict[str, Callable[[], MediaEvent]]] = {
     "media-started": MediaStarted,
     "media-stalled": MediaStalled,
     "undecryptable": Undecryptable,
+    "soundless": lambda: Soundless(True),
+    "audible": lambda: Soundless(False),
     "returned": BrowserReturned,
     "rtcp-bye": RtcpBye,
     "overflow": DtlsOverflow,

@@ -12,10 +12,11 @@ from call.causes import Cause, Ending
 from call.codecs import CodecName, Format
 from call.coupling import Accept, Command, Hold, Press, Progress, Release, Warn
 from call.errors import GatewayError, PeerError
-from call.leg import Answered, Ended, Headers, Ringing
+from call.leg import Answered, Ended, Failed, Headers, Ringing
 from call.sdp_attributes import Direction
 from call.trunk_sdp import TrunkMedia
 from gateway import relays
+from gateway.audiowatch import AudioWatch
 from gateway.browserleg import Report
 from gateway.config import TrunkSettings
 from gateway.relays import Leg, MediaEvent, Relays
@@ -66,6 +67,9 @@ class TrunkLeg:
         self.speaker = Speaker(relays, self.media, report.note)
         self._keys = TrunkKeys(
             trunk, settings.srtp, is_over_tls=settings.transport == "tls", media=self.media, report=report
+        )
+        self._watch = AudioWatch(
+            "trunk", stats=lambda: self.media.stats(), expects_audio=self._expects_audio, tell=self._tell_one_way
         )
         self._digits = TrunkDigits(leg_id, trunk, settings.dtmf, media=self.media, post=post, report=report)
 
@@ -136,6 +140,7 @@ class TrunkLeg:
 
     def _on_answered(self, event: messages.Answered) -> None:
         self._is_answered = True
+        self._watch.answered()
         if self._is_caller:
             self._report.note("ACK", "the trunk confirmed our 200")
             if self.remote is None:
@@ -255,6 +260,7 @@ class TrunkLeg:
         self._is_over = True
         if self._watchdog is not None:
             self._watchdog.cancel()
+        self._watch.cancel()
         self.final_stats = dict(self.media.stats())
         self._relays.release(self.media)
         self._report.emit(Ended(ending))
@@ -326,6 +332,8 @@ class TrunkLeg:
                 self._report.note("trunk is silent", why)
             case relays.RtcpBye():
                 self._report.note("RTCP BYE", "from the trunk")
+            case relays.Soundless(is_soundless):
+                self._watch.soundless(is_soundless)
             case relays.Undecryptable():
                 self._keys.tell_undecryptable(self.number)
             case relays.DtlsDatagram() | relays.Nominated() | relays.DtlsOverflow():
@@ -334,6 +342,13 @@ class TrunkLeg:
                 pass  # likewise
             case _:
                 assert_never(event)
+
+    def _expects_audio(self) -> bool:
+        return not self._releasing and self.remote is not None and self.remote.direction.sends
+
+    def _tell_one_way(self, sentence: str, hint: str) -> None:
+        self._report.note("one-way audio", hint)
+        self._report.emit(Failed(sentence, hint))
 
 
 def _custom(headers: Headers) -> Headers:

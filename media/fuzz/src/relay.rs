@@ -261,7 +261,7 @@ impl Bench {
         self.out.clear_packets();
         for (leg, event) in self.out.events.drain(..) {
             assert!(self.peers.iter().any(|peer| peer.id == leg), "an event of a leg that is gone");
-            assert!(!matches!(event, Event::Dtmf(digit) if !"0123456789*#ABCD".contains(digit)));
+            assert!(!matches!(event, Event::Dtmf(digit, _) if !"0123456789*#ABCD".contains(digit.as_char())));
         }
         self.out.paths.clear();
     }

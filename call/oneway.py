@@ -1,0 +1,54 @@
+"""Whether a call is heard in one direction only, and the likely cause, from what a leg counted since the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+Party = Literal["trunk", "browser"]
+Words = tuple[str, str]
+"""A sentence for people, and what to do."""
+
+PATIENCE_S: Final = 5.0
+
+_SILENT: Final[dict[Party, Words]] = {
+    "trunk": (
+        "The far end sends only silence.",
+        "Packets arrive from the trunk, but all are silence: the far end is muted, or not connected to it.",
+    ),
+    "browser": (
+        "Your microphone sends only silence.",
+        "Packets arrive from the browser, but all are silence: is the microphone muted, or another one chosen?",
+    ),
+}
+_NOTHING: Final[dict[Party, Words]] = {
+    "trunk": (
+        "Nothing is heard from the far end.",
+        "No packets from the trunk since the answer: check NAT, firewall (media.rtp_ports) and network.advertise.",
+    ),
+    "browser": (
+        "Nothing is heard from your microphone.",
+        "No packets from the browser since the answer: check its microphone permission and the firewall (UDP).",
+    ),
+}
+_DROPPED: Final[dict[str, str]] = {
+    "dropped_unknown_source": "Packets come from another address than the SDP says, and are not believed: check NAT.",
+    "dropped_unknown_payload": "Packets come in a codec that was not agreed: compare the codecs here and there.",
+}
+
+
+def silence(party: Party) -> Words:
+    """All that comes from there is silence."""
+    return _SILENT[party]
+
+
+def nothing_heard(party: Party, before: Mapping[str, Any], after: Mapping[str, Any]) -> Words | None:
+    """What to say when nothing usable came between the two counts; None if something did, or another word was said."""
+    grown = {
+        key: (after.get(key) or 0) - (before.get(key) or 0) for key in ("rx_packets", "dropped_srtp_auth", *_DROPPED)
+    }
+    useless = grown["dropped_unknown_payload"]
+    if grown["rx_packets"] > useless or grown["dropped_srtp_auth"]:
+        return None  # what cannot be decrypted is told by itself
+    sentence, hint = _NOTHING[party]
+    return sentence, next((words for key, words in _DROPPED.items() if grown[key]), hint)

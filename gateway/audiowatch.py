@@ -1,0 +1,58 @@
+"""Watches the first seconds after the answer: is this leg's peer heard at all?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from call import oneway
+from call.oneway import Party
+
+
+class AudioWatch:
+    """One leg's. It speaks once; hold, mute and pauses after the first sound are no fault."""
+
+    def __init__(
+        self,
+        party: Party,
+        *,
+        stats: Callable[[], Mapping[str, Any]],
+        expects_audio: Callable[[], bool],
+        tell: Callable[[str, str], None],
+    ) -> None:
+        self._party, self._stats, self._expects_audio, self._tell = party, stats, expects_audio, tell
+        self._before: Mapping[str, Any] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_soundless = self._is_judged = self._has_told = False
+
+    def answered(self) -> None:
+        """The call is up from now on."""
+        if self._timer is None:
+            self._before = self._stats()
+            self._timer = asyncio.get_running_loop().call_later(oneway.PATIENCE_S, self.judge)
+
+    def soundless(self, is_soundless: bool) -> None:
+        """All that came so far is silence; or no longer."""
+        self._is_soundless = is_soundless
+        if self._is_judged and is_soundless:
+            self._say(oneway.silence(self._party))
+
+    def judge(self) -> None:
+        """The time is up."""
+        self._is_judged = True
+        if not self._expects_audio():
+            return
+        words = oneway.nothing_heard(self._party, self._before, self._stats())
+        if words or self._is_soundless:
+            self._say(words or oneway.silence(self._party))
+
+    def cancel(self) -> None:
+        """The leg ends."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _say(self, words: oneway.Words) -> None:
+        if not self._has_told and self._expects_audio():
+            self._has_told = True
+            self._tell(*words)

@@ -1,0 +1,40 @@
+import pytest
+
+from call import oneway
+from call.oneway import nothing_heard
+
+NONE = {"rx_packets": 10, "dropped_unknown_source": 1, "dropped_unknown_payload": 2, "dropped_srtp_auth": 3}
+
+
+@pytest.mark.parametrize("party", ["trunk", "browser"])
+def test_no_packet_since_the_answer_is_told_with_what_to_check(party: oneway.Party) -> None:
+    words = nothing_heard(party, NONE, NONE)
+    assert words
+    assert f"No packets from the {party} since the answer" in words[1]
+
+
+def test_one_packet_is_enough() -> None:
+    assert nothing_heard("trunk", NONE, NONE | {"rx_packets": 11}) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "rx_packets", "word"),
+    [("dropped_unknown_source", 10, "NAT"), ("dropped_unknown_payload", 110, "codec")],
+)
+def test_what_was_dropped_instead_says_why(key: str, rx_packets: int, word: str) -> None:
+    words = nothing_heard("trunk", NONE, NONE | {key: 102, "rx_packets": rx_packets})
+    assert words
+    assert word in words[1]
+
+
+def test_what_cannot_be_decrypted_has_its_own_word() -> None:
+    assert nothing_heard("trunk", NONE, NONE | {"dropped_srtp_auth": 100}) is None
+
+
+def test_counters_that_are_not_there_are_zero() -> None:
+    assert nothing_heard("browser", {}, {}) is not None
+
+
+def test_silence_is_named_by_its_side() -> None:
+    assert "microphone" in oneway.silence("browser")[0]
+    assert "far end" in oneway.silence("trunk")[0]

@@ -1,0 +1,69 @@
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from gateway.audiowatch import AudioWatch
+
+
+@dataclass
+class Bench:
+    """A watch, with a peer of whom we decide everything."""
+
+    packets: int = 0
+    expects: bool = True
+    told: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.watch = AudioWatch(
+            "trunk",
+            stats=lambda: {"rx_packets": self.packets},
+            expects_audio=lambda: self.expects,
+            tell=lambda sentence, _hint: self.told.append(sentence),
+        )
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    bench = Bench()
+    bench.watch.answered()
+    yield bench
+    bench.watch.cancel()
+
+
+async def test_nothing_heard_is_told_once(bench: Bench) -> None:
+    bench.watch.judge()
+    bench.watch.judge()
+    bench.watch.soundless(True)
+    assert bench.told == ["Nothing is heard from the far end."]
+
+
+async def test_a_peer_that_is_heard_is_no_fault(bench: Bench) -> None:
+    bench.packets = 200
+    bench.watch.judge()
+    assert bench.told == []
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+async def test_silence_is_told_before_and_after_the_time_is_up(bench: Bench, is_early: bool) -> None:
+    bench.packets = 200
+    if is_early:
+        bench.watch.soundless(True)
+    bench.watch.judge()
+    bench.watch.soundless(True)
+    assert bench.told == ["The far end sends only silence."]
+
+
+async def test_a_sound_in_time_takes_the_silence_back(bench: Bench) -> None:
+    bench.packets = 200
+    bench.watch.soundless(True)
+    bench.watch.soundless(False)
+    bench.watch.judge()
+    assert bench.told == []
+
+
+async def test_hold_is_no_fault(bench: Bench) -> None:
+    bench.expects = False
+    bench.watch.judge()
+    bench.watch.soundless(True)
+    assert bench.told == []
