@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from call.codecs import CodecName, codec_of, is_foreign, spoken
+from call.codecs import COMFORT_NOISE, CodecName, codec_of, is_foreign, spoken
 from call.errors import UnacceptableOffer
 
 Preference = Literal["quality", "cpu"] | Sequence[CodecName]
@@ -109,7 +109,14 @@ def offer_to_trunk(
     known = [codec for codec in trunk_codecs if not is_foreign(codec)]
     if prefer != "quality" and browser_codec in known:
         known.sort(key=lambda codec: codec != browser_codec)
-    return tuple(known)
+    return with_comfort_noise(known, is_decoded=browser_codec == "opus")
+
+
+def with_comfort_noise(codecs: Sequence[CodecName], *, is_decoded: bool) -> tuple[CodecName, ...]:
+    """These codecs, and comfort noise where it would be heard: beside G.711, unless its packets are only relayed."""
+    if is_decoded and {"PCMU", "PCMA"} & set(codecs):
+        return (*codecs, COMFORT_NOISE)
+    return tuple(codecs)
 
 
 def choose_trunk_codec(

@@ -19,6 +19,8 @@ _MAX_NAME_LENGTH: Final = 20
 _FOREIGN: Final = re.compile(r"([A-Z0-9._+-]+)/([1-9][0-9]{3,5})(?:/([1-9][0-9]?))?")
 _MAX_FOREIGN: Final = 40
 _MAX_CLOCK_HZ: Final = 192_000
+COMFORT_NOISE: Final = "CN"
+"""Stands in a list of codecs for: tell us what your silence sounds like (RFC 3389)."""
 _NO_VOICE: Final = frozenset({"TELEPHONE-EVENT", "CN", "RED", "RTX", "ULPFEC", "FLEXFEC-03"})
 """Encoding names in audio sections that are no codec of a voice by themselves."""
 
@@ -70,6 +72,8 @@ def codec_of(name: CodecName) -> Codec:
     """
     if name in CODECS:
         return CODECS[name]
+    if name == COMFORT_NOISE:
+        return Codec(name, "comfort noise", RtpMap(13, name, 8000))
     match = _FOREIGN.fullmatch(name)
     if match is None or len(name) > _MAX_FOREIGN or int(match[2]) > _MAX_CLOCK_HZ or match[1] in _NO_VOICE:
         raise ValueError(f"{name!r} is no codec")
@@ -78,7 +82,7 @@ def codec_of(name: CodecName) -> Codec:
 
 def is_foreign(name: CodecName) -> bool:
     """Whether it is only passed on, never transcoded."""
-    return name not in CODECS
+    return name not in CODECS and name != COMFORT_NOISE
 
 
 def canonical(text: str) -> CodecName:
@@ -116,7 +120,7 @@ def our_formats(names: Iterable[CodecName], fmtps: Mapping[CodecName, str] = Map
     """These codecs under the payload types that we offer them by; `fmtps` are those of codecs that are passed on."""
     free = (number for number in range(_FIRST_DYNAMIC, 128) if number not in _TAKEN)
     return [
-        Format(name, next(free) if is_foreign(name) else CODECS[name].rtpmap.payload_type, fmtps.get(name, ""))
+        Format(name, next(free) if is_foreign(name) else codec_of(name).rtpmap.payload_type, fmtps.get(name, ""))
         for name in names
     ]
 
@@ -158,6 +162,11 @@ def _name_of(rtpmap: RtpMap) -> CodecName | None:
         return codec_of(f"{rtpmap.encoding.upper()}/{rtpmap.clock_rate_hz}{channels}").name
     except ValueError:
         return None
+
+
+def takes_comfort_noise(section: MSection) -> bool:
+    """Whether comfort noise is among the formats of a section, under its static payload type (RFC 3389 §4)."""
+    return any(rtpmap == codec_of(COMFORT_NOISE).rtpmap for rtpmap in section.rtpmaps)
 
 
 def telephone_events(section: MSection) -> tuple[TelephoneEvent, ...]:

@@ -16,6 +16,7 @@ from call.codec_policy import (
     codec_sentence,
     default_codecs,
     offer_to_trunk,
+    with_comfort_noise,
 )
 from call.codecs import CodecName, Format, TelephoneEvent
 from call.sdp_attributes import Direction
@@ -44,4 +45,5 @@ __all__ = [
     "read_trunk_offer",
     "trunk_answer",
     "trunk_offer",
+    "with_comfort_noise",
 ]

@@ -15,6 +15,7 @@ from typing import Final
 from call import sdes, sdp, trunk_srtp
 from call.codec_policy import Preference, choose_trunk_codec
 from call.codecs import (
+    COMFORT_NOISE,
     CodecName,
     Format,
     TelephoneEvent,
@@ -26,6 +27,7 @@ from call.codecs import (
     packet_length_ms,
     spoken,
     spoken_names,
+    takes_comfort_noise,
     telephone_events,
 )
 from call.errors import PeerError, UnacceptableOffer
@@ -61,6 +63,8 @@ class TrunkMedia:
     """The key of the trunk's packets; None: plain RTP."""
     fmtp: str = ""
     """The trunk's parameters of a codec that is only passed on."""
+    comfort_noise: bool = False
+    """The trunk may tell what its silence sounds like (RFC 3389)."""
 
     @property
     def hold(self) -> bool:
@@ -134,9 +138,10 @@ def read_trunk_offer(
     if chosen is None:
         raise UnacceptableOffer(
             f"The trunk offered no codec that is allowed here (it offered {spoken_names(section)}).",
-            hint=f"Let the trunk offer one of: {spoken(our_codecs)}.",
+            hint=f"Let the trunk offer one of: {spoken(name for name in our_codecs if name != COMFORT_NOISE)}.",
         )
-    return replace(_media(offer, index, chosen, mux=section.rtcp_mux), crypto=crypto)
+    noise = COMFORT_NOISE in our_codecs and chosen.codec in ("PCMU", "PCMA") and takes_comfort_noise(section)
+    return replace(_media(offer, index, chosen, mux=section.rtcp_mux), crypto=crypto, comfort_noise=noise)
 
 
 def trunk_answer(
@@ -157,6 +162,7 @@ def trunk_answer(
     """
     offer = sdp.parse(offer_text)
     chosen = [Format(media.codec, media.payload_type, media.fmtp)]
+    chosen += our_formats([COMFORT_NOISE]) if media.comfort_noise else []
     event = media.telephone_event
     events = [TelephoneEvent(event, media.telephone_event_rate)] if event is not None else []
     agreed = direction.limited_to(media.direction.mirrored)

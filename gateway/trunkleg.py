@@ -61,7 +61,8 @@ class TrunkLeg:
         self._sdp_version = 1
         self._releasing: Ending | None = None
         self._watchdog: asyncio.TimerHandle | None = None
-        self._codecs = settings.spoken_codecs
+        # A page is expected to speak Opus on a route for quality; `follow` knows better.
+        self._codecs = interworking.with_comfort_noise(settings.spoken_codecs, is_decoded=settings.prefer == "quality")
         self._fmtps: dict[CodecName, str] = {}
         self.media: Leg = relays.rtp_leg(self._on_media)
         self.speaker = Speaker(relays, self.media, report.note)
@@ -80,7 +81,7 @@ class TrunkLeg:
 
     def follow(self, browser: Format) -> None:
         """Speak what fits the codec that the browser was given."""
-        self._codecs = interworking.offer_to_trunk(browser.codec, self._codecs, self._settings.prefer)
+        self._codecs = interworking.offer_to_trunk(browser.codec, self._settings.spoken_codecs, self._settings.prefer)
         self._fmtps = {browser.codec: browser.fmtp}
 
     # -- beginnings -----------------------------------------------------------------------------------

@@ -59,7 +59,8 @@ def test_a_trunk_that_cannot_be_transcoded_needs_a_browser_that_has_its_codec() 
 @pytest.mark.parametrize(
     ("browser", "prefer", "offered"),
     [
-        ("opus", "quality", ("G722", "PCMU", "opus")),
+        ("opus", "quality", ("G722", "PCMU", "opus", "CN")),
+        ("G722", "quality", ("G722", "PCMU", "opus")),
         ("PCMU", "cpu", ("PCMU", "G722", "opus")),
         ("PCMU", ["PCMU"], ("PCMU", "G722", "opus")),
         ("PCMA", "cpu", ("G722", "PCMU", "opus")),

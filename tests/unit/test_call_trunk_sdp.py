@@ -370,3 +370,29 @@ def test_long_lists_of_codecs_are_shortened_and_made_printable() -> None:
     assert words.count("co?dec") == 8
     assert words.endswith(", …).")
     assert len(words) < 300
+
+
+@pytest.mark.parametrize(
+    ("formats", "codecs", "answered"),
+    [
+        ("0 13", ("PCMU", "CN"), "RTP/AVP 0 13\r\n"),
+        ("0 13", ("PCMU",), "RTP/AVP 0\r\n"),
+        ("0", ("PCMU", "CN"), "RTP/AVP 0\r\n"),
+        ("9 13", ("G722", "CN"), "RTP/AVP 9\r\n"),
+    ],
+)
+def test_comfort_noise_is_answered_where_it_would_be_heard(
+    formats: str, codecs: tuple[str, ...], answered: str
+) -> None:
+    text = offer().replace("RTP/AVP 0 8 101", f"RTP/AVP {formats}")
+    media = read_trunk_offer(text, codecs)
+    assert answered in str(answer(text, media))
+
+
+def test_comfort_noise_is_offered_and_is_no_codec_to_be_chosen() -> None:
+    ours = offer("PCMU", "CN")
+    assert "RTP/AVP 0 13 101\r\n" in ours
+    assert "a=rtpmap:13 CN/8000\r\n" in ours
+    only_noise = ours.replace("RTP/AVP 0 13 101", "RTP/AVP 13 101")
+    with pytest.raises(UnacceptableOffer):
+        read_trunk_answer(ours, only_noise)
