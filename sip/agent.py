@@ -21,6 +21,8 @@ START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 4.0
 TURN_S, SILENT_TURNS = 0.25, 5
 """Without a sign of life for 1.25 s the worker hangs, and is killed."""
+KNOCK_S = 5.0
+"""How often the worker hears that our loop turns; it gives us up after `Start.gateway_silence_s`."""
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.1, 10.0
 YOUNG_S = 10.0
 
@@ -181,6 +183,7 @@ class Agent:
     async def _read(self, process: asyncio.subprocess.Process) -> str:
         """Pass events on until the worker is gone; what became of it."""
         watch = asyncio.create_task(self._watch(process), name="sip-worker-watch")
+        knocking = asyncio.create_task(self._knock(), name="sip-worker-knock")
         try:
             async for line in self._lines:
                 self._signs_of_life += 1
@@ -190,6 +193,7 @@ class Agent:
         finally:
             has_hung = watch.done()
             watch.cancel()
+            knocking.cancel()
         return "hung and was killed" if has_hung else "died"
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
@@ -200,6 +204,11 @@ class Agent:
             await asyncio.sleep(TURN_S)
             silent_turns = silent_turns + 1 if self._signs_of_life == heard else 0
         _kill(process)
+
+    async def _knock(self) -> None:
+        while True:
+            await asyncio.sleep(KNOCK_S)
+            self.post(messages.Ping(0))
 
     def _take(self, event: messages.Event) -> None:
         if isinstance(event, LegEvent):

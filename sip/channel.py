@@ -18,6 +18,8 @@ class Channel:
         """Wrap a connected stream; use `open`."""
         self._reader = reader
         self._writer = writer
+        self.heard_at = asyncio.get_running_loop().time()
+        """When the last line came."""
 
     @classmethod
     async def open(cls, end: socket.socket) -> Channel:
@@ -33,6 +35,7 @@ class Channel:
         """Every line until the other end closes the socket."""
         try:
             while (line := await self._reader.readline()).endswith(b"\n"):
+                self.heard_at = asyncio.get_running_loop().time()
                 yield line
         except (ConnectionError, ValueError):
             return

@@ -80,6 +80,8 @@ class Start:
     nameservers: tuple[str, ...] = ()
     """Empty: those of /etc/resolv.conf."""
     max_calls: int = 4000
+    gateway_silence_s: float = 60.0
+    """A gateway that hangs holds calls that nobody hears: after so long without a word the worker ends them."""
     trunks: tuple[TrunkAccount, ...] = ()
     type: Literal["start"] = "start"
 

@@ -31,6 +31,15 @@ async def heartbeats(channel: Channel, stack: PjStack) -> None:
         await asyncio.sleep(HEARTBEAT_S)
 
 
+async def listen_for_gateway(channel: Channel, silence_s: float) -> None:
+    """A gateway that hangs counts as one that is gone."""
+    loop = asyncio.get_running_loop()
+    while (silent_s := loop.time() - channel.heard_at) < silence_s:  # noqa: ASYNC110 - silence is no event
+        await asyncio.sleep(silence_s - silent_s)
+    logging.error("the gateway has said nothing for %.0f s: its calls are ended", silence_s)
+    channel.interrupt()
+
+
 async def obey(channel: Channel, stack: PjStack) -> None:
     """Carry out commands until the gateway says stop or is gone."""
     async for line in channel.lines():
@@ -64,6 +73,7 @@ async def serve(end: socket.socket) -> int:
             await channel.close()
             return 1
         channel.send(stack.started())
+        tasks.create_task(listen_for_gateway(channel, start.gateway_silence_s))
         await work(channel, stack, tasks)
     return 0
 

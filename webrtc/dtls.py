@@ -17,7 +17,9 @@ from aiortc.rtcdtlstransport import (
     SRTP_AEAD_AES_128_GCM,
     SRTP_AEAD_AES_256_GCM,
     SRTP_AES128_CM_SHA1_80,
+    X509_DIGEST_ALGORITHMS,
     RTCDtlsTransport,
+    certificate_digest,
 )
 
 from call.errors import PeerError, TransportError
@@ -31,6 +33,8 @@ HANDSHAKE_TIMEOUT_S: Final = 30.0
 ROTATE_AFTER: Final = datetime.timedelta(days=7)
 QUEUE_DATAGRAMS: Final = 64
 
+_HASHES: Final = tuple(X509_DIGEST_ALGORITHMS)
+"""Weakest first."""
 # As DTLS server we choose: the cheapest profile first (design D3).
 _PROFILES: Final = (SRTP_AEAD_AES_128_GCM, SRTP_AEAD_AES_256_GCM, SRTP_AES128_CM_SHA1_80)
 _NAMES: Final[dict[bytes, SrtpProfile]] = {
@@ -73,6 +77,19 @@ class _Handshake(RTCDtlsTransport):
 
     def _setup_srtp(self) -> None:
         """The keys are exported instead."""
+
+    def _validate_peer_identity(self, remoteParameters: RTCDtlsParameters) -> None:  # noqa: N803 - aiortc's
+        """The certificate must match one fingerprint of the strongest hash that was announced (RFC 8122 §5).
+
+        A peer may announce several certificates; aiortc would want the one it shows to match them all.
+        """
+        certificate = cast(Any, self._ssl).get_peer_certificate(as_cryptography=True)
+        known = [p for p in remoteParameters.fingerprints if p.algorithm.lower() in _HASHES]
+        strongest = max((p.algorithm.lower() for p in known), key=_HASHES.index, default="")
+        announced = [p for p in known if p.algorithm.lower() == strongest]
+        shown = certificate_digest(certificate, strongest) if strongest else ""
+        matching = [p for p in announced if p.value.upper() == shown]
+        super()._validate_peer_identity(RTCDtlsParameters(fingerprints=matching[:1] or announced))
 
 
 class Certificates:

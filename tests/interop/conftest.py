@@ -15,7 +15,7 @@ from tests.harness.gateway import GatewayProcess, demo_settings, trunk_to
 from tests.harness.ports import free_block, free_port
 from tests.harness.program import hurry
 from tests.harness.sipp import Sipp
-from tests.harness.speech import OTHER_WORDS, WORDS, Speech, speak
+from tests.harness.speech import Speech
 
 PASSWORD: Final = "correct horse"
 
@@ -77,18 +77,6 @@ class House:
 @pytest.fixture(scope="session", autouse=True)
 def priority() -> None:
     hurry()
-
-
-@pytest.fixture(scope="session")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> Speech:
-    """What the browser says."""
-    return speak(WORDS, tmp_path_factory.mktemp("speech") / "words.wav")
-
-
-@pytest.fixture(scope="session")
-def other_speech(tmp_path_factory: pytest.TempPathFactory) -> Speech:
-    """What the far end says."""
-    return speak(OTHER_WORDS, tmp_path_factory.mktemp("speech") / "other.wav", voice="en-us")
 
 
 @pytest.fixture(scope="session")

@@ -107,7 +107,8 @@ async def test_stop_ends_every_call(peer: Peer) -> None:
         os.kill(pid, 0)
 
 
-async def test_a_worker_that_loses_its_gateway_ends_its_calls_and_exits(peer: Peer) -> None:
+@pytest.mark.parametrize("is_closed", [True, False], ids=["gone", "hung"])
+async def test_a_worker_that_loses_its_gateway_ends_its_calls_and_exits(peer: Peer, is_closed: bool) -> None:
     ours, theirs = socket.socketpair()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "sip.worker", "--socket", str(theirs.fileno())),
@@ -123,13 +124,15 @@ async def test_a_worker_that_loses_its_gateway_ends_its_calls_and_exits(peer: Pe
                 return found
         raise AssertionError(f"no {kind.__name__}")
 
-    channel.send(Start(HOST, HOST, 0, trunks=(trunk(peer),)))
+    silence_s = 60.0 if is_closed else 1.0
+    channel.send(Start(HOST, HOST, 0, trunks=(trunk(peer),), gateway_silence_s=silence_s))
     await event(Started)
     channel.send(Invite("a1", "peer", "4711", OFFER))
     invite = await peer.request("INVITE")
     peer.reply(invite, 200, "OK", body=ANSWER)
     await event(Answered)
-    await channel.close()
+    if is_closed:
+        await channel.close()
     await peer.request("BYE")
     async with asyncio.timeout(5):
         assert await process.wait() == 0

@@ -91,6 +91,23 @@ async def test_certificate_may_be_announced_by_several_hashes(pair: Pair) -> Non
     assert server.profile == "AEAD_AES_128_GCM"
 
 
+async def test_certificate_need_match_only_one_of_several_that_are_announced(pair: Pair) -> None:
+    other = Fingerprint("sha-256", ":".join(["00"] * 32))
+    expected = (other, fingerprint(pair.client), Fingerprint("sha-1", "00"))
+    async with asyncio.timeout(10):
+        await asyncio.gather(pair.server.handshake(expected), pair.client.handshake((fingerprint(pair.server),)))
+
+
+async def test_weaker_hash_that_matches_is_no_excuse_for_a_stronger_one_that_does_not(pair: Pair) -> None:
+    wrong = Fingerprint("SHA-512", ":".join(["00"] * 64))
+    client = asyncio.create_task(pair.client.handshake((fingerprint(pair.server),)))
+    with pytest.raises(PeerError, match="handshake with the browser failed"):
+        async with asyncio.timeout(10):
+            await pair.server.handshake((fingerprint(pair.client), wrong))
+    client.cancel()
+    await asyncio.gather(client, return_exceptions=True)
+
+
 async def test_doubled_datagrams_do_no_harm() -> None:
     pair = Pair(lose=lambda datagram: [datagram, datagram])
     server, client = await pair.handshake()
