@@ -48,14 +48,15 @@ def main() -> int:
         if options.urgent:
             _hurry()
         makers = _makers(options.only)
+        asyncio.run(_rehearse(makers))
+        versions = {name: make().version for name, make in makers.items()}
         rounds, primitives = asyncio.run(_all_rounds(options, makers, voice))
-    except (FileNotFoundError, PermissionError, subprocess.CalledProcessError) as error:
+    except (FileNotFoundError, PermissionError, ChildProcessError, subprocess.CalledProcessError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     summed = summary.summarize(rounds, primitives)
     print(summary.table(summed, _doubts(rounds)))
     if options.write:
-        versions = {name: make().version for name, make in makers.items()}
         _write(options, rounds, summed, versions)
     return 0
 
@@ -89,6 +90,13 @@ def _makers(only: list[str]) -> dict[str, Callable[[], Subject]]:
         "floor": lambda: Floor(workshop.BINARY),
     }
     return {name: make for name, make in makers.items() if not only or name in only}
+
+
+async def _rehearse(makers: dict[str, Callable[[], Subject]]) -> None:
+    """Whether the peer runs on this machine is known before minutes are spent on measuring."""
+    if "rtpengine" in makers:
+        async with RtpEngine():
+            pass
 
 
 async def _all_rounds(

@@ -119,7 +119,7 @@ class RtpEngine:
                 return
             except TimeoutError:
                 continue
-        raise RuntimeError(f"rtpengine does not answer:\n{self._program.last_words()}")
+        raise ChildProcessError(f"rtpengine does not answer:\n{self._program.last_words()}")
 
     def processes(self) -> Mapping[int, str]:
         """Its one process."""
