@@ -96,7 +96,7 @@ class RtpEngine:
         port = free_port()
         words = [
             *(_binary(), "--config-file=none", "--table=-1", f"--interface={HOST}", f"--listen-ng={HOST}:{port}"),
-            *("--port-min=34000", "--port-max=37999", f"--num-threads={os.cpu_count()}"),
+            *("--port-min=28000", "--port-max=31999", f"--num-threads={os.cpu_count()}"),
             *("--foreground", "--log-stderr", "--log-level=4", "--dtls-passive"),
         ]
         async with AsyncExitStack() as stack:

@@ -29,6 +29,7 @@ from call.codecs import CODECS
 
 STEP_S: Final = 20.0
 """No step of a call takes longer, or something is wrong."""
+PING_S: Final = 15.0
 _PREFIX: Final = {name: f"+{number}" for number, name in enumerate(JOBS, 1)}
 _USER: Final = "bench"
 
@@ -45,7 +46,7 @@ mode = "open"
 bind = "{host}"
 [media]
 browser_port = {media_port}
-rtp_ports = [26000, 33999]
+rtp_ports = [20000, 27999]
 [sip]
 udp_port = {sip_port}
 [records]
@@ -82,9 +83,18 @@ class PageCall:
 
     def __init__(self, page: ClientConnection, media: Browser, expected: Expected) -> None:
         self._page, self._media, self._expected = page, media, expected
+        self._alive = asyncio.create_task(self._stay_alive())
+
+    async def _stay_alive(self) -> None:
+        """A page that says nothing for long is taken for gone."""
+        while True:
+            await asyncio.sleep(PING_S)
+            await self._page.send(json.dumps({"type": "ping"}))
+            await _until(self._page, "pong")
 
     async def end(self) -> None:
         """The page hangs up and goes."""
+        self._alive.cancel()
         async with asyncio.timeout(STEP_S):
             await self._page.send(json.dumps({"type": "call.hangup", "call": "c"}))
             await _until(self._page, "call.ended")
