@@ -97,6 +97,8 @@ pub struct Playout {
     frame: i64,
     /// Samples invented since something was heard.
     concealed: i64,
+    /// When the latest packet came, in µs.
+    arrived: i64,
     per_ms: i64,
     repairs: Repairs,
 }
@@ -125,6 +127,7 @@ impl Playout {
             position: 0,
             frame: 20 * per_ms,
             concealed: 0,
+            arrived: 0,
             per_ms,
             repairs: Repairs::default(),
         })
@@ -166,6 +169,7 @@ impl Playout {
     /// Take a packet; call [`Playout::pull`] then.
     pub fn push(&mut self, now: Duration, media: &Media) -> Verdict {
         let header = &media.packet.header;
+        self.arrived = micros(now);
         if self.clock.is_other(header.ssrc.0) {
             self.queue.clear();
         }
@@ -312,12 +316,14 @@ impl Playout {
         None
     }
 
-    /// When the line has to go on without a packet.
+    /// When the line has to go on without a packet. While packets come, be it late, nothing is invented in the place of
+    /// the next one.
     fn dry_at(&self) -> Option<i64> {
+        let frame = self.clock.micros(self.frame);
         match self.flow {
             // The next packet may bring the copy of this one.
-            Flow::Talking => Some(self.given_up_at() + self.clock.micros(self.frame)),
-            Flow::Discontinuous => Some(self.due_at(self.position) + SLACK),
+            Flow::Talking => Some((self.given_up_at() + frame).max(self.arrived + frame + PATIENCE)),
+            Flow::Discontinuous => Some((self.due_at(self.position) + SLACK).max(self.arrived + frame)),
             Flow::Paused => None,
         }
     }

@@ -14,6 +14,9 @@ const MAX_FORWARD: i16 = 3000;
 /// A source's clock may differ from ours by this much between two packets before it is taken for a restart.
 const MAX_CLOCK_STEP: Duration = Duration::from_secs(3);
 
+/// Frames of ours may be this far ahead of their time.
+const MAX_LEAD: Duration = Duration::from_millis(100);
+
 /// Whose numbering is being followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
@@ -220,7 +223,8 @@ impl Stream {
         let place = Place { sequence: self.next_sequence, timestamp: self.next_timestamp, marker };
         self.next_sequence = place.sequence.plus(1);
         self.next_timestamp = place.timestamp.wrapping_add(duration);
-        self.next_at = self.next_at.max(now) + time(duration, self.rate_hz);
+        // A source whose clock runs fast gets ahead of ours; that must not be missing from the next pause.
+        self.next_at = self.next_at.clamp(now, now + MAX_LEAD) + time(duration, self.rate_hz);
         self.break_mapping();
         place
     }

@@ -7,7 +7,7 @@
 const SPAN: i64 = 5_000_000;
 /// Width of a class of lateness.
 const CLASS: i64 = 5_000;
-/// Classes: the last one begins at [`MAX_DEPTH`] and holds everything that is later.
+/// Classes: the last one begins at [`MAX_DEPTH`].
 const CLASSES: usize = 41;
 /// Deepest the buffer becomes: later packets are lost, since talk with more delay is no conversation.
 pub const MAX_DEPTH: i64 = 200_000;
@@ -23,7 +23,7 @@ const STEP: i64 = CLASS;
 /// How long a depth that a late packet asked for is kept.
 const KEEP: i64 = 2_000_000;
 /// In talk without a pause the depth shrinks this seldom.
-const SELDOM: i64 = 1_000_000;
+const SELDOM: i64 = 200_000;
 
 /// Transit times of one stream.
 #[derive(Debug)]
@@ -81,8 +81,12 @@ impl Delay {
     }
 
     /// Something was this late, or would have been: the depth follows upwards at once.
+    /// What no depth covers, after a stall of the network, is not counted.
     pub fn note(&mut self, late: i64) {
-        let class = usize::try_from(late / CLASS).unwrap_or(0).min(CLASSES - 1);
+        let class = usize::try_from(late / CLASS).unwrap_or(0);
+        if class >= CLASSES {
+            return;
+        }
         self.classes[class] += 1;
         self.count += 1;
         if self.count >= MEMORY {
@@ -110,6 +114,9 @@ impl Delay {
 
     /// A packet came too late to be played: the depth covers the next one like it.
     pub fn on_too_late(&mut self, now: i64, late: i64) {
+        if late > MAX_DEPTH {
+            return;
+        }
         self.depth = self.depth.max((late + CLASS).min(MAX_DEPTH));
         self.keep_until = now + KEEP;
     }
@@ -185,16 +192,30 @@ mod tests {
         for n in 0..200 {
             delay.on_played(KEEP + n * FRAME, false);
         }
-        assert_eq!(delay.depth(), 25_000 - 4 * STEP);
+        assert_eq!(delay.depth(), 0);
+        delay.on_too_late(0, 20_000);
+        for n in 0..10 {
+            delay.on_played(KEEP + n * FRAME, false);
+        }
+        assert_eq!(delay.depth(), 25_000 - STEP, "one step in 200 ms");
     }
 
     #[test]
     fn the_depth_has_an_end() {
         let mut delay = Delay::default();
-        delay.on_too_late(0, 5_000_000);
+        delay.on_too_late(0, MAX_DEPTH);
         assert_eq!(delay.depth(), MAX_DEPTH);
-        feed(&mut delay, 0, (0..100).map(|n| n % 2 * 5_000_000));
+        feed(&mut delay, 0, (0..100).map(|n| n % 2 * MAX_DEPTH));
         assert_eq!(delay.depth(), MAX_DEPTH);
+    }
+
+    #[test]
+    fn a_stall_that_no_depth_covers_makes_no_delay() {
+        let mut delay = Delay::default();
+        feed(&mut delay, 0, [0; 500]);
+        feed(&mut delay, 10_000_000, (0..25).map(|n| 500_000 - n * FRAME));
+        delay.on_too_late(10_500_000, 500_000);
+        assert_eq!(delay.depth(), 0);
     }
 
     /// RFC 3550 §6.4.1's jitter would call this zero and never see it; here it must not count as lateness.

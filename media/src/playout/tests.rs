@@ -165,3 +165,112 @@ fn a_silence_that_was_told_of_is_filled_with_its_noise() {
     let heard = bench.seen().into_iter().find(|(_, kind, ..)| *kind == Heard);
     assert!(heard.is_some_and(|(_, _, at, _)| (495..=505).contains(&at)), "{heard:?}");
 }
+
+#[test]
+fn the_buffer_deepens_under_jitter_and_the_line_stays_whole() {
+    let mut bench = Bench::new();
+    let delay = |n: u64| n * 7919 % 60;
+    let mut arrivals: Vec<(u64, u16)> = (0..1000_u16).map(|n| (u64::from(n) * 20 + delay(u64::from(n)), n)).collect();
+    arrivals.sort_unstable();
+    for (ms, n) in arrivals {
+        bench.say(ms, n);
+    }
+    assert!((at(40)..=at(75)).contains(&bench.playout.depth()), "{:?}", bench.playout.depth());
+    let seen = bench.seen();
+    let lost = seen.iter().filter(|piece| piece.1 != Heard).count();
+    assert!(lost <= 5, "{lost} of 1000 invented");
+    let steps = seen[100..].windows(2).map(|pair| pair[1].0 - pair[0].0);
+    assert!(steps.max().unwrap() <= 45, "what leaves is steadier than what came");
+}
+
+#[test]
+fn a_burst_after_a_stall_is_played_as_far_as_its_time_is_not_over() {
+    let mut bench = Bench::new();
+    (0..50).for_each(|n| {
+        bench.say(u64::from(n) * 20, n);
+    });
+    bench.seen();
+    (50..75).for_each(|n| {
+        bench.say(1500, n);
+    });
+    (75..100).for_each(|n| {
+        bench.say(u64::from(n) * 20, n);
+    });
+    bench.pass(at(2300));
+    let seen = bench.seen();
+    let heard = seen.iter().filter(|piece| piece.1 == Heard).count();
+    assert!(heard >= 50 - 6, "only the 120 ms that were concealed are given up: {heard}");
+    assert!(seen.windows(2).all(|pair| pair[1].2 >= pair[0].2));
+}
+
+#[test]
+fn an_hour_of_drift_goes_unnoticed() {
+    for ppm in [-200_i64, 200] {
+        let mut bench = Bench::new();
+        for n in 0..180_000_i64 {
+            let micros = 1_000_000 + n * 20_000 + n * 20_000 * ppm / 1_000_000;
+            let sequence = u16::try_from(n % 65_536).unwrap();
+            bench.pass(Duration::from_micros(u64::try_from(micros).unwrap()));
+            let now = u64::try_from(micros / 1000).unwrap();
+            bench.now = bench.now.max(at(now));
+            let timestamp = u32::try_from(n * 160 % (1 << 32)).unwrap();
+            bench.receive(now, 1, sequence, timestamp, &[1; FRAME]);
+            bench.line.clear();
+        }
+        let seen = bench.seen();
+        assert!(seen.iter().all(|piece| piece.1 == Heard), "{ppm}");
+        assert_eq!(seen.len(), 180_000);
+        assert_eq!(bench.playout.depth(), Duration::ZERO);
+    }
+}
+
+#[test]
+fn another_ssrc_or_another_clock_goes_on_in_the_same_line() {
+    let mut bench = Bench::new();
+    bench.say(0, 0);
+    bench.receive(20, 2, 9, 4_000_000_000, &[1; FRAME]);
+    bench.receive(40, 2, 10, 4_000_000_160, &[1; FRAME]);
+    bench.receive(60, 2, 11, 77, &[1; FRAME]);
+    bench.receive(80, 2, 12, 237, &[1; FRAME]);
+    bench.receive(100, 2, 40_000, 397, &[1; FRAME]);
+    let seen = bench.seen();
+    assert_eq!(seen, [0, 20, 40, 60, 80, 100].map(|ms: u64| (ms, Heard, i64::try_from(ms).unwrap(), 20)));
+}
+
+/// A digit takes the place of the audio for a while (RFC 4733 §2.5.1): that is no loss.
+#[test]
+fn while_a_digit_is_sent_nothing_is_invented() {
+    let mut bench = Bench::new();
+    bench.receive(0, 1, 1, 0, &[1; FRAME]);
+    for n in 0..5 {
+        bench.receive(20 * (u64::from(n) + 1), 1, 2 + n, 160, &[]);
+    }
+    bench.receive(120, 1, 7, 960, &[1; FRAME]);
+    let kinds: Vec<Kind> = bench.seen().iter().map(|piece| piece.1).collect();
+    assert_eq!(kinds, [Heard, Pause, Heard]);
+}
+
+/// The first byte of an Opus packet alone is a frame without audio (RFC 6716 §3.2.1): what libopus sends in silence.
+#[test]
+fn in_a_silence_that_opus_announced_the_line_goes_on_without_packets() {
+    let mut playout = Playout::new(Codec::Opus, 8000).expect("legal");
+    let mut line = Vec::new();
+    let mut push = |playout: &mut Playout, ms: u64, sequence: u16, payload: &[u8]| {
+        let timestamp = u32::try_from(ms * 48).unwrap();
+        let header =
+            Header { marker: false, payload_type: Pt(111), sequence: SeqNo(sequence), timestamp, ssrc: Ssrc(1) };
+        let origin = Origin { leg: LegId(1), ssrc: Ssrc(1) };
+        let packet = Packet { header, payload };
+        playout.push(at(ms), &Media { origin, codec: Codec::Opus, audio: Pt(111), packet, bytes: &[] });
+        while playout.pull(at(ms), &mut line).is_some() {}
+    };
+    push(&mut playout, 0, 1, &[0x08]);
+    let mut pieces = Vec::new();
+    for tick in 1..=80 {
+        pieces.extend(playout.pull(at(tick * 5), &mut Vec::new()));
+    }
+    assert!((18..=20).contains(&pieces.len()), "{}", pieces.len());
+    assert!(pieces.iter().all(|piece| piece.kind == Kind::Comfort));
+    push(&mut playout, 400, 2, &[0x08]);
+    assert_eq!(playout.repairs(), Repairs::default());
+}

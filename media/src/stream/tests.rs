@@ -128,3 +128,15 @@ fn a_changed_clock_rate_resumes() {
     assert!(second.marker);
     assert_eq!(second.timestamp, first.timestamp + FRAME + 960);
 }
+
+#[test]
+fn frames_of_a_source_that_runs_fast_do_not_eat_the_next_pause() {
+    let mut stream = stream();
+    (0..100).for_each(|n| {
+        stream.append(at(10 * n), FRAME);
+    });
+    let last = stream.append(at(1000), FRAME);
+    stream.pause();
+    let next = stream.append(at(3000), FRAME);
+    assert!(next.timestamp - last.timestamp >= 8 * 1850, "{}", next.timestamp - last.timestamp);
+}
