@@ -66,19 +66,23 @@ pub fn check(data: &[u8]) {
             Codec::Opus => &[0x08, 0xff, 0xfe][..],
             _ => &filler[..],
         };
-        bench.push(u32::from(kind == 0), sequence, timestamp, kind == 3, payload);
+        let payload_type = match kind {
+            3 => Pt(101),
+            4 => Pt(13),
+            _ => Pt(0),
+        };
+        bench.push(u32::from(kind == 0), codec, payload_type, sequence, timestamp, payload);
     }
     bench.pass(LONGEST_WAIT, false);
     assert!(bench.heard <= bench.taken);
 }
 
 impl Bench {
-    fn push(&mut self, ssrc: u32, sequence: u16, timestamp: u32, is_event: bool, payload: &[u8]) {
-        let payload_type = if is_event { Pt(101) } else { Pt(0) };
+    fn push(&mut self, ssrc: u32, codec: Codec, payload_type: Pt, sequence: u16, timestamp: u32, payload: &[u8]) {
         let header = Header { marker: false, payload_type, sequence: SeqNo(sequence), timestamp, ssrc: Ssrc(ssrc) };
         let origin = Origin { leg: LegId(1), ssrc: header.ssrc };
         let packet = Packet { header, payload };
-        let media = Media { origin, codec: Codec::Pcmu, audio: Pt(0), packet, bytes: &[] };
+        let media = Media { origin, codec, audio: Pt(0), packet, bytes: &[] };
         self.taken += u64::from(self.playout.push(self.now, &media) == Verdict::Taken);
         self.pull();
     }

@@ -204,10 +204,10 @@ fn a_burst_after_a_stall_is_played_as_far_as_its_time_is_not_over() {
 }
 
 #[test]
-fn an_hour_of_drift_goes_unnoticed() {
+fn ten_minutes_of_drift_go_unnoticed() {
     for ppm in [-200_i64, 200] {
         let mut bench = Bench::new();
-        for n in 0..180_000_i64 {
+        for n in 0..30_000_i64 {
             let micros = 1_000_000 + n * 20_000 + n * 20_000 * ppm / 1_000_000;
             let sequence = u16::try_from(n % 65_536).unwrap();
             bench.pass(Duration::from_micros(u64::try_from(micros).unwrap()));
@@ -219,7 +219,7 @@ fn an_hour_of_drift_goes_unnoticed() {
         }
         let seen = bench.seen();
         assert!(seen.iter().all(|piece| piece.1 == Heard), "{ppm}");
-        assert_eq!(seen.len(), 180_000);
+        assert_eq!(seen.len(), 30_000);
         assert_eq!(bench.playout.depth(), Duration::ZERO);
     }
 }
