@@ -179,7 +179,7 @@ class _House:
             post=self.agent.post,
         )
         self.directory.handle = self.board.handle
-        self.listening = Listening(config.recording, config.recording_mode, self.relays, self.sounds)
+        self.listening = Listening(config, self.relays, self.sounds, self.spawn)
         self.board.attend = self.listening.attend
 
     def spawn_in(self, tasks: asyncio.TaskGroup) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _TITLES: Final[tuple[str, ...]] = ("ID", "WHEN", "DIRECTION", "USER", "REMOTE", "TRUNK", "LASTED", "HOW IT ENDED")
 RECORDINGS: Final = "recordings"
+TEE: Final = "tee"
 _SHOWN_STATS: Final = (
     ("rx_packets", "received"),
     ("rx_lost", "lost"),
@@ -72,8 +73,9 @@ def page(call: Mapping[str, Any]) -> str:
     lines += [f"  hint     {call['hint']}"] if call["hint"] else []
     lines += [f"  codecs   {call['codecs']}"] if call["codecs"] else []
     lines += [f"  media    {words}"] if (words := encryption(call["media"])) else []
-    lines += [_quality(leg, stats) for leg, stats in call["media"].items() if stats and leg != RECORDINGS]
+    lines += [_quality(leg, stats) for leg, stats in call["media"].items() if stats and leg not in (RECORDINGS, TEE)]
     lines += [f"  recorded {recording(each)}" for each in call["media"].get(RECORDINGS, {}).values()]
+    lines += [f"  tee      {_tee(tee)}"] if (tee := call["media"].get(TEE)) else []
     lines += ["", "  Journal:"] + [_entry(entry) for entry in call["journal"]]
     return "\n".join(map(harmless, lines))
 
@@ -91,6 +93,11 @@ def recording(status: Mapping[str, Any]) -> str:
     gaps = [f"{gap['from_s']:.1f} to {gap['to_s']:.1f} s {gap['why']}" for gap in status["gaps"]]
     words = [f"{status['state']}, {status['seconds']:.1f} s", status["file"], status["why"], *gaps]
     return harmless("; ".join(word for word in words if word))
+
+
+def _tee(status: Mapping[str, Any]) -> str:
+    sent_s, lost_s = (status[key] / 1000 for key in ("sent_ms", "lost_ms"))
+    return f"{status['state']}, {sent_s:.1f} s sent, {lost_s:.1f} s lost, connections: {status['connections']}"
 
 
 def harmless(text: str) -> str:

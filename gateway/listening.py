@@ -1,22 +1,27 @@
-"""What listens in on calls, as the gateway sees it: each call gets its recording here."""
+"""What listens in on calls, as the gateway sees it: each call gets its recording and its tee here."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from call.errors import GatewayError, PeerError, TransportError
 from gateway.callrecording import CallRecording, Ways
-from gateway.configlistening import RecordingMode, RecordingSettings
+from gateway.calltee import CallTee
+from gateway.config import Config
+from gateway.configlistening import RecordingSettings, TeeSettings
 from gateway.livecall import LiveCall
 from gateway.recorder import Recorder
 from gateway.recording import Sources
 from gateway.recordingfile import RATE_HZ
 from gateway.relays import Relays, Sound
 from gateway.sounds import Sounds
+from gateway.tee import Destination, Tee
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +32,17 @@ class Listening:
     """Gives calls what listens in on them."""
 
     def __init__(
-        self, settings: RecordingSettings, mode_of: Callable[[str, str], RecordingMode], relays: Relays, sounds: Sounds
+        self,
+        config: Config,
+        relays: Relays,
+        sounds: Sounds,
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
     ) -> None:
-        """`mode_of` says of a user and a trunk whether their calls are recorded."""
-        self._settings, self._mode_of, self._relays, self._sounds = settings, mode_of, relays, sounds
+        settings = config.recording
+        self._settings, self._mode_of = settings, config.recording_mode
+        self._relays, self._sounds, self._spawn = relays, sounds, spawn
+        self._tee = config.tee
+        self._destination: Destination | None = None
         self._tone: Sound | None = None
         self._recorder = _recorder(settings, relays)
 
@@ -50,6 +62,8 @@ class Listening:
             self._tone = self._sounds.beep
         if self._recorder is not None:
             check_folder(self._settings.folder)
+        if self._tee.url:
+            self._destination = _destination(self._tee)
 
     def attend(self, live: LiveCall) -> None:
         """Let a new call have what listens to it."""
@@ -60,6 +74,8 @@ class Listening:
         live.recording = CallRecording(
             live.id, mode, self._recorder, ways, beep_every_s=self._settings.consent_tone_every_s
         )
+        if self._destination is not None:
+            live.tee = CallTee(lambda: self._make_tee(live), self._spawn)
 
     def close(self) -> None:
         """Complete what is still being recorded; waits a moment for the disk."""
@@ -73,6 +89,16 @@ class Listening:
         left, right = (leg.tap(RATE_HZ, start_ms) for leg in (live.browser.media, live.trunk.media))
         return Sources(left, right, start_ms)
 
+    def _make_tee(self, live: LiveCall) -> Tee | None:
+        if self._destination is None or live.browser is None or live.browser.media is None or live.trunk is None:
+            return None
+        legs = {"browser": live.browser.media, "trunk": live.trunk.media}
+        wanted = {name: leg for name, leg in legs.items() if self._tee.legs in (name, "both")}
+        start_ms = self._relays.clock_ms
+        sources = [leg.tap(RATE_HZ, start_ms) for leg in wanted.values()]
+        facts = _facts(live, tuple(wanted))
+        return Tee(self._destination, sources, start_ms, facts, lambda: self._relays.clock_ms, live.note)
+
     def _beep(self, live: LiveCall) -> None:
         if self._tone is not None:
             with contextlib.suppress(PeerError):  # the call is ending
@@ -84,6 +110,40 @@ def _recorder(settings: RecordingSettings, relays: Relays) -> Recorder | None:
         return None
     free_bytes = settings.min_free_mb * 2**20
     return Recorder(Path(settings.folder), settings.format, free_bytes, lambda: relays.clock_ms)
+
+
+def _facts(live: LiveCall, legs: tuple[str, ...]) -> dict[str, Any]:
+    """What a tee's server learns of the call."""
+    parties = (live.user, live.remote) if live.direction == "outgoing" else (live.remote, live.user)
+    return {
+        "version": 1,
+        "call": live.id,
+        "direction": live.direction,
+        "from": parties[0],
+        "to": parties[1],
+        "user": live.user,
+        "trunk": live.trunk_name,
+        "legs": legs,
+        "rate": RATE_HZ,
+        "channels": len(legs),
+        "encoding": "pcm_s16le",
+    }
+
+
+def _destination(settings: TeeSettings) -> Destination:
+    """Where tees go.
+
+    Raises:
+        TransportError: The authorities cannot be read.
+    """
+    tls = None
+    if settings.url.startswith("wss:"):
+        try:
+            tls = ssl.create_default_context(cafile=settings.tls_ca or None)
+        except (OSError, ssl.SSLError) as error:
+            sentence = f"tee.tls_ca: {settings.tls_ca} holds no certificates that can be read."
+            raise TransportError(sentence, hint="It must be a PEM file.") from error
+    return Destination(settings.url, settings.secret, tls)
 
 
 def check_folder(folder: str) -> None:

@@ -17,6 +17,7 @@ from call.journal import Journal
 from call.leg import DialogState, Ended, LegEvent
 from gateway.browserleg import BrowserLeg, Report
 from gateway.callrecording import CallRecording
+from gateway.calltee import CallTee
 from gateway.records import LIVE, CallRecord
 from gateway.relays import Sound
 from gateway.speaker import Speaker
@@ -48,6 +49,7 @@ class LiveCall:
         """Called at the answer, with the seconds since then, and again when it says: after how many seconds to ask
         again (0: the call must end), and with what words."""
         self.recording: CallRecording | None = None
+        self.tee: CallTee | None = None
         self._call = Call()
         self._events: asyncio.Queue[tuple[Side, LegEvent]] = asyncio.Queue()
         self._started_at, self._answered_at, self._ended_at = time.time(), 0.0, 0.0
@@ -85,6 +87,12 @@ class LiveCall:
         if self.browser is not None:
             self.browser.tell_recording(on)
 
+    @property
+    def _listeners(self) -> dict[str, CallRecording | CallTee]:
+        """Who listens in, by the name under which the record tells of them."""
+        listeners = {"recordings": self.recording, "tee": self.tee}
+        return {name: listener for name, listener in listeners.items() if listener is not None}
+
     def describe_codecs(self) -> str:
         """One sentence: which codecs, and why."""
         if self.browser is None or self.trunk is None or self.browser.codec is None or self.trunk.codec is None:
@@ -111,8 +119,7 @@ class LiveCall:
         if self._limit is not None:
             self._limit.cancel()
         self._ended_at = time.time()
-        if self.recording is not None:
-            await self.recording.end()
+        await asyncio.gather(*(listener.end() for listener in self._listeners.values()))
         self._is_complete = True
         return self.record()
 
@@ -133,8 +140,8 @@ class LiveCall:
         self._answered_at = time.time()
         self.note("answered", self.describe_codecs())
         self._watch_limit()
-        if self.recording is not None:
-            self.recording.on_answer()
+        for listener in self._listeners.values():
+            listener.on_answer()
 
     def _watch_limit(self) -> None:
         """Calls of one party share its minutes, so that more may be left than there was at the answer, or less."""
@@ -219,9 +226,8 @@ class LiveCall:
 
     def _media(self) -> dict[str, dict[str, Any]]:
         media: dict[str, dict[str, Any]] = {"browser": _stats(self.browser), "trunk": _stats(self.trunk)}
-        if self.recording is not None and (recordings := self.recording.describe()):
-            media["recordings"] = recordings
-        return media
+        described = {name: listener.describe() for name, listener in self._listeners.items()}
+        return media | {name: words for name, words in described.items() if words}
 
     def _state_sentence(self) -> str:
         return "The call is up." if self.is_answered else "The call is being set up."

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 TICK_S: Final = 0.2
 """How often what was said is written."""
-HOLD_BACK_MS: Final = 400
+HOLD_BACK_MS: Final = 1000
 """How far behind the present: packets that come late, or are waited for, still find their place."""
 LOOK_S: Final = 5.0
 """How often the free space is looked at."""

@@ -84,7 +84,7 @@ class CallRecord:
     hint: str = ""
     codecs: str = ""
     media: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Per leg (browser, trunk) the media core's counters; under "recordings" each recording by its number."""
+    """Per leg (browser, trunk) the media core's counters; "recordings": each by its number; "tee"."""
     journal: tuple[dict[str, Any], ...] = ()
 
 

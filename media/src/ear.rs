@@ -1,15 +1,17 @@
 //! What a leg's peer says, decoded for whoever listens in: recordings and the live tee. It works beside the relay and
 //! never holds a packet back; a leg that nobody listens to has none.
 
+pub mod anchor;
+
 use std::time::Duration;
 
-use crate::codec::resample::Double;
 use crate::codec::{Codec, Decoder};
 use crate::inbound::Media;
 use crate::reorder::{Output, Reorder};
 use crate::rtp::{self, Packet, Pt};
 use crate::stream::Origin;
 use crate::tap::{Place, TapWriter, place_of};
+use anchor::Anchor;
 
 /// Packets that may wait for a missing one.
 const REORDER_DEPTH: usize = 5;
@@ -17,10 +19,6 @@ const REORDER_DEPTH: usize = 5;
 const REORDER_WAIT: Duration = Duration::from_millis(100);
 /// The most that is concealed; a longer gap is silence.
 const MAX_CONCEAL: Duration = Duration::from_millis(120);
-/// A frame that would lie this far ahead of its arrival, or this far behind, begins a new line: the sender's clock
-/// jumped, or has drifted away from ours.
-const MAX_AHEAD: Duration = Duration::from_millis(150);
-const MAX_BEHIND: Duration = Duration::from_millis(200);
 
 /// The ears of one leg: one for each sampling rate that is wanted, so usually none.
 #[derive(Default)]
@@ -80,7 +78,8 @@ struct Line {
     audio: Pt,
     clock_rate_hz: u32,
     rate_hz: u32,
-    voice: Voice,
+    decoder: Decoder,
+    anchor: Anchor,
     samples: Vec<i16>,
     /// The RTP timestamp that continues what was decoded last, and the place of its first sample.
     next: Option<(u32, Place)>,
@@ -148,54 +147,14 @@ impl Hearing {
             audio,
             clock_rate_hz: codec.clock_rate_hz(),
             rate_hz,
-            voice: Voice::new(codec, rate_hz)?,
+            decoder: Decoder::new(codec, rate_hz).ok()?,
+            anchor: Anchor::new(rate_hz),
             samples: Vec::new(),
             next: None,
             frame: 0,
             lost: 0,
         };
         Some(Hearing { key, reorder: Reorder::new(REORDER_DEPTH, REORDER_WAIT), line })
-    }
-}
-
-/// A decoder whose samples have the rate that is wanted, though the codec may be narrower.
-enum Voice {
-    AsDecoded(Decoder),
-    Doubled { decoder: Decoder, narrow: Vec<i16>, double: Box<Double> },
-}
-
-impl Voice {
-    fn new(codec: Codec, rate_hz: u32) -> Option<Voice> {
-        if let Ok(decoder) = Decoder::new(codec, rate_hz) {
-            return Some(Voice::AsDecoded(decoder));
-        }
-        let decoder = Decoder::new(codec, rate_hz / 2).ok()?;
-        Some(Voice::Doubled { decoder, narrow: Vec::new(), double: Box::default() })
-    }
-
-    /// Append the samples of a payload; false if it is none of this codec.
-    fn decode(&mut self, payload: &[u8], samples: &mut Vec<i16>) -> bool {
-        match self {
-            Voice::AsDecoded(decoder) => decoder.decode(payload, samples).is_ok(),
-            Voice::Doubled { decoder, narrow, double } => {
-                narrow.clear();
-                let is_good = decoder.decode(payload, narrow).is_ok();
-                double.run(narrow, samples);
-                is_good
-            }
-        }
-    }
-
-    /// Append `count` samples, an even number, for lost ones.
-    fn conceal(&mut self, count: usize, samples: &mut Vec<i16>) {
-        match self {
-            Voice::AsDecoded(decoder) => decoder.conceal(count, samples),
-            Voice::Doubled { decoder, narrow, double } => {
-                narrow.clear();
-                decoder.conceal(count / 2, narrow);
-                double.run(narrow, samples);
-            }
-        }
     }
 }
 
@@ -216,7 +175,7 @@ impl Line {
         let place = self.place(now, packet.header.timestamp);
         self.fill(place, hear);
         self.samples.clear();
-        if !self.voice.decode(packet.payload, &mut self.samples) {
+        if self.decoder.decode(packet.payload, &mut self.samples).is_err() {
             return;
         }
         hear(place, &self.samples);
@@ -230,20 +189,14 @@ impl Line {
     /// Where a packet with this timestamp belongs. The first one belongs where it arrives; the others follow their
     /// timestamps, so that neither jitter nor waiting moves them.
     fn place(&mut self, now: Duration, timestamp: u32) -> Place {
-        let arrival = place_of(now, self.rate_hz);
         let Some((expected, next)) = self.next else {
-            return arrival;
+            self.anchor.restart();
+            return place_of(now, self.rate_hz);
         };
         let ticks = i64::from(timestamp.wrapping_sub(expected).cast_signed());
         let gap = ticks * i64::from(self.rate_hz) / i64::from(self.clock_rate_hz);
-        let place = next.saturating_add_signed(gap);
-        let earliest = arrival.saturating_sub(place_of(MAX_BEHIND, self.rate_hz));
-        let latest = arrival + place_of(MAX_AHEAD, self.rate_hz);
-        if (earliest..=latest).contains(&place) {
-            return place;
-        }
-        self.next = None;
-        arrival
+        let is_pause = self.lost == 0 && gap >= self.frame.max(1).try_into().unwrap_or(i64::MAX);
+        self.anchor.place(now, next.saturating_add_signed(gap), is_pause)
     }
 
     /// Conceal what was lost between the packet before and `place`.
@@ -257,7 +210,7 @@ impl Line {
         let count = gap.min(lost).min(most);
         if count > 0 {
             self.samples.clear();
-            self.voice.conceal(count, &mut self.samples);
+            self.decoder.conceal(count, &mut self.samples);
             hear(next, &self.samples);
         }
     }
@@ -319,6 +272,16 @@ mod tests {
             hear(&mut ears, ms, n, u32::from(n) * 160);
         }
         assert_eq!(heard(&tap, 200), pattern(&[('.', 100), ('#', 80), ('.', 20)]));
+    }
+
+    #[test]
+    fn what_a_stall_held_up_lies_where_it_belongs() {
+        let (mut ears, tap) = listened();
+        for n in 0..50 {
+            let ms = u64::from(n) * 20;
+            hear(&mut ears, if (10..40).contains(&n) { 800 } else { ms }, n, u32::from(n) * 160);
+        }
+        assert_eq!(heard(&tap, 1000), pattern(&[('#', 1000)]));
     }
 
     #[test]

@@ -1,0 +1,224 @@
+"""The live tee of one call: what is said goes to a WebSocket server as it is said, and never holds the call up."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import contextlib
+import json
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+
+from gateway.recording import Source
+
+RATE_HZ: Final = 16_000
+FRAME_MS: Final = 100
+"""How much goes into one message."""
+HOLD_BACK_MS: Final = 300
+"""How far behind the present: packets that come a little late still find their place."""
+KEEP_MS: Final = 5000
+"""How much waits for a server that is slow or away; then the oldest is lost."""
+OPEN_S: Final = 5.0
+STOP_S: Final = 1.0
+"""How long the end of a call waits for the server."""
+RETRY_S: Final = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Pauses between attempts, the last one again and again."""
+MAX_ANSWER: Final = 65_536
+"""Longest message taken from the server; all are ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a tee goes, and how it shows that it may."""
+
+    url: str
+    authorization: str
+    tls: ssl.SSLContext | None
+
+
+@dataclass(slots=True)
+class _Frame:
+    """Interleaved samples; `lost_ms` of the call are missing before them."""
+
+    samples: bytes
+    lost_ms: int = 0
+
+
+class Tee:
+    """Reads the legs' taps in one task and sends in another, so that a slow server fills a bounded buffer at most."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        sources: Sequence[Source],
+        start_ms: int,
+        facts: dict[str, Any],
+        clock: Callable[[], int],
+        note: Callable[[str, str], None],
+    ) -> None:
+        """`facts` begin every connection; `clock` is the media core's, on which the sources begin at `start_ms`."""
+        self._destination, self._sources, self._facts, self._note = destination, sources, facts, note
+        self._clock = clock
+        self._start_ms = self._read_ms = start_ms
+        self._waiting: deque[_Frame] = deque()
+        self._news, self._ending = asyncio.Event(), asyncio.Event()
+        self._sent_ms = self._lost_ms = self._connections = 0
+        self._state = "connecting"
+
+    def describe(self) -> dict[str, Any]:
+        """For the call's record."""
+        return {
+            "state": self._state,
+            "sent_ms": self._sent_ms,
+            "lost_ms": self._lost_ms,
+            "connections": self._connections,
+        }
+
+    async def run(self) -> None:
+        """Send until `end`."""
+        reading = asyncio.create_task(self._read())
+        try:
+            await self._keep_sending()
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            for source in self._sources:
+                source.close()
+            if self._state != "finished":
+                self._lost_ms += FRAME_MS * len(self._waiting)
+
+    def end(self) -> None:
+        """The call is over: send what is there and say so."""
+        self._take_until(self._clock())
+        self._ending.set()
+        self._news.set()
+
+    # -- from the taps --------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        while not self._ending.is_set():
+            await asyncio.sleep(FRAME_MS / 1000)
+            self._take_until(self._clock() - HOLD_BACK_MS)
+
+    def _take_until(self, until_ms: int) -> None:
+        """Whole frames only."""
+        while self._read_ms + FRAME_MS <= until_ms and not self._ending.is_set():
+            self._read_ms += FRAME_MS
+            self._keep(_Frame(_interleaved([source.read(self._read_ms) for source in self._sources])))
+        self._news.set()
+
+    def _keep(self, frame: _Frame) -> None:
+        self._waiting.append(frame)
+        if len(self._waiting) * FRAME_MS > KEEP_MS:
+            oldest = self._waiting.popleft()
+            self._waiting[0].lost_ms += FRAME_MS + oldest.lost_ms
+            self._lost_ms += FRAME_MS
+
+    # -- to the server --------------------------------------------------------------------------------
+
+    async def _keep_sending(self) -> None:
+        attempt = 0
+        while self._state != "finished":
+            try:
+                async with self._connected() as socket:
+                    attempt = 0
+                    await self._converse(socket)
+            except (OSError, InvalidHandshake, ConnectionClosed, TimeoutError, ssl.SSLError) as error:
+                if self._state != "lost":
+                    self._note("tee lost", _words(error))
+                self._state = "lost"
+            if self._ending.is_set():
+                return
+            await self._pause(RETRY_S[min(attempt, len(RETRY_S) - 1)])
+            attempt += 1
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ending.wait()
+
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> AsyncIterator[ClientConnection]:
+        where = self._destination
+        headers = {"Authorization": where.authorization} if where.authorization else {}
+        opening = connect(
+            where.url,
+            additional_headers=headers,
+            ssl=where.tls,
+            open_timeout=OPEN_S,
+            close_timeout=STOP_S,
+            max_size=MAX_ANSWER,
+            compression=None,
+        )
+        async with opening as socket:
+            listening = asyncio.create_task(_ignore(socket))
+            try:
+                yield socket
+            finally:
+                listening.cancel()
+
+    async def _converse(self, socket: ClientConnection) -> None:
+        self._connections += 1
+        self._state = "connected"
+        self._note("tee connected", "")
+        backlog_ms = len(self._waiting) * FRAME_MS
+        first_ms = self._read_ms - backlog_ms - self._start_ms
+        if self._waiting:
+            self._waiting[0].lost_ms = 0  # the offset says it
+        await socket.send(json.dumps({"type": "start", **self._facts, "offset_ms": first_ms}))
+        while True:
+            while self._waiting:
+                await self._send_first(socket)
+            if self._ending.is_set():
+                break
+            self._news.clear()
+            await self._news.wait()
+        await socket.send(json.dumps({"type": "stop"}))
+        self._state = "finished"
+
+    async def _send_first(self, socket: ClientConnection) -> None:
+        frame = self._waiting.popleft()
+        try:
+            if frame.lost_ms:
+                await socket.send(json.dumps({"type": "gap", "ms": frame.lost_ms}))
+                frame.lost_ms = 0
+            await socket.send(frame.samples)
+        except BaseException:
+            self._waiting.appendleft(frame)  # for the next connection
+            raise
+        self._sent_ms += FRAME_MS
+
+
+async def _ignore(socket: ClientConnection) -> None:
+    """Nobody is asked anything; but unread messages would stop the socket."""
+    with contextlib.suppress(ConnectionClosed):
+        async for _ in socket:
+            pass
+
+
+def _interleaved(channels: Sequence[bytes]) -> bytes:
+    if len(channels) == 1:
+        return channels[0]
+    both = array.array("h", bytes(sum(map(len, channels))))
+    for number, samples in enumerate(channels):
+        both[number :: len(channels)] = array.array("h", samples)
+    return both.tobytes()
+
+
+def _words(error: Exception) -> str:
+    """Never with the URL: its query may hold a key."""
+    if isinstance(error, InvalidStatus):
+        return f"the server answered HTTP {error.response.status_code}"
+    if isinstance(error, TimeoutError):
+        return "the server does not answer"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
+    if isinstance(error, OSError):
+        return f"it cannot be reached: {error.strerror or type(error).__name__}"
+    return "the server closed the connection" if isinstance(error, ConnectionClosed) else "it speaks no WebSocket"

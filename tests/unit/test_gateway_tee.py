@@ -1,0 +1,161 @@
+"""The live tee: what its server gets, and what happens when it is slow, away, or refuses."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway import tee
+from gateway.calltee import CallTee
+from gateway.tee import KEEP_MS, Destination, Tee
+from tests.harness.certificates import Authority
+from tests.harness.ports import HOST
+from tests.harness.transcriber import Transcriber, transcribing
+from tests.unit.soundrecorders import Voice
+
+FACTS = {"version": 1, "call": "id1", "rate": 16_000, "channels": 2}
+
+
+class Bench:
+    """A call with a tee; its clock is faster than the world's when it is pushed."""
+
+    def __init__(self, port: int, *, token: str = "", tls: ssl.SSLContext | None = None) -> None:
+        self.voices = (Voice(1), Voice(2))
+        self.notes: list[tuple[str, str]] = []
+        self._began, self._pushed_ms = time.monotonic(), 0
+        url = f"{'wss' if tls else 'ws'}://{HOST}:{port}/hear?key=s3cret"
+        made = Tee(
+            Destination(url, token, tls), self.voices, 0, FACTS, self.clock, lambda *note: self.notes.append(note)
+        )
+        self.tee = CallTee(lambda: made, asyncio.create_task)
+        self.tee.on_answer()
+
+    def clock(self) -> int:
+        return int((time.monotonic() - self._began) * 1000) + self._pushed_ms
+
+    def push(self, ms: int) -> None:
+        self._pushed_ms += ms
+
+    async def until_lost(self) -> None:
+        async with asyncio.timeout(10):
+            while not self.tee.describe()["lost_ms"]:  # noqa: ASYNC110 - the tee has no event for it
+                await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Transcriber]:
+    async with transcribing("Bearer s3cret") as made:
+        yield made
+
+
+async def test_both_legs_arrive_side_by_side_and_the_end_is_told(server: Transcriber) -> None:
+    bench = Bench(server.port, token="Bearer s3cret")
+    await server.until(ms=300)
+    bench.push(1000)
+    await bench.tee.end()
+    hearing = await server.until(is_over=True)
+    assert hearing.start == {"type": "start", **FACTS, "offset_ms": 0}
+    samples = array.array("h", bytes(hearing.pcm))
+    assert set(samples[0::2]) == {1}
+    assert set(samples[1::2]) == {2}
+    assert hearing.messages == [{"type": "stop"}]
+    described = bench.tee.describe()
+    assert described["sent_ms"] == len(samples) // 32 >= 1200
+    assert (described["state"], described["lost_ms"], described["connections"]) == ("finished", 0, 1)
+    assert all(voice.is_closed for voice in bench.voices)
+
+
+async def test_a_lost_connection_is_made_again_and_nothing_is_missing() -> None:
+    first = Transcriber()
+    await first.start()
+    bench = Bench(first.port)
+    before = await first.until(ms=200)
+    await first.stop()
+    second = Transcriber()
+    second.port = first.port
+    await second.start()
+    after = await second.until(ms=500)
+    await bench.tee.end()
+    assert before.start["offset_ms"] == 0
+    assert after.start["offset_ms"] % 100 == 0
+    assert 0 < after.start["offset_ms"] <= bench.clock()
+    assert [what for what, _ in bench.notes] == ["tee connected", "tee lost", "tee connected"]
+    await second.stop()
+
+
+async def test_a_server_that_does_not_read_costs_the_oldest_and_the_next_is_told() -> None:
+    async with transcribing() as server:
+        bench = Bench(server.port)
+        await server.until(ms=100)
+        server.reads.clear()
+        for _ in range(40):
+            bench.push(2000)
+            await asyncio.sleep(0)
+        await bench.until_lost()
+        assert len(bench.tee._tee._waiting) * 100 <= KEEP_MS  # type: ignore[union-attr]
+        server.reads.set()
+        hearing = await server.until(ms=KEEP_MS)
+        await bench.tee.end()
+        await server.until(is_over=True)
+    gaps = sum(message["ms"] for message in hearing.messages if message["type"] == "gap")
+    assert gaps == bench.tee.describe()["lost_ms"] > 0
+    assert gaps + len(hearing.pcm) // 64 == bench.tee.describe()["sent_ms"] + gaps
+
+
+async def test_a_server_that_refuses_is_told_once_and_asked_again(server: Transcriber) -> None:
+    bench = Bench(server.port, token="Bearer wrong")
+    await server.refusals(2)
+    await bench.tee.end()
+    assert bench.notes == [("tee lost", "the server answered HTTP 401")]
+    assert bench.tee.describe()["state"] == "lost"
+
+
+async def test_a_server_that_is_not_there_costs_the_call_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tee, "KEEP_MS", 300)
+    bench = Bench(Transcriber().port)
+    await bench.until_lost()
+    began = time.monotonic()
+    await bench.tee.end()
+    assert time.monotonic() - began < 2
+    assert "cannot be reached" in bench.notes[0][1]
+    assert "s3cret" not in str(bench.notes)
+    assert all(voice.is_closed for voice in bench.voices)
+
+
+async def test_a_server_that_hangs_at_the_end_holds_the_call_for_a_moment_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.calltee.END_S", 0.05)
+    async with transcribing() as server:
+        bench = Bench(server.port)
+        await server.until(ms=100)
+        server.reads.clear()
+        bench.push(60_000)
+        await asyncio.sleep(0)
+        await bench.tee.end()
+        assert all(voice.is_closed for voice in bench.voices)
+
+
+async def test_tls_is_checked_against_the_named_authority(tmp_path: Path) -> None:
+    authority, other = Authority(tmp_path / "a"), Authority(tmp_path / "b")
+    certificate, key = authority.issue("transcriber")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = Transcriber()
+    await server.start(context)
+    good = Bench(server.port, tls=ssl.create_default_context(cafile=authority.certificate))
+    await server.until(ms=100)
+    await good.tee.end()
+    bad = Bench(server.port, tls=ssl.create_default_context(cafile=other.certificate))
+    async with asyncio.timeout(10):
+        while not bad.notes:  # noqa: ASYNC110 - the journal has no event
+            await asyncio.sleep(0.02)
+    await bad.tee.end()
+    assert "its certificate is not trusted" in bad.notes[0][1]
+    await server.stop()
