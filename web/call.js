@@ -25,6 +25,7 @@ const RESTART_AFTER_MS = 1000;
  *   audio: 'waiting' | 'open' | 'interrupted',
  *   dtmf: string,
  *   hold: boolean,
+ *   recording: boolean,
  *   problem: Problem,
  * }} CallEvents
  * @typedef {{
@@ -36,6 +37,7 @@ const RESTART_AFTER_MS = 1000;
  *   record?: string,
  *   state?: CallState,
  *   held?: boolean,
+ *   recorded?: boolean,
  * }} CallFacts
  * @typedef {{
  *   send: (message: ClientMessage) => boolean,
@@ -63,6 +65,8 @@ export class Call extends Emitter {
   codec = '';
   /** On hold, by us: the far end hears music, we hear nothing. */
   held = false;
+  /** What is said is being recorded. */
+  recorded = false;
   /** Digits sent so far. */
   digits = '';
   /** @type {'waiting' | 'open' | 'interrupted'} */
@@ -98,6 +102,7 @@ export class Call extends Emitter {
     this.#announced = facts.direction === 'incoming' || facts.state !== undefined;
     if (this.state === 'answered') this.answeredAt = this.startedAt;
     this.held = facts.held ?? false;
+    this.recorded = facts.recorded ?? false;
     this.#line = line;
   }
 
@@ -227,6 +232,8 @@ export class Call extends Emitter {
         return this.emit('dtmf', message.digits);
       case 'call.held':
         return this.#hold(message.on);
+      case 'call.recording':
+        return this.#record(message.on);
       case 'call.ended':
         return this.end({ ...message, sipStatus: message.sip_status });
     }
@@ -237,14 +244,16 @@ export class Call extends Emitter {
    *
    * @param {'ringing' | 'answered'} state
    * @param {boolean} held
+   * @param {boolean} recorded
    */
-  resume(state, held = false) {
+  resume(state, held = false, recorded = false) {
     if (this.isOver) {
       this.#line.send({ type: 'call.hangup', call: this.name });
       return;
     }
     if (state === 'answered') this.#step('answered');
     this.#hold(held);
+    this.#record(recorded);
     this.#peer?.forgetOffers();
     if (this.#peer && (!this.#peer.isOpen || this.#peer.connection.signalingState !== 'stable')) this.#repair('restart');
   }
@@ -298,6 +307,13 @@ export class Call extends Emitter {
     if (on === this.held) return;
     this.held = on;
     this.emit('hold', on);
+  }
+
+  /** @param {boolean} on */
+  #record(on) {
+    if (on === this.recorded) return;
+    this.recorded = on;
+    this.emit('recording', on);
   }
 
   /** @param {'open' | 'broken' | 'failed'} path */

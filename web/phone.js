@@ -168,6 +168,7 @@ export class Phone extends Emitter {
     call.on('audio', (audio) => this.#hear(audio));
     call.on('dtmf', (digits) => this.#hearDigits(digits));
     call.on('hold', () => this.emit('change', null));
+    call.on('recording', () => this.emit('change', null));
     call.on('problem', (problem) => this.say(problem));
     call.on('stream', (stream) => this.emit('stream', stream));
     this.#follow(call);

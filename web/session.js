@@ -311,10 +311,10 @@ export class Session extends Emitter {
       'The call ended while the connection to the gateway was lost.',
       'Check the network, then call again.',
     );
-    for (const { call: name, direction, remote, state, held = false } of live) {
+    for (const { call: name, direction, remote, state, held = false, recorded = false } of live) {
       const known = this.calls.get(name);
-      if (known) known.resume(state, held);
-      else this.#recover({ name, direction, remote, state, held });
+      if (known) known.resume(state, held, recorded);
+      else this.#recover({ name, direction, remote, state, held, recorded });
     }
   }
 

@@ -85,6 +85,7 @@ export class View {
     show('address', isUp && name !== call?.remote && call?.remote !== '');
     setText(element('address', HTMLElement), call?.remote ?? '');
     show('avatar', isUp);
+    show('recorded', mode === 'talking' && (call?.recorded ?? false));
     show('meters', mode === 'talking' || call?.state === 'early');
     show('digits', isUp && call?.digits !== '');
     setText(element('remote', HTMLElement), name);

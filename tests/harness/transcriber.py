@@ -31,8 +31,8 @@ class Hearing:
 class Transcriber:
     """What came, connection by connection."""
 
-    def __init__(self, token: str = "") -> None:
-        self.port = free_port()
+    def __init__(self, token: str = "", port: int = 0) -> None:
+        self.port = port or free_port()
         self.hearings: list[Hearing] = []
         self.reads = asyncio.Event()
         """Cleared: messages stay unread."""
@@ -103,9 +103,9 @@ class Transcriber:
 
 
 @asynccontextmanager
-async def transcribing(token: str = "") -> AsyncIterator[Transcriber]:
+async def transcribing(token: str = "", port: int = 0) -> AsyncIterator[Transcriber]:
     """A server that is up while the block runs."""
-    server = Transcriber(token)
+    server = Transcriber(token, port)
     await server.start()
     try:
         yield server

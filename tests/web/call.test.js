@@ -116,6 +116,18 @@ test('a call is held once the gateway says so, and a page that comes back knows 
   assert.equal(newCall({ state: 'answered', held: true }).call.held, true);
 });
 
+test('a page knows that its call is recorded, also one that comes back', async () => {
+  const { call } = newCall({ state: 'answered' });
+  const told = [];
+  call.on('recording', (on) => told.push(on));
+  await call.receive({ type: 'call.recording', call: 'p1', on: true });
+  assert.equal(call.recorded, true);
+  call.resume('answered', false, true);
+  call.resume('answered', false, false);
+  assert.deepEqual(told, [true, false]);
+  assert.equal(newCall({ state: 'answered', recorded: true }).call.recorded, true);
+});
+
 test('only an answered call can be held', () => {
   const { call, sent } = newCall({ direction: 'incoming' });
   call.hold(true);

@@ -100,7 +100,7 @@ class FakeCall:
     def __init__(self, page: Page, name: str, remote: str) -> None:
         self.page, self.name, self.remote = page, name, remote
         self.pc: RTCPeerConnection | None = None
-        self.held = False
+        self.held = self.recorded = False
         self.script: asyncio.Task[None] | None = None
 
     async def answer_offer(self, sdp: str) -> None:
@@ -229,7 +229,10 @@ class FakeGateway:
             page = Page(f"key{next(_NAMES)}", hello.user or "alice")
             self.pages[page.key] = page
         page.socket = socket
-        live = tuple(wire.LiveCall(c.name, "outgoing", c.remote, "answered", c.held) for c in page.calls.values())
+        kept = page.calls.values()
+        live = tuple(wire.LiveCall(c.name, "outgoing", c.remote, "answered", c.held, c.recorded) for c in kept)
+            wire.LiveCall(c.name, "outgoing", c.remote, "answered", c.held, c.recorded) for c in page.calls.values()
+        )
         await page.send(wire.Welcome(page.user, page.user.title(), page.key, resumed, 30, 15, (), ("hold",), live))
         with suppress(ConnectionClosed):
             async for frame in socket:
@@ -258,6 +261,10 @@ class FakeGateway:
             for page in self.pages.values():
                 for call in list(page.calls.values()):
                     await call.end("hangup", 200, f"{call.remote} hung up.")
+        if what == "record":
+            for call in [call for page in self.pages.values() for call in page.calls.values()]:
+                call.recorded = query.get("on", ["yes"])[0] == "yes"
+                await call.page.send(wire.CallRecording(call.name, call.recorded))
         if what == "drop":
             for page in self.pages.values():
                 page.socket.transport.abort()

@@ -104,6 +104,13 @@ async def held(page: Page, base: str) -> None:
     await page.wait_for_timeout(1300)
 
 
+async def recorded(page: Page, base: str) -> None:
+    await dial(page, "echo")
+    await state(page, "answered")
+    await page.request.get(base + "control/record")
+    await page.get_by_test_id("recorded").wait_for()
+
+
 async def incoming(page: Page, base: str) -> None:
     await page.request.get(base + "control/ring?from=bob&display=Bob+Sommer")
     await state(page, "ringing")
@@ -126,6 +133,7 @@ SCENES: dict[str, Callable[[Page, str], Awaitable[None]]] = {
     "talking": talking,
     "muted": muted,
     "held": held,
+    "recorded": recorded,
     "incoming": incoming,
     "error": error,
 }

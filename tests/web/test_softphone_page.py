@@ -126,6 +126,21 @@ async def test_a_call_is_held_and_a_reload_remembers_it(house: House) -> None:
     await expect(page.get_by_test_id("state")).to_have_text("Connected")
 
 
+async def test_a_page_shows_that_its_call_is_recorded_and_a_reload_remembers_it(house: House) -> None:
+    page = await house.tab()
+    await dial(page, "echo")
+    await state(page, "answered")
+    shown = page.get_by_test_id("recorded")
+    await expect(shown).to_be_hidden()
+    await house.control("record")
+    await expect(shown).to_have_text("This call is being recorded")
+    async with page.expect_navigation():
+        await page.evaluate("location.reload()")
+    await expect(shown).to_be_visible()
+    await house.control("record?on=no")
+    await expect(shown).to_be_hidden()
+
+
 async def test_digits_come_from_the_mouse_the_keyboard_and_a_screen_reader(house: House) -> None:
     page = await house.tab()
     await dial(page, "dtmf")

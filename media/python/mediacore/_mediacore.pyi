@@ -85,8 +85,8 @@ class Tap:
     def read(self, until_ms: int) -> bytes:
         """16-bit little-endian mono samples from where the last reading ended up to `until_ms`, at most a minute.
 
-        Read some 300 ms (a live tee) to 1 s (a recording) behind `Relay.clock_ms`: what comes later is lost. Whoever is more than four
-        seconds behind loses sound. Never blocks.
+        Read some 300 ms (a live tee) to 1 s (a recording) behind `Relay.clock_ms`: what comes later is lost. Whoever is
+        more than four seconds behind loses sound. Never blocks.
         """
     @property
     def dropped_ms(self) -> float:
