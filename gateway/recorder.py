@@ -105,7 +105,7 @@ class Recorder:
             if now >= look_at:
                 self._look_at_free_space()
                 look_at = now + LOOK_S
-            until_ms = self._clock_ms() - HOLD_BACK_MS
+            until_ms = max(0, self._clock_ms() - HOLD_BACK_MS)
             for recording in list(self._active):
                 self._try(recording, partial(recording.write_until, until_ms))
             wake_at = now + TICK_S

@@ -115,3 +115,15 @@ async def test_a_recorder_that_recorded_nothing_has_no_thread(make: Callable[...
     bench = make()
     assert bench.recorder._thread is None
     bench.recorder.close()
+
+
+async def test_a_recording_in_the_first_second_of_the_media_core_is_written(make: Callable[..., Bench]) -> None:
+    bench = make()
+    asked: list[int] = []
+    bench.start()
+    await bench.until("recording")
+    bench.voices[0].read = lambda until_ms: asked.append(until_ms) or b""  # type: ignore[method-assign, func-returns-value]
+    async with asyncio.timeout(5):
+        while not asked:  # noqa: ASYNC110 - the recorder's thread has no event of ours
+            await asyncio.sleep(0.02)
+    assert min(asked) >= 0

@@ -231,8 +231,6 @@ class FakeGateway:
         page.socket = socket
         kept = page.calls.values()
         live = tuple(wire.LiveCall(c.name, "outgoing", c.remote, "answered", c.held, c.recorded) for c in kept)
-            wire.LiveCall(c.name, "outgoing", c.remote, "answered", c.held, c.recorded) for c in page.calls.values()
-        )
         await page.send(wire.Welcome(page.user, page.user.title(), page.key, resumed, 30, 15, (), ("hold",), live))
         with suppress(ConnectionClosed):
             async for frame in socket:
