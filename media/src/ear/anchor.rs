@@ -16,7 +16,7 @@ const TOLERANCE: Duration = Duration::from_millis(80);
 /// What it may be off in a pause, where moving is not heard.
 const PAUSE_TOLERANCE: Duration = Duration::from_millis(15);
 /// A packet this far from its place belongs to another clock.
-const MAX_OFF: Duration = Duration::from_millis(1000);
+const MAX_OFF: Duration = Duration::from_secs(1);
 
 /// Watches how far packets lie from where they arrive.
 pub struct Anchor {
