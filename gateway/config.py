@@ -219,7 +219,9 @@ class TrunkSettings(Settings):
     srtp: Policy = "off"
     """Encrypted audio with keys in the SDP (SDES, RFC 4568): off, optional, or required."""
     dtmf: DtmfPolicy = "auto"
-    """How the trunk gets digits: telephone-events in RTP, SIP INFO; auto: as its SDP allows (`call.dtmf`)."""
+    """How the trunk gets digits: telephone-events in RTP, SIP INFO, tones; auto: as its SDP allows (`call.dtmf`)."""
+    detect_inband: bool = False
+    """Tones in the trunk's audio are digits. Costs decoding, so only for trunks that send digits in no other form."""
     caller_id: Caller = ""
     """User part of From; empty: the caller's own."""
     ringback: Ringback = ""

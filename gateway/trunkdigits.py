@@ -7,10 +7,11 @@ from typing import Final
 
 from call import dtmf
 from call.coupling import Press
-from call.dtmf import DtmfChoice, DtmfPolicy
+from call.dtmf import DtmfChoice
 from call.leg import Failed, Pressed
 from call.trunk_sdp import TrunkMedia
 from gateway.browserleg import Report
+from gateway.config import TrunkSettings
 from gateway.relays import DigitHeard, Leg
 from sip import messages
 
@@ -27,22 +28,28 @@ class TrunkDigits:
         self,
         leg: str,
         trunk: str,
-        policy: DtmfPolicy,
+        settings: TrunkSettings,
         *,
         media: Leg,
         post: Callable[[messages.SendDtmf], None],
         report: Report,
     ) -> None:
-        self._leg, self._trunk, self._policy = leg, trunk, policy
+        self._leg, self._trunk, self._settings = leg, trunk, settings
         self._media, self._post, self._report = media, post, report
         self._choice: DtmfChoice | None = None
+        self._takes_no_info = False
 
     def settle(self, remote: TrunkMedia) -> None:
         """The trunk's SDP is known, or has changed."""
-        choice = dtmf.choose_form(self._policy, has_event=remote.telephone_event is not None)
+        choice = dtmf.choose_form(self._settings.dtmf, remote.codec, has_event=remote.telephone_event is not None)
+        if choice.form == "info" and self._takes_no_info:
+            return
+        self._choose(choice)
+
+    def _choose(self, choice: DtmfChoice) -> None:
         if choice != self._choice:
             self._choice = choice
-            self._media.set_dtmf(choice.form)
+            self._media.set_dtmf(choice.form, detect_inband=self._settings.detect_inband)
             self._report.note("DTMF", f"{choice.form}: {choice.reason}")
 
     def press(self, command: Press) -> None:
@@ -59,8 +66,13 @@ class TrunkDigits:
 
     def refused(self, event: messages.DtmfRefused) -> None:
         """The trunk did not take digits by INFO."""
-        answer = f"answered INFO with {event.status}" if event.status else "could not be sent an INFO"
-        self._fail(event.digits, f"the trunk {answer}", f'Set trunk.{self._trunk}.dtmf = "rfc4733".')
+        answer = f"the trunk answered INFO with {event.status}" if event.status else "the INFO could not be sent"
+        if self._settings.dtmf == "auto":
+            self._takes_no_info = True
+            self._choose(DtmfChoice("inband", answer))
+            self._media.dtmf(event.digits, KEY_MS)
+        else:
+            self._fail(event.digits, answer, f'Set trunk.{self._trunk}.dtmf = "auto" or "inband".')
 
     def by_info(self, event: messages.InfoDtmf) -> None:
         """The trunk sent a digit by INFO; the media core knows whether it came in RTP as well."""

@@ -72,7 +72,7 @@ class TrunkLeg:
         self._watch = AudioWatch(
             "trunk", stats=lambda: self.media.stats(), expects_audio=self._expects_audio, tell=self._tell_one_way
         )
-        self._digits = TrunkDigits(leg_id, trunk, settings.dtmf, media=self.media, post=post, report=report)
+        self._digits = TrunkDigits(leg_id, trunk, settings, media=self.media, post=post, report=report)
 
     @property
     def codec(self) -> CodecName | None:

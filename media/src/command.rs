@@ -77,8 +77,13 @@ pub enum Command {
     StopPlaying,
     /// Write what the peer says, decoded.
     Tap(TapWriter),
-    /// Send digits to the peer in this form; by INFO means not at all, as far as media is concerned.
-    SetDigitForm(Form),
+    /// Digits of this leg.
+    SetDigits {
+        /// Send them to the peer in this form; by INFO means not at all, as far as media is concerned.
+        form: Form,
+        /// Take tones in the peer's audio for digits.
+        listens: bool,
+    },
     /// The peer sent a digit outside its media.
     Hear(Digit),
     /// Send to the peer what `LegId` receives; `None` for nothing.

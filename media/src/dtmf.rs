@@ -1,11 +1,17 @@
-//! DTMF as RTP telephone-events (RFC 4733): find digits in what comes, make regular trains of what goes.
+//! DTMF as RTP telephone-events (RFC 4733) and as tones (ITU-T Q.23): find digits in what comes, make regular trains and
+//! clean tones of what goes.
 
 mod detector;
 mod generator;
+mod keypad;
+mod tone;
+mod tone_detector;
 mod twins;
 
 pub use detector::Detector;
 pub use generator::{Generator, Packet};
+pub use tone::Tones;
+pub use tone_detector::ToneDetector;
 pub use twins::Twins;
 
 /// The DTMF digits in the order of their event codes (RFC 4733 §3.2).

@@ -94,6 +94,7 @@ pub struct Handle {
     address: Option<SocketAddr>,
     life: Mutex<Life>,
     takes_digits: Mutex<bool>,
+    digit_form: Mutex<Form>,
     sdes: Mutex<SdesKeys>,
 }
 
@@ -111,6 +112,7 @@ impl Handle {
             address,
             life: Mutex::new(Life::Open),
             takes_digits: Mutex::new(false),
+            digit_form: Mutex::new(Form::Event),
             sdes: Mutex::default(),
         }
     }
@@ -272,7 +274,7 @@ impl Handle {
     /// # Errors
     /// Not digits, durations out of range, or telephone-event is not negotiated.
     pub fn dtmf(&self, digits: &str, duration_ms: u32, gap_ms: u32) -> Result<(), Error> {
-        if !*lock(&self.takes_digits) {
+        if *lock(&self.digit_form) != Form::Tone && !*lock(&self.takes_digits) {
             return argument(
                 "the peer of this leg did not negotiate telephone-event: send DTMF another way".to_owned(),
             );
@@ -306,15 +308,16 @@ impl Handle {
         Ok(tap)
     }
 
-    /// Choose the form of the digits that are sent.
+    /// Choose the form of the digits that are sent, and whether tones in the peer's audio are digits.
     ///
     /// # Errors
     /// An unknown form.
-    pub fn set_dtmf(&self, send: &str) -> Result<(), Error> {
+    pub fn set_dtmf(&self, send: &str, listens: bool) -> Result<(), Error> {
         let Some(form) = Form::from_name(send) else {
             return argument(format!("unknown form of DTMF {send:?}: expected rfc4733, info or inband"));
         };
-        self.engine.command(self.id, Command::SetDigitForm(form));
+        *lock(&self.digit_form) = form;
+        self.engine.command(self.id, Command::SetDigits { form, listens });
         Ok(())
     }
 

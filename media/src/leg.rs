@@ -1,12 +1,16 @@
 //! One leg: our half of a call's media. Packets, commands and time come in; packets and events go to the outbox.
 
+mod digits;
 mod figures;
 
 use std::time::Duration;
 
+use digits::Keys;
+pub use digits::events_of;
+
 use crate::command::{Command, Format, Remote};
 use crate::counters::{Counters, Dropped};
-use crate::dtmf::{self, Digit, Form, Twins};
+use crate::dtmf::{Digit, Form};
 use crate::ear::Ears;
 use crate::event::Event;
 use crate::inbound::{Inbound, Media, Use};
@@ -21,11 +25,6 @@ use crate::rtp::{self, Kind, Ssrc};
 use crate::sdes::Change;
 use crate::stream::{Origin, Stream};
 use crate::transport::{Transport, Wire};
-
-/// Pause between digits that are passed on from another leg.
-const PASSED_ON_GAP_MS: u32 = 60;
-/// Shortest digit passed on: what every receiver takes for one (ITU-T Q.24).
-const SHORTEST_DIGIT_MS: u32 = 80;
 
 /// Packets in a row that fail authentication until it is told: half a second of audio.
 const UNDECRYPTABLE: u32 = 25;
@@ -60,7 +59,7 @@ pub struct Received<'a> {
     /// A packet of the stream.
     pub media: Option<Media<'a>>,
     /// Digits that ended.
-    pub digits: [Option<Digit>; 2],
+    pub digits: [Option<Digit>; 4],
 }
 
 impl Received<'_> {
@@ -85,7 +84,7 @@ pub struct Leg {
     /// RTP packets that failed authentication since the last that did not.
     refused: u32,
     meter: Meter,
-    twins: Twins,
+    keys: Keys,
     receiving: bool,
     sending: bool,
     /// Whether the peer's address is known, so that its silence means something.
@@ -121,7 +120,7 @@ impl Leg {
             counters: Counters::default(),
             refused: 0,
             meter: Meter::default(),
-            twins: Twins::default(),
+            keys: Keys::default(),
             receiving: true,
             sending: true,
             expected,
@@ -208,7 +207,8 @@ impl Leg {
         data: &'a mut [u8],
         out: &mut Outbox,
     ) -> Result<Received<'a>, Dropped> {
-        let opened = self.transport.open_rtp(now, path, data);
+        let mut keys = Received::default();
+        let opened = self.open_rtp(now, path, data, &mut |key| keys.add_digit(key));
         self.refused = if opened.as_ref().is_err_and(|reason| *reason == Dropped::SrtpAuth) {
             self.refused.saturating_add(1)
         } else {
@@ -237,6 +237,9 @@ impl Leg {
             out.events.extend(told.map(|event| (self.id, event)));
         }
         received.digits = received.digits.map(|digit| self.hear(now, digit?, Form::Event, out));
+        for key in keys.digits.into_iter().flatten().filter_map(|key| self.hear(now, key, Form::Tone, out)) {
+            received.add_digit(key);
+        }
         received.media = self.inbound.format().map(|format| Media {
             origin: Origin { leg: self.id, ssrc: packet.header.ssrc },
             codec: format.codec,
@@ -257,16 +260,6 @@ impl Leg {
         }
     }
 
-    /// The peer sent a digit: tell it, and give it on, unless it came already in another form.
-    pub fn hear(&mut self, now: Duration, digit: Digit, form: Form, out: &mut Outbox) -> Option<Digit> {
-        if !self.twins.is_new(now, digit, form) {
-            return None;
-        }
-        self.counters.rx_digits += 1;
-        out.event(self.id, Event::Dtmf(digit, form));
-        Some(digit)
-    }
-
     /// Split into what sends and the wire that it sends on.
     fn sending_half<'a>(&'a mut self, out: &'a mut Outbox) -> (&'a mut Outbound, Wire<'a>) {
         let wire = Wire { leg: self.id, transport: &mut self.transport, counters: &mut self.counters, out };
@@ -277,24 +270,6 @@ impl Leg {
     pub fn forward(&mut self, now: Duration, media: &Media, out: &mut Outbox) {
         let (outbound, mut wire) = self.sending_half(out);
         outbound.forward(now, media, &mut wire);
-    }
-
-    /// Send a digit that another leg received, if the peer takes digits in its media.
-    pub fn forward_digit(&mut self, now: Duration, digit: Digit, out: &mut Outbox) {
-        self.queue_digits(now, &[digit.event], digit.duration_ms.max(SHORTEST_DIGIT_MS), PASSED_ON_GAP_MS, out);
-    }
-
-    fn queue_digits(&mut self, now: Duration, events: &[u8], duration_ms: u32, gap_ms: u32, out: &mut Outbox) {
-        if self.outbound.digit_form() == Form::Info {
-            return; // signalling has it
-        }
-        for event in events {
-            if !self.outbound.queue_digit(*event, duration_ms, gap_ms) {
-                self.counters.drops.count(Dropped::Unsent);
-            }
-        }
-        let (outbound, mut wire) = self.sending_half(out);
-        outbound.send_digits(now, &mut wire);
     }
 
     /// Do what was asked. What [`Command::SetSource`] and [`Command::Hear`] mean is the relay's business.
@@ -324,7 +299,10 @@ impl Leg {
             Command::Play(play) => self.outbound.play(now, play),
             Command::StopPlaying => self.outbound.stop_playing(),
             Command::Tap(tap) => self.ears.add(tap),
-            Command::SetDigitForm(form) => self.outbound.set_digit_form(form),
+            Command::SetDigits { form, listens } => {
+                self.outbound.set_digit_form(form);
+                self.listen(listens);
+            }
             Command::SetSource(_) => self.interrupt(),
             Command::Hear(_) => {}
         }
@@ -368,6 +346,7 @@ impl Leg {
     fn set_format(&mut self, format: Format) {
         self.inbound.set_format(format);
         self.outbound.set_format(format);
+        self.tune_ear();
     }
 
     fn set_remote(&mut self, now: Duration, remote: Remote) {
@@ -405,16 +384,23 @@ impl Leg {
         let (outbound, mut wire) = self.sending_half(out);
         outbound.on_timer(now, &mut wire);
         self.ears.on_timer(now);
-        let digit = self.inbound.on_timer(now)?;
-        self.hear(now, digit, Form::Event, out)
+        let event = self.inbound.on_timer(now).map(|digit| (digit, Form::Event));
+        let key = || self.keys.on_timer(now).map(|digit| (digit, Form::Tone));
+        let (digit, form) = event.or_else(key)?;
+        self.hear(now, digit, form, out)
     }
 
     /// When `on_timer` is due.
     #[must_use]
     pub fn deadline(&self) -> Duration {
         let can_send = self.transport.rtp_path().is_some();
-        let others =
-            [self.liveness.deadline(), self.inbound.deadline(), self.outbound.deadline(can_send), self.ears.deadline()];
+        let others = [
+            self.liveness.deadline(),
+            self.inbound.deadline(),
+            self.outbound.deadline(can_send),
+            self.ears.deadline(),
+            self.keys.deadline(),
+        ];
         others.into_iter().flatten().fold(self.reporter.deadline(), Duration::min)
     }
 
@@ -446,12 +432,4 @@ impl Leg {
     pub fn count_dropped(&mut self, reason: Dropped) {
         self.counters.drops.count(reason);
     }
-}
-
-/// RFC 4733 event codes of dialled characters, or the first character that is none.
-///
-/// # Errors
-/// That character.
-pub fn events_of(digits: &str) -> Result<Vec<u8>, char> {
-    digits.chars().map(|digit| dtmf::event_of(digit).ok_or(digit)).collect()
 }

@@ -25,6 +25,8 @@ pub mod expected_loss;
 pub mod handle;
 pub mod ice;
 pub mod inbound;
+pub mod keyear;
+pub mod keytones;
 pub mod latch;
 pub mod leg;
 pub mod level;

@@ -7,6 +7,7 @@ use crate::counters::Dropped;
 use crate::dtmf::{Form, Generator};
 use crate::event::Event;
 use crate::inbound::Media;
+use crate::keytones::KeyTones;
 use crate::player::{Due, Play, Player};
 use crate::playout::queue::Verdict;
 use crate::route::{Key, Transcode};
@@ -19,6 +20,9 @@ use crate::transport::Wire;
 /// The most that a sound waits for the end of what was sent before it.
 const MAX_WAIT: Duration = Duration::from_millis(60);
 
+/// How long after our tones an echo of them may still arrive: two ways through a slow network, and a hybrid.
+const ECHO: Duration = Duration::from_millis(400);
+
 /// The sending half of a leg.
 pub struct Outbound {
     format: Option<Format>,
@@ -27,6 +31,10 @@ pub struct Outbound {
     stats: SenderStats,
     digit_form: Form,
     generator: Option<Generator>,
+    /// Digits that go as tones, in the place of the source.
+    key_tones: Option<Box<KeyTones>>,
+    /// Until then they may come back as an echo.
+    echoes_until: Duration,
     route: Option<Box<Transcode>>,
     /// Plays a sound in the place of the source.
     player: Option<Box<Player>>,
@@ -46,6 +54,8 @@ impl Outbound {
             stats: SenderStats::default(),
             digit_form: Form::Event,
             generator: None,
+            key_tones: None,
+            echoes_until: Duration::ZERO,
             route: None,
             player: None,
             opus_complexity,
@@ -276,16 +286,72 @@ impl Outbound {
     }
 
     /// Queue a digit; false when the peer takes none, or too many wait.
-    pub fn queue_digit(&mut self, event: u8, duration_ms: u32, gap_ms: u32) -> bool {
+    pub fn queue_digit(&mut self, now: Duration, event: u8, duration_ms: u32, gap_ms: u32) -> bool {
+        if self.digit_form == Form::Tone {
+            return self.queue_tone(now, event, duration_ms, gap_ms);
+        }
         self.generator.as_mut().is_some_and(|generator| generator.push(event, duration_ms, gap_ms))
     }
 
+    fn queue_tone(&mut self, now: Duration, event: u8, duration_ms: u32, gap_ms: u32) -> bool {
+        let Some(format) = self.format else {
+            return false;
+        };
+        if self.key_tones.is_none() {
+            let start = self.stream.free_at().clamp(now, now + MAX_WAIT);
+            let Ok(tones) = KeyTones::new(format, self.opus_complexity, start) else {
+                return false;
+            };
+            self.change_source();
+            self.key_tones = Some(Box::new(tones));
+        }
+        self.key_tones.as_mut().is_some_and(|tones| tones.push(event, duration_ms, gap_ms))
+    }
+
+    /// Whether tones in what the peer sends may be an echo of ours.
+    #[must_use]
+    pub fn may_echo(&self, now: Duration) -> bool {
+        self.key_tones.is_some() || now < self.echoes_until
+    }
+
     fn is_sending_digits(&self) -> bool {
-        self.generator.as_ref().is_some_and(Generator::is_sending)
+        self.key_tones.is_some() || self.generator.as_ref().is_some_and(Generator::is_sending)
     }
 
     /// Send the packets of digits that are due.
     pub fn send_digits(&mut self, now: Duration, wire: &mut Wire) {
+        self.send_events(now, wire);
+        if self.sending && wire.transport.rtp_path().is_some() {
+            self.send_tones(now, wire);
+        }
+    }
+
+    fn send_tones(&mut self, now: Duration, wire: &mut Wire) {
+        let (Some(format), Some(tones)) = (self.format, self.key_tones.take()) else {
+            return;
+        };
+        let fitting =
+            if tones.fits(&format) { Ok(tones) } else { tones.refit(format, self.opus_complexity).map(Box::new) };
+        let Outbound { stream, stats, .. } = self;
+        let rest = fitting.and_then(|mut tones| {
+            let goes_on = tones.take(now, &mut |payload, ticks, resumes| {
+                if resumes {
+                    stream.pause();
+                }
+                let place = stream.append(now, ticks);
+                send(stream, place, format, payload, stats, wire);
+            })?;
+            Ok(goes_on.then_some(tones))
+        });
+        self.errors += u64::from(rest.is_err());
+        self.key_tones = rest.ok().flatten();
+        if self.key_tones.is_none() {
+            self.echoes_until = now + ECHO;
+            self.change_source();
+        }
+    }
+
+    fn send_events(&mut self, now: Duration, wire: &mut Wire) {
         let (true, Some(format), Some(generator)) = (self.sending, self.format, &mut self.generator) else {
             return;
         };
@@ -317,9 +383,10 @@ impl Outbound {
     #[must_use]
     pub fn deadline(&self, can_send: bool) -> Option<Duration> {
         let digits = self.generator.as_ref().filter(|_| can_send && self.sending).and_then(Generator::deadline);
+        let tones = self.key_tones.as_ref().filter(|_| can_send && self.sending).map(|tones| tones.due());
         let route = self.route.as_ref().and_then(|route| route.deadline());
         let sound = self.player.as_ref().filter(|_| self.can_play(can_send)).map(|player| player.due());
-        [digits, route, sound].into_iter().flatten().min()
+        [digits, tones, route, sound].into_iter().flatten().min()
     }
 }
 

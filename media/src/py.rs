@@ -171,9 +171,9 @@ impl Leg {
         Ok(Tap(self.0.tap(rate_hz, start_ms.map(Duration::from_millis))?))
     }
 
-    #[pyo3(signature = (send="rfc4733"))]
-    fn set_dtmf(&self, send: &str) -> PyResult<()> {
-        Ok(self.0.set_dtmf(send)?)
+    #[pyo3(signature = (send="rfc4733", *, detect_inband=false))]
+    fn set_dtmf(&self, send: &str, detect_inband: bool) -> PyResult<()> {
+        Ok(self.0.set_dtmf(send, detect_inband)?)
     }
 
     fn hear_dtmf(&self, digit: char, duration_ms: u32) -> PyResult<()> {

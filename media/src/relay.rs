@@ -157,7 +157,7 @@ impl Relay {
     /// The peer of a leg sent a digit outside its media.
     fn hear(&mut self, now: Duration, id: LegId, digit: Digit, out: &mut Outbox) {
         let digit = self.leg(id).and_then(|leg| leg.hear(now, digit, Form::Info, out));
-        self.deliver(now, id, &Received { media: None, digits: [digit, None] }, out);
+        self.deliver(now, id, &Received { media: None, digits: [digit, None, None, None] }, out);
     }
 
     fn interrupt_destinations(&mut self, source: LegId) {
@@ -259,7 +259,7 @@ impl Relay {
         };
         leg.armed = None;
         let digit: Option<Digit> = leg.on_timer(now, out);
-        let received = Received { media: None, digits: [digit, None] };
+        let received = Received { media: None, digits: [digit, None, None, None] };
         self.deliver(now, id, &received, out);
         // Never twice in one tick, whatever the leg says.
         self.arm(id, tick_at_or_after(now) + 1);

@@ -12,6 +12,7 @@ from call.dtmf import DtmfPolicy
 from call.leg import Failed, Pressed
 from call.sdp_attributes import Direction
 from call.trunk_sdp import TrunkMedia
+from gateway.config import TrunkSettings
 from gateway.relays import DigitHeard, Leg
 from gateway.trunkdigits import TrunkDigits
 from sip.messages import DtmfRefused, InfoDtmf, SendDtmf
@@ -24,14 +25,14 @@ WITHOUT = replace(WITH_EVENTS, telephone_event=None)
 class Bench:
     """Digits of one leg with everything around them."""
 
-    def __init__(self, policy: DtmfPolicy) -> None:
+    def __init__(self, policy: DtmfPolicy, **extra: bool) -> None:
         self.media = MediaRecorder(1, lambda event: None)
         self.report = ReportRecorder()
         self.posted: list[SendDtmf] = []
         self.digits = TrunkDigits(
             "L1",
             "carrier",
-            policy,
+            TrunkSettings(host="sip.example.com", allow=("*",), dtmf=policy, **extra),
             media=cast(Leg, self.media),
             post=self.posted.append,
             report=self.report.report,
@@ -41,7 +42,7 @@ class Bench:
 def test_events_go_through_the_media_core() -> None:
     bench = Bench("auto")
     bench.digits.settle(WITH_EVENTS)
-    assert bench.media.last("set_dtmf") == ("rfc4733",)
+    assert bench.media.last("set_dtmf") == ("rfc4733", False)
     bench.digits.press(Press("12", 90))
     assert bench.media.last("dtmf") == ("12", 90)
 
@@ -58,7 +59,7 @@ def test_what_the_media_core_passes_on_is_not_sent_again() -> None:
 def test_info_goes_through_the_worker_wherever_the_digit_came_from(in_media: bool) -> None:
     bench = Bench("info")
     bench.digits.settle(WITH_EVENTS)
-    assert bench.media.last("set_dtmf") == ("info",)
+    assert bench.media.last("set_dtmf") == ("info", False)
     bench.digits.press(Press("5", 90, in_media=in_media))
     assert bench.posted == [SendDtmf("L1", "5", 90)]
     assert bench.media.last("dtmf") is None
@@ -70,7 +71,7 @@ def test_the_form_is_chosen_again_when_the_sdp_changes() -> None:
     bench.digits.settle(WITHOUT)
     bench.digits.settle(WITH_EVENTS)
     assert [what for what, _ in bench.report.notes] == ["DTMF", "DTMF"]
-    assert bench.media.last("set_dtmf") == ("rfc4733",)
+    assert bench.media.last("set_dtmf") == ("rfc4733", False)
 
 
 @pytest.mark.parametrize("remote", [None, WITHOUT], ids=["too early", "not negotiated"])
@@ -94,6 +95,29 @@ def test_an_info_that_is_refused_says_what_to_change(status: int) -> None:
     assert isinstance(event, Failed)
     assert "12" in event.sentence
     assert "trunk.carrier.dtmf" in event.hint
+
+
+def test_a_trunk_that_refuses_info_gets_tones_for_the_rest_of_the_call() -> None:
+    bench = Bench("auto")
+    opus = replace(WITHOUT, codec="opus")
+    bench.digits.settle(opus)
+    bench.digits.press(Press("1"))
+    assert bench.posted == [SendDtmf("L1", "1", 120)]
+    bench.digits.refused(DtmfRefused("L1", "1", 501))
+    assert bench.media.last("set_dtmf") == ("inband", False)
+    assert bench.media.last("dtmf") == ("1", 120)
+    bench.digits.settle(opus)
+    bench.digits.press(Press("2"))
+    assert bench.media.last("dtmf") == ("2", 120)
+    assert bench.report.events == []
+
+
+def test_tones_are_listened_for_only_on_request() -> None:
+    bench = Bench("inband", detect_inband=True)
+    bench.digits.settle(WITH_EVENTS)
+    assert bench.media.last("set_dtmf") == ("inband", True)
+    bench.digits.heard(DigitHeard("7", 80, "inband"))
+    assert bench.report.notes[-1] == ("digit as tones", "7 for 80 ms")
 
 
 def test_digits_of_the_trunk_go_through_the_media_core_and_are_told_once() -> None:

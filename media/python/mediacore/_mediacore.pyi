@@ -58,8 +58,11 @@ class Leg:
         """New local ICE credentials for a browser leg; the old ones are refused from now on."""
     def dtmf(self, digits: str, duration_ms: int = 120, gap_ms: int = 80) -> None:
         """Queue digits 0-9 * # A-D towards this leg's peer, in the form of `set_dtmf`. ValueError if it takes none."""
-    def set_dtmf(self, send: DtmfForm = "rfc4733") -> None:
-        """The form of digits towards this leg's peer. "info": none in its media, the owner sends SIP INFO."""
+    def set_dtmf(self, send: DtmfForm = "rfc4733", *, detect_inband: bool = False) -> None:
+        """The form of digits towards this leg's peer; "info": none in its media, the owner sends SIP INFO.
+
+        `detect_inband`: tones in what the peer sends are digits, and are silenced on their way to the other side.
+        """
     def hear_dtmf(self, digit: str, duration_ms: int) -> None:
         """The peer sent this digit by SIP INFO: passed on and told as if it had come in RTP, once if it did too."""
     def tap(self, rate_hz: int = 16000, start_ms: int | None = None) -> Tap:

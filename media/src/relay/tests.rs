@@ -1,5 +1,6 @@
 //! Whole legs, driven with packets and time.
 
+mod keys;
 mod playing;
 
 use super::*;
