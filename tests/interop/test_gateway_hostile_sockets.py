@@ -207,7 +207,7 @@ async def test_thousands_of_half_open_connections(besieged: GatewayProcess, spee
             await eventually(lambda: besieged.program.descriptors() < before + 8)
 
 
-ADDRESSES: Final = 24
+ADDRESSES: Final = 20
 EACH: Final = 60
 """Fewer than one address may have, more in all than may wait."""
 
@@ -220,8 +220,9 @@ async def test_half_open_connections_from_many_addresses(besieged: GatewayProces
     for number in range(ADDRESSES):
         source = f"127.0.66.{number + 1}"
         crowd += await asyncio.gather(*(raw(besieged, words, source=source) for _ in range(EACH)))
-        if number % 12 == 11:
-            await login(besieged)
+        if number % 10 == 9:
+            async with page_at(besieged.signal_url, user="alice"):
+                pass
     await eventually(lambda: besieged.program.descriptors() - before < IN_ALL + 50, timeout_s=CLOSE_REPLY_S + 5)
     for connection in crowd:
         connection.close()
