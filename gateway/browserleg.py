@@ -289,6 +289,9 @@ class BrowserLeg:
             case relays.Played(number):
                 if self.speaker is not None:
                     self.speaker.on_played(number)
+            case relays.Unplayable(number):
+                if self.speaker is not None:
+                    self.speaker.on_unplayable(number)
             case relays.DigitHeard(digit, duration_ms, _):
                 self._report.note("digit in RTP", f"{digit} for {duration_ms} ms")
                 self._report.emit(Pressed(digit, duration_ms, in_media=True))

@@ -90,6 +90,13 @@ class Played:
 
 
 @dataclass(frozen=True, slots=True)
+class Unplayable:
+    """A sound on this leg never began: we cannot encode the codec that its peer speaks."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class RtcpBye:
     """The peer said goodbye on RTCP."""
 
@@ -100,13 +107,16 @@ class DtlsOverflow:
 
 
 Presence = MediaStarted | MediaStalled | BrowserSilent | BrowserReturned | PeerSilent | RtcpBye
-MediaEvent = DtlsDatagram | DtlsOverflow | Soundless | Undecryptable | Nominated | DigitHeard | Played | Presence
+MediaEvent = (
+    DtlsDatagram | DtlsOverflow | Soundless | Undecryptable | Nominated | DigitHeard | Played | Unplayable | Presence
+)
 Handler = Callable[[MediaEvent], None]
 
 _WITH_PAYLOAD: Final[dict[str, Callable[..., MediaEvent]]] = {
     "dtls": DtlsDatagram,
     "nominated": Nominated,
     "played": Played,
+    "unplayable": Unplayable,
     "dtmf": lambda payload: DigitHeard(*payload),
     "silent": BrowserSilent,
     "dead": PeerSilent,

@@ -51,13 +51,18 @@ def read(path: Path, clock: Callable[[], float] = time.monotonic) -> Samples:
         PeerError: It cannot be used; the sentence says why, the hint what to do.
     """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_open_without_waiting) as file:
             _check_size(path, file)
             return _decode(path, file, clock)
     except OSError as error:
         raise PeerError(f"The sound {path} cannot be read: {error.strerror or error}.") from error
     except ValueError as error:  # a NUL in the path
         raise PeerError(f"{str(path)!r} is not the name of a file.") from error
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """A named pipe must not hold us up."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _check_size(path: Path, file: IO[bytes]) -> None:

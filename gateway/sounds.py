@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +33,7 @@ class Sounds:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sounds")
         self._kept: OrderedDict[Key, Sound] = OrderedDict()
+        self._is_closed = False
         self._ringback: dict[str, Sound] = {}
         self.silence = _silence()
         self.beep = _beep()
@@ -70,18 +73,27 @@ class Sounds:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._find, source)
 
     def close(self) -> None:
-        """Begin nothing more."""
+        """Begin nothing more; what is being decoded is given up."""
+        self._is_closed = True
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _find(self, source: str) -> Sound:
         """On the sounds' own thread, which alone touches what is kept."""
         key = _key(source)
         if (sound := self._kept.get(key)) is None:
-            sound = self._kept[key] = _load(source)
+            sound = self._kept[key] = self._load(source)
         self._kept.move_to_end(key)
         while len(self._kept) > 1 and sum(each.duration_ms for each in self._kept.values()) > KEPT_S * 1000:
             self._kept.popitem(last=False)
         return sound
+
+    def _load(self, source: str) -> Sound:
+        samples = _ringback(source) if is_country(source) else soundfiles.read(Path(source), self._now)
+        return Sound(samples.narrow, samples.wide)
+
+    def _now(self) -> float:
+        """Once closed, every time is up."""
+        return math.inf if self._is_closed else time.monotonic()
 
 
 def check_sounds(music: str, ringback: Mapping[str, str]) -> None:
@@ -106,11 +118,6 @@ def _key(source: str) -> Key:
     except (OSError, ValueError):
         return source, 0, 0
     return str(Path(source).resolve()), found.st_mtime_ns, found.st_size
-
-
-def _load(source: str) -> Sound:
-    samples = _ringback(source) if is_country(source) else soundfiles.read(Path(source))
-    return Sound(samples.narrow, samples.wide)
 
 
 def _ringback(country: str) -> Samples:

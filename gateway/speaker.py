@@ -44,6 +44,12 @@ class Speaker:
             self._note("prompt ended", "")
             self._fall_back()
 
+    def on_unplayable(self, number: int) -> None:
+        """A sound could not even begin."""
+        self._note("sound not played", "the codec of this leg is only passed on, not made here")
+        if number == self._prompt:
+            self._prompt = None
+
     def _fall_back(self) -> None:
         self._prompt = None
         if self._background is None:

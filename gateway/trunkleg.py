@@ -326,6 +326,8 @@ class TrunkLeg:
                 self._report.note("audio stopped", "no packet from the trunk for some seconds")
             case relays.Played(number):
                 self.speaker.on_played(number)
+            case relays.Unplayable(number):
+                self.speaker.on_unplayable(number)
             case relays.DigitHeard():
                 self._digits.heard(event)
             case relays.PeerSilent(why):

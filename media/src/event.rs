@@ -36,6 +36,8 @@ pub enum Event {
     Dead(String),
     /// The playing of this number has ended by itself.
     Played(u64),
+    /// The playing of this number never began: the leg's codec has no encoder here.
+    Unplayable(u64),
     /// The peer left (RFC 3550 §6.6).
     RtcpBye,
     /// DTLS or digits were dropped because nobody took them.
@@ -69,7 +71,7 @@ impl Event {
             Event::Dtmf(..) => Kind::Digits,
             Event::Silent(_) | Event::Returned => Kind::Silence,
             Event::Dead(_) => Kind::Dead,
-            Event::Played(_) => Kind::Played,
+            Event::Played(_) | Event::Unplayable(_) => Kind::Played,
             Event::RtcpBye => Kind::Bye,
             Event::Overflow => Kind::Overflow,
         }

@@ -1,4 +1,5 @@
 import math
+import os
 import struct
 import wave
 from pathlib import Path
@@ -69,10 +70,12 @@ def test_a_file_that_cannot_be_used_is_refused_in_words(tmp_path: Path) -> None:
     text.write_text("Hello! " * 100)
     playlist.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nfile://{MUSIC}\n#EXT-X-ENDLIST\n")
     write_wav(mute, seconds=0)
+    os.mkfifo(tmp_path / "pipe")
     for path, words in (
         (tmp_path / "no.wav", "cannot be read: No such file"),
         (tmp_path, "cannot be read: Is a directory"),
         (Path("/dev/zero"), "is not a file"),
+        (tmp_path / "pipe", "is not a file"),
         (Path("a\0b"), "is not the name of a file"),
         (empty, "cannot be decoded"),
         (text, "There is no sound|cannot be decoded"),

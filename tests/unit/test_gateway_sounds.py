@@ -1,10 +1,11 @@
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from call.errors import TransportError
+from call.errors import PeerError, TransportError
 from gateway import sounds
 from gateway.sounds import Sounds
 from tests.unit.test_gateway_soundfiles import write_wav
@@ -32,6 +33,15 @@ async def test_the_oldest_make_room(shelf: Sounds, tmp_path: Path, monkeypatch: 
     first, second, _ = [await shelf.get(path) for path in paths]
     assert await shelf.get(paths[1]) is second
     assert await shelf.get(paths[0]) is not first
+
+
+async def test_a_gateway_that_stops_waits_for_no_decoder(shelf: Sounds, tmp_path: Path) -> None:
+    path = str(write_wav(tmp_path / "a.wav"))
+    clock = shelf._now()
+    shelf.close()
+    assert clock < shelf._now() == math.inf
+    with pytest.raises(PeerError, match="takes more than"):
+        shelf._find(path)
 
 
 async def test_settings_are_made_ready(shelf: Sounds, tmp_path: Path) -> None:

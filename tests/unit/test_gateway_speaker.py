@@ -62,6 +62,14 @@ def test_the_end_of_a_prompt_that_was_replaced_is_no_news() -> None:
     assert bench.played[-1] == (None, False)
 
 
+def test_a_sound_that_the_codec_forbids_is_noted() -> None:
+    bench = Bench()
+    bench.speaker.play(SOUND, "one.wav")
+    bench.speaker.on_unplayable(1)
+    assert bench.notes == ["prompt", "sound not played"]
+    assert not bench.speaker.stop()
+
+
 def test_the_same_background_is_not_begun_again() -> None:
     bench = Bench()
     for _ in range(2):

@@ -112,3 +112,11 @@ def test_a_closed_leg_plays_nothing(relay: Relay) -> None:
         relay.play(silence(100), leg)
         relay.stop(leg)
         assert phone.hears_nothing()
+
+
+def test_a_codec_that_is_only_passed_on_cannot_be_played(relay: Relay) -> None:
+    with ExitStack() as stack:
+        _, leg = listener(relay, stack)
+        leg.set_codec("AMR/8000", 96)
+        number = relay.play(silence(100), leg, repeats=True)
+        assert wait_for(relay, "unplayable") == (leg.id, number)

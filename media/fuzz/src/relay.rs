@@ -5,6 +5,7 @@
 
 mod peer;
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use mediacore::codec::Codec;
@@ -14,8 +15,10 @@ use mediacore::leg::{Leg, Settings};
 use mediacore::liveness::Limits;
 use mediacore::outbox::Outbox;
 use mediacore::path::{LegId, Path};
+use mediacore::player::Play;
 use mediacore::relay::Relay;
 use mediacore::rtp::Pt;
+use mediacore::sound::{Cut, Sound};
 
 use crate::script::Script;
 use peer::Peer;
@@ -75,6 +78,7 @@ impl Bench {
             7 | 8 => self.pass(script),
             9 => self.format(index, script),
             10 => self.connect(index, script),
+            11 if kind >= 0xc0 => self.play(index, script),
             11 => {
                 let source = script.choice([Some(0), Some(1), Some(2), Some(3), None]);
                 let source = source.map(|source: usize| self.peers[source].id);
@@ -219,6 +223,20 @@ impl Bench {
             peer.restart_ice()
         };
         self.command(index, command);
+    }
+
+    /// A short sound for a codec that the peer need not speak, or an end of it.
+    fn play(&mut self, index: usize, script: &mut Script) {
+        static SOUND: LazyLock<Sound> =
+            LazyLock::new(|| Sound::new(vec![1000; 440], vec![1000; 880]).expect("samples of 55 ms"));
+        if script.flag() {
+            return self.command(index, Command::StopPlaying);
+        }
+        let codec = script.choice([Codec::Opus, Codec::Pcmu, Codec::Pcma, Codec::G722]);
+        let cut = Cut { codec, ptime_ms: script.choice([20, 10, 30, 40, 60]) };
+        let frames = SOUND.frames(cut).expect("codecs with an encoder");
+        let number = u64::from(script.byte() % 3);
+        self.command(index, Command::Play(Play { number, frames, repeats: script.flag() }));
     }
 
     fn dial(&mut self, index: usize, script: &mut Script) {

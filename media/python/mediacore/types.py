@@ -23,6 +23,7 @@ Event = (
     | tuple[int, Literal["returned"], None]  # a silent browser shows life again
     | tuple[int, Literal["dead"], str]  # a trunk: no valid RTP for `dead_ms`; a browser: it never came; or a broken leg
     | tuple[int, Literal["played"], int]  # what `Relay.play` began under this number has ended by itself
+    | tuple[int, Literal["unplayable"], int]  # it never began: no encoder for the codec of this leg
     | tuple[int, Literal["rtcp-bye"], None]
     | tuple[int, Literal["overflow"], None]  # DTLS records were dropped: the bounded queue of this leg is full
 )

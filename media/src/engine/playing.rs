@@ -91,6 +91,6 @@ impl Engine {
 
     /// The sound cannot be had in the leg's codec: it ends before it began.
     fn give_up(&self, leg: LegId, number: u64) {
-        self.common.events.push(&mut vec![(leg, Event::Played(number))], &mut |_| {});
+        self.common.events.push(&mut vec![(leg, Event::Unplayable(number))], &mut |_| {});
     }
 }
