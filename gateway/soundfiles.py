@@ -99,7 +99,7 @@ def _resample(path: Path, frames: Iterator[AudioFrame], clock: Callable[[], floa
         wide.take(frame)
         if len(narrow.samples) > MAX_S * NARROW_HZ * SAMPLE_BYTES:
             raise PeerError(f"The sound {path} is longer than {MAX_S / 60:.0f} minutes.", hint=_SHORTER)
-        if clock() > until:
+        if clock() >= until:
             raise PeerError(f"The sound {path} takes more than {MAX_DECODING_S:.0f} s to decode.", hint=_SHORTER)
     if not narrow.samples:
         raise PeerError(f"There is no sound in {path}: it is empty.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import socket
+import struct
 import time
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,7 +20,11 @@ from tests.harness.ports import HOST
 from tests.harness.speech import RATE_HZ, Samples, Speech, write_wav
 
 ULAW_HZ: Final = 8000
+SO_TIMESTAMPNS: Final = 35
+"""socket(7); Python does not name it."""
 _DECODED: Final = np.array([ulaw_decode(code) / 8192 for code in range(256)])
+WINDOW: Final = 13
+"""Packets of 20 ms in which a tone is looked for."""
 LOUD: Final = 0.9
 """A tone that is all there is has this share of the energy at least, whatever codecs it went through."""
 
@@ -55,24 +61,27 @@ class Heard:
     """One packet."""
 
     at: float
+    """Seconds on the kernel's clock."""
     packet: RtpPacket
 
 
-class TonePhone(asyncio.DatagramProtocol):
-    """Speaks PCMU with the gateway."""
+class TonePhone:
+    """Speaks PCMU with the gateway. The kernel says when a packet came, however busy this process is."""
 
     def __init__(self, hertz: int) -> None:
         self.heard: list[Heard] = []
         self._frames = _frames(hertz)
         self._news = asyncio.Event()
-        self._transport: asyncio.DatagramTransport
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._talking: asyncio.Task[None] | None = None
 
-    async def open(self) -> int:
+    def open(self) -> int:
         """Its port."""
-        loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(HOST, 0))
-        return int(self._transport.get_extra_info("sockname")[1])
+        self._socket.bind((HOST, 0))
+        self._socket.setblocking(False)
+        self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        asyncio.get_running_loop().add_reader(self._socket, self._read)
+        return int(self._socket.getsockname()[1])
 
     def talk(self, port: int) -> None:
         """Say the tone to the gateway from now on."""
@@ -82,28 +91,34 @@ class TonePhone(asyncio.DatagramProtocol):
         if self._talking is not None:
             self._talking.cancel()
             await asyncio.gather(self._talking, return_exceptions=True)
-        self._transport.close()
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
 
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+    def _read(self) -> None:
+        data, notes, _, _ = self._socket.recvmsg(2048, 64)
+        seconds, nanoseconds = struct.unpack("qq", notes[0][2][:16])
         if (packet := parse(data)) is not None:
-            self.heard.append(Heard(time.monotonic(), packet))
+            self.heard.append(Heard(seconds + nanoseconds / 1e9, packet))
             self._news.set()
 
     async def hears(self, hertz: int, timeout_s: float = 10.0) -> None:
-        """Wait until a quarter of a second in a row is this tone and nothing else."""
-        frames = 13
+        """Wait until a quarter of a second in a row, from now on, is this tone and nothing else."""
+        end = len(self.heard) + WINDOW
         try:
             async with asyncio.timeout(timeout_s):
-                while share(self._latest(frames), ULAW_HZ, hertz) < LOUD:
-                    self._news.clear()
-                    await self._news.wait()
+                while True:
+                    while len(self.heard) < end:
+                        self._news.clear()
+                        await self._news.wait()
+                    if share(self._samples(end - WINDOW, end), ULAW_HZ, hertz) >= LOUD:
+                        return
+                    end += 1
         except TimeoutError:
             raise AssertionError(f"{hertz} Hz was not heard in {timeout_s} s ({len(self.heard)} packets)") from None
 
-    def _latest(self, frames: int) -> Samples:
-        payload = b"".join(heard.packet.payload for heard in self.heard[-frames:])
-        samples = _DECODED[np.frombuffer(payload or b"\xff", np.uint8)]
-        return samples if len(self.heard) >= frames else samples * 0
+    def _samples(self, begin: int, end: int) -> Samples:
+        payload = b"".join(heard.packet.payload for heard in self.heard[begin:end])
+        return np.asarray(_DECODED[np.frombuffer(payload, np.uint8)])
 
     def assert_one_stream(self) -> None:
         """One SSRC, no hole in the numbers, timestamps that go with the time and never back (RFC 3550 §5.1)."""
@@ -123,7 +138,7 @@ class TonePhone(asyncio.DatagramProtocol):
         began = time.monotonic()
         for n in range(1_000_000):
             packet = RtpPacket(0, n % 65536, n * SAMPLES_PER_FRAME, 7, self._frames[n % len(self._frames)])
-            self._transport.sendto(bytes(packet), to)
+            self._socket.sendto(bytes(packet), to)
             await asyncio.sleep(began + (n + 1) * FRAME_S - time.monotonic())
 
 

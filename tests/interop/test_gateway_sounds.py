@@ -61,9 +61,9 @@ def port_of(description: str) -> int:
 async def test_everything_that_a_far_end_may_hear_comes_as_one_stream(
     gateway: GatewayProcess, peer: Peer, phone: TonePhone, tmp_path: Path
 ) -> None:
-    prompt = str(tone_file(tmp_path / "prompt.wav", PROMPT, 1.0))
+    prompt = str(tone_file(tmp_path / "prompt.wav", PROMPT, 2.0))
     async with page_at(gateway.signal_url, user="alice") as page:
-        dialog = peer.dial(gateway.sip_port, "100", body=sdp(await phone.open(), codecs=(0, 101)))
+        dialog = peer.dial(gateway.sip_port, "100", body=sdp(phone.open(), codecs=(0, 101)))
         incoming, call = await page.rings()
         progress = await dialog.response(183)
         phone.talk(port_of(progress.body))
@@ -83,9 +83,12 @@ async def test_everything_that_a_far_end_may_hear_comes_as_one_stream(
 
         record = str(incoming["record"])
         begin = len(phone.heard)
-        said = await asyncio.to_thread(gateway.command, "play", record[:6], prompt)
-        assert "1.0 s, to both sides" in said
-        await asyncio.gather(phone.hears(PROMPT), page_hears(call, PROMPT))
+        said, _, _ = await asyncio.gather(
+            asyncio.to_thread(gateway.command, "play", record[:6], prompt),
+            phone.hears(PROMPT),
+            page_hears(call, PROMPT),
+        )
+        assert "2.0 s, to both sides" in said
         await asyncio.gather(phone.hears(MUSIC), page_hears(call, 0))
         assert phone.longest_gap_s(begin) < 0.5, "the media threads play, whatever Python does"
 
@@ -125,7 +128,7 @@ async def test_a_page_holds_a_call_that_it_made_and_only_once_it_is_answered(
         await page.send({"type": "call.hold", "call": call.name, "on": True})
         refused = await call.until("error")
         assert (refused["code"], "answered" in refused["message"]) == ("refused", True)
-        peer.reply(invite, 200, "OK", ["Content-Type: application/sdp"], sdp(await phone.open(), codecs=(0, 101)))
+        peer.reply(invite, 200, "OK", ["Content-Type: application/sdp"], sdp(phone.open(), codecs=(0, 101)))
         phone.talk(port_of(invite.body))
         await call.answered()
         await phone.hears(PAGE)
