@@ -1,5 +1,5 @@
 //! From the packets of one stream to a line of samples without gaps, each at its time: an adaptive jitter buffer and the
-//! decoder behind it (ADR 0010).
+//! decoder behind it (ADR 0014).
 //!
 //! A packet that is on time leaves at once. Only what is early, missing or late needs the clock: the caller asks for
 //! [`Playout::deadline`] and calls [`Playout::pull`] then. Nothing is stretched: when the buffer deepens, pieces leave
