@@ -9,6 +9,7 @@ use crate::event::Event;
 use crate::inbound::Media;
 use crate::keytones::KeyTones;
 use crate::player::{Due, Play, Player};
+use crate::playout::Repairs;
 use crate::playout::queue::Verdict;
 use crate::route::{Key, Transcode};
 use crate::rtcp::SenderStats;
@@ -41,6 +42,8 @@ pub struct Outbound {
     opus_complexity: i32,
     expected_loss: u8,
     errors: u64,
+    /// Of routes that are gone.
+    repairs: Repairs,
 }
 
 impl Outbound {
@@ -61,6 +64,7 @@ impl Outbound {
             opus_complexity,
             expected_loss: 0,
             errors: 0,
+            repairs: Repairs::default(),
         }
     }
 
@@ -91,6 +95,7 @@ impl Outbound {
     fn drop_route(&mut self) {
         if let Some(route) = self.route.take() {
             self.errors += route.errors();
+            self.repairs = self.repairs + route.repairs();
             self.stream.pause();
         }
     }
@@ -138,7 +143,19 @@ impl Outbound {
     /// Frames that could not be decoded or encoded.
     #[must_use]
     pub fn errors(&self) -> u64 {
-        self.errors + self.route.as_ref().map_or(0, |route| route.errors())
+        self.errors + self.route.as_ref().map_or(0, |route| route.errors()) + self.repairs().undecodable
+    }
+
+    /// What was done to keep the sources' lines whole.
+    #[must_use]
+    pub fn repairs(&self) -> Repairs {
+        self.route.as_ref().map_or(self.repairs, |route| self.repairs + route.repairs())
+    }
+
+    /// How long the source's packets wait in the jitter buffer; a relayed call has none.
+    #[must_use]
+    pub fn buffer(&self) -> Option<Duration> {
+        self.route.as_ref().map(|route| route.depth())
     }
 
     /// Send a sound in the place of the source, or go on with the one of this number.

@@ -84,6 +84,19 @@ pub struct Repairs {
     pub undecodable: u64,
 }
 
+impl std::ops::Add for Repairs {
+    type Output = Repairs;
+
+    fn add(self, other: Repairs) -> Repairs {
+        Repairs {
+            recovered: self.recovered + other.recovered,
+            concealed: self.concealed + other.concealed,
+            late: self.late + other.late,
+            undecodable: self.undecodable + other.undecodable,
+        }
+    }
+}
+
 /// A jitter buffer with a decoder.
 pub struct Playout {
     decoder: Decoder,

@@ -8,7 +8,7 @@ use crate::codec::{self, Codec, CodecError, Encoder, MAX_PAYLOAD};
 use crate::inbound::Media;
 use crate::path::LegId;
 use crate::playout::queue::Verdict;
-use crate::playout::{Kind, Playout};
+use crate::playout::{Kind, Playout, Repairs};
 use crate::rtp::Pt;
 use crate::stream::{Place, Stream};
 
@@ -100,10 +100,22 @@ impl Transcode {
         self.encoder.set_complexity(u8::try_from(complexity).unwrap_or(0));
     }
 
-    /// Payloads that could not be decoded or encoded.
+    /// Frames that could not be encoded.
     #[must_use]
     pub fn errors(&self) -> u64 {
-        self.errors + self.playout.repairs().undecodable
+        self.errors
+    }
+
+    /// What was done to keep the source's line whole.
+    #[must_use]
+    pub fn repairs(&self) -> Repairs {
+        self.playout.repairs()
+    }
+
+    /// How long the source's packets wait, so that later ones are in time.
+    #[must_use]
+    pub fn depth(&self) -> Duration {
+        self.playout.depth()
     }
 
     /// Send the whole frames of the line that are due, or all.

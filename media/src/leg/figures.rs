@@ -16,7 +16,7 @@ impl Leg {
     }
 
     fn traffic(&self) -> Figures {
-        let counters = &self.counters;
+        let (counters, repairs) = (&self.counters, self.outbound.repairs());
         [
             ("rx_packets", counters.rx_packets),
             ("rx_bytes", counters.rx_bytes),
@@ -28,6 +28,9 @@ impl Leg {
             ("rx_digits", counters.rx_digits),
             ("transcode_errors", self.outbound.errors()),
             ("transcoding", u64::from(self.outbound.is_transcoding())),
+            ("tx_recovered", repairs.recovered),
+            ("tx_concealed", repairs.concealed),
+            ("tx_too_late", repairs.late),
         ]
         .map(|(name, count)| (name, Figure::Count(count)))
         .to_vec()
@@ -46,6 +49,7 @@ impl Leg {
             ("rx_jitter_ms", Figure::Number(self.inbound.jitter_ms())),
             ("rx_level_dbov", self.meter.level_dbov().into()),
             ("rtt_ms", remote.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0).into()),
+            ("tx_buffer_ms", self.outbound.buffer().map(|depth| depth.as_secs_f64() * 1000.0).into()),
             ("remote_lost", remote.lost.map(f64::from).into()),
             ("remote_jitter_ms", jitter_ms.into()),
         ]
