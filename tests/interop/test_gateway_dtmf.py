@@ -1,0 +1,129 @@
+"""Keys between a page and trunks that take and send them by SIP INFO, as tones, or as telephone-events: each once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from tests.harness.gateway import GatewayProcess, settings_for, trunk_to
+from tests.harness.keyphone import KeyPhone
+from tests.harness.pagelike import PageCall, page_at
+from tests.harness.ports import free_port
+from tests.interop.sip_peer import Dialog, Peer, sdp
+
+pytestmark = pytest.mark.interop
+
+RELAY = ["Content-Type: application/dtmf-relay"]
+WITH_EVENTS, WITHOUT = (0, 101), (0,)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A gateway with a trunk for each form."""
+
+    gateway: GatewayProcess
+    ports: dict[str, int]
+
+
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
+    directory = tmp_path_factory.mktemp("dtmf")
+    forms = {"auto": {}, "info": {"dtmf": "info"}, "tones": {"dtmf": "inband", "detect_inband": True}}
+    ports = {name: free_port() for name in forms}
+    trunks = {name: trunk_to(ports[name], [name], **form) for name, form in forms.items()}
+    gateway = GatewayProcess(directory, settings_for(directory, trunk=trunks))
+    yield Exchange(gateway, ports)
+    gateway.stop()
+
+
+@dataclass(frozen=True)
+class Line:
+    """A page in a call, and both halves of the trunk's end."""
+
+    call: PageCall
+    peer: Peer
+    dialog: Dialog
+    phone: KeyPhone
+
+    async def pressed(self, keys: str) -> None:
+        """Wait until the page was told these keys."""
+        for count in range(1, len(keys) + 1):
+            await self.call.until("call.dtmf", digits=keys[count - 1])
+        assert self.told == keys
+
+    @property
+    def told(self) -> str:
+        return "".join(message["digits"] for message in self.call.messages if message["type"] == "call.dtmf")
+
+
+@asynccontextmanager
+async def line_to(exchange: Exchange, trunk: str, codecs: tuple[int, ...] = WITH_EVENTS) -> AsyncIterator[Line]:
+    """A call of a page through a trunk, answered."""
+    phone = KeyPhone()
+    port = await phone.open()
+    async with Peer.open(exchange.ports[trunk]) as peer, page_at(exchange.gateway.signal_url, user="alice") as page:
+        call = await page.call(trunk)
+        invite = await peer.request("INVITE")
+        peer.reply(invite, 200, "OK", body=sdp(port, codecs=codecs))
+        dialog = peer.join(invite)
+        await dialog.request("ACK")
+        found = re.search(r"m=audio (\d+)", invite.body)
+        assert found is not None
+        phone.talk(int(found.group(1)))
+        await call.answered()
+        try:
+            yield Line(call, peer, dialog, phone)
+        finally:
+            await phone.close()
+            await call.hang_up()
+
+
+async def test_a_page_presses_keys_that_arrive_by_info_in_order(exchange: Exchange) -> None:
+    async with line_to(exchange, "info") as line:
+        await line.call.press("1#")
+        await line.call.press("1")
+        for key in "1#1":
+            info = await line.dialog.request("INFO")
+            assert info.body == f"Signal={key}\r\nDuration=120\r\n"
+            line.peer.reply(info, 200, "OK")
+        assert {heard.packet.payload_type for heard in line.phone.heard} <= {0}
+
+
+async def test_a_trunk_that_refuses_info_is_named_to_the_page(exchange: Exchange) -> None:
+    async with line_to(exchange, "info") as line:
+        await line.call.press("5")
+        line.peer.reply(await line.dialog.request("INFO"), 501, "Not Implemented")
+        told = await line.call.until("error", code="not-possible")
+        assert "the keys 5: the trunk answered INFO with 501" in told["message"]
+        assert "trunk.info.dtmf" in told["hint"]
+
+
+@pytest.mark.parametrize(("trunk", "codecs"), [("tones", WITH_EVENTS), ("auto", WITHOUT)])
+async def test_a_page_presses_keys_that_arrive_as_tones(
+    exchange: Exchange, trunk: str, codecs: tuple[int, ...]
+) -> None:
+    async with line_to(exchange, trunk, codecs) as line:
+        await line.call.press("420D")
+        await line.phone.hears_keys("420D")
+        line.phone.assert_one_stream()
+
+
+async def test_tones_of_a_trunk_are_told_to_the_page_once_each(exchange: Exchange) -> None:
+    async with line_to(exchange, "tones") as line:
+        line.phone.press("77*A")
+        await line.pressed("77*A")
+
+
+async def test_keys_by_info_are_told_to_the_page_in_order_and_a_copy_in_rtp_is_no_second_one(
+    exchange: Exchange,
+) -> None:
+    async with line_to(exchange, "tones") as line:
+        for key in "59":
+            line.dialog.send("INFO", RELAY, f"Signal={key}\r\nDuration=100\r\n")
+            await line.dialog.response(200)
+        line.phone.press("59#")
+        await line.pressed("59#")
