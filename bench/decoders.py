@@ -15,6 +15,13 @@ from bench.speech import Samples, mono, open_codec, resample
 
 _MAX_FRAME_S: Final = 0.12
 _OPUS_STEP_S: Final = 0.02
+_FFMPEG: Final = {
+    "PCMU": ("pcm_mulaw", 8000, 1),
+    "PCMA": ("pcm_alaw", 8000, 1),
+    "G722": ("g722", 16_000, 1),
+    "G729": ("g729", 8000, 10),
+}
+"""FFmpeg's name of the codec, its rate in Hz, bytes that it decodes at a time (1: any)."""
 # Concealment of G.711 and G.722: the last pitch period again and again, quieter until it is silent.
 _PITCH_S: Final = (0.0025, 0.015)
 _COMPARED_S: Final = 0.02
@@ -79,14 +86,17 @@ class _Opus:
 
 class _Repeating:
     def __init__(self, codec: str, rate_hz: int) -> None:
-        name, native_hz = {"PCMU": ("pcm_mulaw", 8000), "PCMA": ("pcm_alaw", 8000), "G722": ("g722", 16_000)}[codec]
+        name, native_hz, self._unit = _FFMPEG[codec]
         self._context: AudioCodecContext = open_codec(name, "r", native_hz)
         self._native_hz, self._rate_hz = native_hz, rate_hz
         self._past: Samples = np.zeros(int(0.05 * native_hz), np.int16)
         self._concealed = 0
 
     def decode(self, payload: bytes) -> Samples:
-        parts = [mono(frame) for frame in self._context.decode(av.Packet(payload))]
+        # Less than a frame of G.729 is a description of silence (annex B), which FFmpeg does not read.
+        units = range(0, len(payload) - len(payload) % self._unit, self._unit)
+        packets = [av.Packet(payload[at : at + self._unit]) for at in units] if self._unit > 1 else [av.Packet(payload)]
+        parts = [mono(frame) for packet in packets for frame in self._context.decode(packet)]
         samples = np.concatenate(parts) if parts else np.zeros(0, np.int16)
         self._past = np.concatenate([self._past, samples])[-len(self._past) :]
         self._concealed = 0

@@ -12,6 +12,7 @@ _FORMATS: Final = {
     "opus": ("111", "a=rtpmap:111 opus/48000/2", "a=fmtp:111 minptime=10;useinbandfec=1"),
     "PCMU": ("0", "a=rtpmap:0 PCMU/8000"),
     "PCMA": ("8", "a=rtpmap:8 PCMA/8000"),
+    "G729": ("18", "a=rtpmap:18 G729/8000", "a=fmtp:18 annexb=no"),
     "G722": ("9", "a=rtpmap:9 G722/8000"),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import struct
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -44,6 +44,7 @@ class Voice:
     clock_hz: int
     """Of RTP (RFC 3551; 8000 for G.722, whatever it samples at)."""
     encoder: str
+    """FFmpeg's; "": it has none, the load generator has."""
     rate_hz: int
 
 
@@ -53,6 +54,7 @@ VOICES: Final[Mapping[str, Voice]] = {
     "PCMU": Voice(0, 8000, "pcm_mulaw", NARROW_HZ),
     "PCMA": Voice(8, 8000, "pcm_alaw", NARROW_HZ),
     "G722": Voice(9, 8000, "g722", PESQ_WIDE_HZ),
+    "G729": Voice(18, 8000, "", NARROW_HZ),
 }
 
 
@@ -73,14 +75,21 @@ class Speech:
         return [f"{name}:{voice.payload_type}:{voice.clock_hz}:{file}" for name, voice, file in known]
 
 
-def prepare(directory: Path) -> Speech:
+Encode = Callable[[str, Path, Path], object]
+"""Codec, file of samples at 8 kHz, file of frames to be made."""
+
+
+def prepare(directory: Path, encode: Encode | None) -> Speech:
     """Make the speech in `directory`, or take what an earlier run made there.
+
+    `encode` is for codecs that FFmpeg does not encode; None: their voices are left out.
 
     Raises:
         FileNotFoundError: espeak-ng is not installed.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    files = {name: directory / f"speech.{name}-frames" for name in VOICES}
+    voices = {name: voice for name, voice in VOICES.items() if voice.encoder or encode}
+    files = {name: directory / f"speech.{name}-frames" for name in voices}
     samples = {rate_hz: directory / f"speech-{rate_hz}.npy" for rate_hz in (NARROW_HZ, PESQ_WIDE_HZ, WIDE_HZ)}
     if not all(path.exists() for path in (*files.values(), *samples.values())):
         lines = zip(_VOICES, _SENTENCES, strict=True)
@@ -88,7 +97,13 @@ def prepare(directory: Path) -> Speech:
         for rate_hz, path in samples.items():
             np.save(path, wide if rate_hz == WIDE_HZ else resample(wide, WIDE_HZ, rate_hz))
         for name, path in files.items():
-            path.write_bytes(pack(_encode(name, np.load(samples[VOICES[name].rate_hz]))))
+            spoken = np.load(samples[VOICES[name].rate_hz])
+            if VOICES[name].encoder:
+                path.write_bytes(pack(_encode(name, spoken)))
+            elif encode:
+                raw = directory / "speech.raw"
+                raw.write_bytes(spoken.tobytes())
+                encode(name, raw, path)
     return Speech(files, np.load(samples[NARROW_HZ]), np.load(samples[PESQ_WIDE_HZ]))
 
 

@@ -8,7 +8,7 @@ from typing import Final, Literal, Protocol, Self
 
 from bench.generator import Endpoint, Generator
 
-Codec = Literal["opus", "PCMU", "PCMA", "G722"]
+Codec = Literal["opus", "PCMU", "PCMA", "G722", "G729"]
 Address = tuple[str, int]
 HOST: Final = "127.0.0.1"
 # Not all calls say the same at once: where in the speech they begin, in frames, by their number.
@@ -38,7 +38,9 @@ class Job:
 TRANSCODE: Final = Job("transcode", "opus")
 RELAY: Final = Job("relay", "PCMU")
 RELAY_CM: Final = Job("relay-cm", "PCMU", knows_gcm=False)
-JOBS: Final[Mapping[str, Job]] = {job.name: job for job in (TRANSCODE, RELAY, RELAY_CM, Job("g722", "opus", "G722"))}
+JOBS: Final[Mapping[str, Job]] = {
+    job.name: job for job in (TRANSCODE, RELAY, RELAY_CM, Job("g722", "opus", "G722"), Job("g729", "opus", "G729"))
+}
 
 
 class Connected(Protocol):

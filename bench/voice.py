@@ -26,6 +26,7 @@ from bench.rtpengine import RtpEngine
 from bench.speech import FRAMES_PER_S, Speech
 from bench.subject import BROWSER_OFFSET, JOBS, OFFSET_STEP, PHONE_OFFSET, Connected, Job, Subject
 from bench.webtrunk import Webtrunk
+from gateway.builtin import transcoded_codecs
 
 Direction = Literal["to-sip", "to-browser"]
 DIRECTIONS: Final[tuple[Direction, ...]] = ("to-sip", "to-browser")
@@ -72,7 +73,7 @@ def main() -> int:
         speech = workshop.prepare()
         cells = _cells(options)
         results = asyncio.run(_measure(options, cells, speech))
-    except (FileNotFoundError, subprocess.CalledProcessError) as error:
+    except (workshop.Unavailable, FileNotFoundError, subprocess.CalledProcessError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     print(table(results))
@@ -86,7 +87,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=31.0, help="speech that each ear hears (default 31)")
     parser.add_argument("--seeds", type=int, default=2, help="patterns of each kind (default 2)")
     parser.add_argument("--only", nargs="*", default=list(_MAKERS), choices=list(_MAKERS), help="subjects")
-    parser.add_argument("--jobs", nargs="*", default=["transcode"], help=f"of {', '.join(JOBS)} (default transcode)")
+    parser.add_argument("--jobs", nargs="*", default=["transcode"], choices=list(JOBS), help="default transcode")
     parser.add_argument("--direction", choices=DIRECTIONS, help="judge only this direction")
     parser.add_argument("--network", nargs="*", help=f"only these: {', '.join(i.name for i in IMPAIRMENTS)}")
     parser.add_argument("--loss", nargs="*", help="short for --network 'loss N %%'")
@@ -101,7 +102,12 @@ def _cells(options: argparse.Namespace) -> list[Cell]:
     wanted = {"none" if name == "loss 0 %" else name for name in wanted}
     kinds = [kind for kind in IMPAIRMENTS if not wanted or kind.name in wanted]
     if unknown := wanted - {kind.name for kind in kinds}:
-        raise FileNotFoundError(f"no such network: {', '.join(sorted(unknown))}")
+        raise workshop.Unavailable(f"no such network: {', '.join(sorted(unknown))}")
+    for name in options.jobs:
+        if JOBS[name].phone not in transcoded_codecs():
+            raise FileNotFoundError(
+                f"{name}: the media core was built without it; WEBTRUNK_G729=1 make setup builds it in"
+            )
     cells = []
     for job in (JOBS[name] for name in options.jobs):
         with_fec = replace(job, voice="opus-fec") if job.browser == "opus" else job

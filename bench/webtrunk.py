@@ -25,7 +25,7 @@ from bench.generator import Endpoint, Generator
 from bench.phone import Expected, Phone
 from bench.processes import Program, free_port
 from bench.subject import BROWSER_OFFSET, HOST, JOBS, OFFSET_STEP, PHONE_OFFSET, Job
-from call.codecs import CODECS
+from gateway.builtin import transcoded_codecs
 
 STEP_S: Final = 20.0
 """No step of a call takes longer, or something is wrong."""
@@ -147,7 +147,7 @@ class Webtrunk:
                 policy="cpu" if job.browser == job.phone else "quality",
             )
             for name, job in JOBS.items()
-            if job.phone in CODECS
+            if job.phone in transcoded_codecs()
         ]
         return "".join([self._config_head(directory), *trunks])
 

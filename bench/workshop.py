@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,10 @@ CRATE: Final = machine.ROOT / "bench" / "loadgen"
 BINARY: Final = CRATE / "target" / "release" / "loadgen"
 
 
+class Unavailable(Exception):
+    """What was asked for cannot be measured here; the message says why."""
+
+
 def prepare() -> Speech:
     """Build the load generator if its sources changed, make the speech if it is not there.
 
@@ -25,10 +30,20 @@ def prepare() -> Speech:
         FileNotFoundError: Something that must be installed is not.
         subprocess.CalledProcessError: The build failed.
     """
+    features = ["--features", "g729"] if _has_g729() else []
     if not BINARY.exists() or _newest(CRATE / "src", machine.ROOT / "media" / "src") > BINARY.stat().st_mtime:
         print("building the load generator …", flush=True)
-        subprocess.run(["cargo", "build", "--release", "--quiet", "--locked"], cwd=CRATE, check=True)
-    return speech.prepare(CACHE)
+        subprocess.run(["cargo", "build", "--release", "--quiet", "--locked", *features], cwd=CRATE, check=True)
+    return speech.prepare(CACHE, _encode if features else None)
+
+
+def _has_g729() -> bool:
+    found = shutil.which("pkg-config")
+    return found is not None and subprocess.run([found, "--exists", "libbcg729"], check=False).returncode == 0
+
+
+def _encode(codec: str, samples: Path, frames: Path) -> None:
+    subprocess.run([str(BINARY), "encode", codec, str(samples), str(frames)], check=True)
 
 
 def _newest(*directories: Path) -> float:

@@ -10,7 +10,7 @@ use mediacore::srtp::{Profile, Receiver, Sender, SrtpError};
 use crate::command::Id;
 use crate::impairment::{Fate, Pattern};
 use crate::kernel::{self, Datagram, MAX_DATAGRAM};
-use crate::speech::{Speech, Voice};
+use crate::speech::{PACKETS_PER_S, Speech, Voice};
 use crate::tally::{Arrival, Extender};
 
 /// What a datagram was.
@@ -37,6 +37,10 @@ pub struct Stream {
     pub peer: Id,
     ssrc: Ssrc,
     first: SeqNo,
+    /// Packets' times that passed while nothing was sent: the clock goes on (RFC 3550 §5.1).
+    paused: u64,
+    /// When the last packet before a pause was sent.
+    last_ns: Option<u64>,
     /// When each packet was sent.
     pub sent: Vec<u64>,
     /// Packets that the kernel refused.
@@ -49,7 +53,8 @@ impl Stream {
         // Spread over all sequence numbers: in every run some streams wrap.
         let first = SeqNo(u16::try_from(id * 641 % 65_536).unwrap_or_default());
         let ssrc = Ssrc(0x6c6f_0000 + id);
-        Self { to, voice, pattern: None, offset, peer, ssrc, first, sent: Vec::new(), refused: 0 }
+        let (pattern, paused, last_ns, sent, refused) = (None, 0, None, Vec::new(), 0);
+        Self { to, voice, pattern, offset, peer, ssrc, first, paused, last_ns, sent, refused }
     }
 
     /// Begin to count anew.
@@ -57,6 +62,7 @@ impl Stream {
         // The numbers go on: a receiver must not see a jump back.
         self.first = self.first.plus(u16::try_from(self.sent.len() % 65_536).unwrap_or_default());
         self.offset += self.sent.len();
+        self.last_ns = self.sent.last().copied().or(self.last_ns);
         self.sent.clear();
         self.refused = 0;
     }
@@ -64,6 +70,14 @@ impl Stream {
     /// Have the network treat it so.
     pub fn impair(&mut self, pattern: Pattern) {
         self.pattern = Some(pattern);
+    }
+
+    /// It speaks again at `now_ns`, if it had paused.
+    fn resume(&mut self, now_ns: u64) {
+        if let Some(last_ns) = self.last_ns.take() {
+            let passed = (now_ns.saturating_sub(last_ns) * PACKETS_PER_S + 500_000_000) / 1_000_000_000;
+            self.paused += passed.saturating_sub(1);
+        }
     }
 
     /// Where in the speech it began, and when.
@@ -75,10 +89,10 @@ impl Stream {
         let count = self.sent.len();
         #[expect(clippy::cast_possible_truncation, reason = "RTP counts modulo 2^16 and 2^32")]
         Header {
-            marker: self.offset + count == 0,
+            marker: count == 0,
             payload_type: Pt(voice.payload_type),
             sequence: self.first.plus(count as u16),
-            timestamp: (voice.ticks() * (self.offset + count) as u64) as u32,
+            timestamp: (voice.ticks() * ((self.offset + count) as u64 + self.paused)) as u32,
             ssrc: self.ssrc,
         }
     }
@@ -155,7 +169,8 @@ impl Endpoint {
 
     /// Send the next packet of the stream; when it arrives and its bytes, if the network delays it.
     pub fn speak(&mut self, speech: &Speech) -> Option<(u64, Vec<u8>)> {
-        let stream = self.stream.as_mut()?;
+        let (stream, now) = (self.stream.as_mut()?, kernel::now_ns());
+        stream.resume(now);
         let voice = speech.voice(stream.voice);
         let frame = voice.frame(stream.offset + stream.sent.len());
         let mut packet = [0; MAX_DATAGRAM];
@@ -168,7 +183,7 @@ impl Endpoint {
             // It fails only after 2^47 packets; the packet would then count as lost.
             len = keys.sender.protect_rtp(&mut packet, len).unwrap_or(0);
         }
-        let now = kernel::now_ns();
+        let now = kernel::now_ns(); // again, for SRTP is not latency
         let fate = stream.pattern.as_ref().map_or(Fate::Delayed(0), |pattern| pattern.fate(stream.sent.len()));
         stream.sent.push(now);
         match fate {
@@ -229,5 +244,22 @@ impl Keep {
     pub fn write(self, path: &Path, offset: usize, begun_ns: u64) -> io::Result<()> {
         let head = [(offset as u64).to_be_bytes(), begun_ns.to_be_bytes()].concat();
         std::fs::write(path, [head, self.bytes].concat())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_of_a_stream_goes_on_while_it_pauses() {
+        let voice = Voice { name: "PCMU".into(), payload_type: 0, clock_rate_hz: 8000, frames: vec![vec![0]] };
+        let mut stream = Stream::new(1, ([127, 0, 0, 1], 9).into(), 0, 0, 2);
+        stream.sent.extend([0, 20_000_000]);
+        let before = (stream.header(&voice).timestamp, stream.header(&voice).sequence);
+        stream.forget();
+        stream.resume(1_020_000_000);
+        let after = stream.header(&voice);
+        assert_eq!((after.timestamp, after.sequence, after.marker), (before.0 + 49 * 160, before.1, true));
     }
 }

@@ -7,6 +7,7 @@
 //! compares what came out with what went in. Everything of RTP, SRTP and the codecs is the media core's own.
 
 mod command;
+mod encode;
 mod endpoint;
 mod fleet;
 mod floor;
@@ -15,6 +16,7 @@ mod impairment;
 mod kernel;
 mod lines;
 mod primitives;
+mod relaying;
 mod report;
 mod speech;
 mod tally;
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words[..] {
         ["peers", ref voices @ ..] => Speech::read(voices).and_then(fleet::Fleet::new).and_then(fleet::Fleet::run),
+        ["encode", codec, samples, frames] => encode::run(codec, samples, frames),
         ["floor"] => floor::run(),
         ["ideal", ref words @ ..] => ideal::run(words),
         ["primitives", ref voices @ ..] => Speech::read(voices).and_then(|speech| primitives::run(&speech)),

@@ -9,6 +9,7 @@ use mediacore::rtp::{self, HEADER_LEN, Header, Pt, SeqNo, Ssrc};
 use mediacore::srtp::{Profile, Receiver, Sender};
 
 use crate::kernel::{self, MAX_DATAGRAM};
+use crate::relaying::Relaying;
 use crate::speech::{Speech, Voice};
 use crate::transcoder::Transcoder;
 
@@ -35,6 +36,7 @@ pub fn run(speech: &Speech) -> io::Result<()> {
     let (send, receive) = udp(pcmu)?;
     figures.push(("UDP send".to_owned(), send));
     figures.push(("UDP receive".to_owned(), receive));
+    figures.extend(relaying(pcmu));
     let fields: Vec<String> = figures.iter().map(|(name, us)| format!(r#""{name}":{us:.3}"#)).collect();
     println!("{{{}}}", fields.join(","));
     Ok(())
@@ -104,6 +106,17 @@ fn transcode(from: Codec, to: Codec, voice: &Voice) -> io::Result<f64> {
         })?);
     }
     Ok(median(rounds))
+}
+
+/// The media core's own part of a packet that it relays without SRTP.
+fn relaying(voice: &Voice) -> [(String, f64); 2] {
+    let mut relaying = Relaying::new();
+    let (bytes, len) = packet(voice.frame(0), 0);
+    [("relay, warm caches", false), ("relay, cold caches", true)].map(|(name, is_cold)| {
+        #[expect(clippy::cast_precision_loss, reason = "a few µs in ns")]
+        let us = relaying.median_ns(&bytes[..len], is_cold) as f64 / 1000.0;
+        (name.to_owned(), us)
+    })
 }
 
 fn udp(voice: &Voice) -> io::Result<(f64, f64)> {
