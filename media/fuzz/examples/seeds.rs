@@ -12,8 +12,14 @@ use mediacore_fuzz::stun::{binding_request, check_attributes};
 type Seed = (&'static str, Vec<u8>);
 
 fn main() {
-    let corpora =
-        [("stun", stun()), ("rtp", rtp()), ("rtcp", rtcp()), ("telephone_event", telephone_event()), ("srtp", srtp())];
+    let corpora = [
+        ("stun", stun()),
+        ("rtp", rtp()),
+        ("rtcp", rtcp()),
+        ("telephone_event", telephone_event()),
+        ("srtp", srtp()),
+        ("codec", codec()),
+    ];
     for (target, seeds) in corpora.into_iter().chain([("playout", playout()), ("relay", relay())]) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
         fs::create_dir_all(&folder).expect("the corpus can be written");
@@ -295,4 +301,35 @@ fn relay() -> Vec<Seed> {
         ("leap-back", script(&[call(0), vec![step::burst(0, 0, 120), step::leap(0, 0, -70), step::burst(0, 0, 10)]])),
         ("silence", script(&[call(1), talk(1, 1), vec![vec![7, 0, 255, 200, 0, 0]; 3]])),
     ]
+}
+
+/// Every decoder at either rate: two packets, a gap, a silence that is told of, and a packet again.
+fn codec() -> Vec<Seed> {
+    let opus: &[u8] = &[0x08, 0x0b, 0xe4, 0xc1, 0x36, 0xec, 0xc5, 0x80];
+    let payloads: [(&str, &str, &[u8]); 4] = [
+        ("opus-narrow", "opus-wide", opus),
+        ("g722-narrow", "g722-wide", &[0x5a; 160]),
+        ("pcmu-narrow", "pcmu-wide", &[0x21; 160]),
+        ("pcma-narrow", "pcma-wide", &[0xa9; 160]),
+    ];
+    let step = |kind: u8, count: u16, payload: &[u8]| {
+        let len = u8::try_from(payload.len()).expect("short");
+        [&count.to_be_bytes()[..], &[kind, len], payload].concat()
+    };
+    let script = |rate: u8, number: u8, payload: &[u8]| {
+        let gap = |kind: u8| [&320_u16.to_be_bytes()[..], &[kind]].concat();
+        let steps = [
+            step(0, 0, payload),
+            step(0, 0, payload),
+            gap(1),
+            step(2, 0, &[40, 200, 90]),
+            gap(3),
+            step(4, 160, payload),
+        ];
+        [&[rate, number, 3 - number][..], &steps.concat(), &step(0, 0, payload)].concat()
+    };
+    let numbered = payloads.into_iter().zip(0_u8..);
+    let pair =
+        |((narrow, wide, payload), number)| [(narrow, script(0, number, payload)), (wide, script(1, number, payload))];
+    numbered.flat_map(pair).collect()
 }

@@ -3,6 +3,7 @@
 //! A target takes any bytes. It fails by panicking: in mediacore (an index, an overflow, an `unreachable!`), or in an
 //! assertion here, when a promise of mediacore's is broken.
 
+pub mod codec;
 pub mod playout;
 pub mod relay;
 pub mod rtcp;
