@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import itertools
 import os
 import statistics
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -71,7 +72,7 @@ def main() -> int:
 async def _soak(minutes: float, wanted: int) -> dict[str, Any]:
     speech, subject = workshop.prepare(), Webtrunk()
     numbers = itertools.count(10)
-    async with Generator(workshop.BINARY, speech.words()) as generator, subject:
+    async with Generator(workshop.BINARY, speech.words()) as generator, subject, _last_words(subject):
         empty = health.look(subject.processes())
         calls = deque(await _connect(subject, generator, numbers, PROBE_CALLS))
         half = wanted or await _half_load(subject, generator, len(calls))
@@ -93,6 +94,16 @@ async def _soak(minutes: float, wanted: int) -> dict[str, Any]:
         "dropped": dropped,
         "samples": [asdict(sample) for sample in samples],
     }
+
+
+@contextlib.asynccontextmanager
+async def _last_words(subject: Webtrunk) -> AsyncIterator[None]:
+    """When it ends badly, the gateway's log says more than we know."""
+    try:
+        yield
+    except Exception:
+        print(f"the gateway's log ends:\n{subject.last_words()}", file=sys.stderr)
+        raise
 
 
 def _jobs() -> Iterator[Job]:
@@ -119,7 +130,7 @@ async def _half_load(subject: Webtrunk, generator: Generator, calls: int) -> int
 
 async def _rounds(
     subject: Webtrunk, generator: Generator, numbers: Iterator[int], calls: deque[Connected], minutes: float
-) -> Any:
+) -> AsyncIterator[Sample]:
     began = time.monotonic()
     watched = dict(subject.processes())
     round_s = min(ROUND_S, minutes * 60)

@@ -167,6 +167,10 @@ class Webtrunk:
         children = cost.descendants(self._program.pid)
         return {self._program.pid: "gateway"} | dict.fromkeys(children, "SIP worker")
 
+    def last_words(self) -> str:
+        """The end of the gateway's log."""
+        return self._program.last_words()
+
     def dropped(self) -> dict[str, int]:
         """Packets that the gateway itself dropped, by reason, of all calls that have ended."""
         total: Counter[str] = Counter()
