@@ -33,10 +33,11 @@ from call.codecs import (
 from call.errors import PeerError, UnacceptableOffer
 from call.sdes import Crypto, Policy
 from call.sdp import Connection, MSection, Origin, SessionDescription
-from call.sdp_attributes import Attribute, Direction
+from call.sdp_attributes import Attribute, Direction, every
 
 Address = tuple[str, int]
 
+_VOIP_METRICS: Final = Attribute("rtcp-xr", "voip-metrics")
 _EVENT_CODES: Final = "0-16"
 _PTIME_MS: Final = 20
 
@@ -59,6 +60,8 @@ class TrunkMedia:
     rtcp_mux: bool
     direction: Direction
     """As the trunk said it: `direction.receives` means that it wants our audio."""
+    voip_metrics: bool = False
+    """The trunk wants the VoIP metrics of RTCP XR (RFC 3611 §5.1)."""
     crypto: Crypto | None = None
     """The key of the trunk's packets; None: plain RTP."""
     fmtp: str = ""
@@ -88,7 +91,7 @@ def trunk_offer(
     `fmtps` are the browser's parameters of codecs that are only passed on.
     """
     chosen, events = our_formats(codecs, fmtps), our_events(codecs)
-    attributes = [Attribute("ptime", str(_PTIME_MS)), Attribute(direction.value)]
+    attributes = [_VOIP_METRICS, Attribute("ptime", str(_PTIME_MS)), Attribute(direction.value)]
     section = _audio("RTP/AVP", (rtp_port, rtcp_port), chosen, events, attributes)
     return _print(address, session_id, version, (section,))
 
@@ -166,7 +169,8 @@ def trunk_answer(
     event = media.telephone_event
     events = [TelephoneEvent(event, media.telephone_event_rate)] if event is not None else []
     agreed = direction.limited_to(media.direction.mirrored)
-    attributes = [Attribute("ptime", str(media.ptime_ms)), Attribute(agreed.value)]
+    metrics = [_VOIP_METRICS] if media.voip_metrics else []
+    attributes = [*metrics, Attribute("ptime", str(media.ptime_ms)), Attribute(agreed.value)]
     ports = (rtp_port, rtp_port if media.rtcp_mux else rtcp_port)
     audio = _audio(offer.media[media.index].protocol, ports, chosen, events, attributes)
     sections = (audio if index == media.index else _rejected(one) for index, one in enumerate(offer.media))
@@ -197,7 +201,14 @@ def _media(description: SessionDescription, index: int, chosen: Format, *, mux: 
         rtcp=_rtcp_address(section, rtp, mux=mux),
         rtcp_mux=mux,
         direction=direction if rtp else direction.limited_to(Direction.SENDONLY),
+        voip_metrics=_wants_voip_metrics(description, section),
     )
+
+
+def _wants_voip_metrics(description: SessionDescription, section: MSection) -> bool:
+    """RFC 3611 §5.1: a list of what the other side understands, of the section or else of the session."""
+    lists = every(section.attributes, _VOIP_METRICS.name) or every(description.attributes, _VOIP_METRICS.name)
+    return any(_VOIP_METRICS.value in words.split() for words in lists)
 
 
 def _rtp_address(description: SessionDescription, section: MSection) -> Address | None:

@@ -307,6 +307,7 @@ class TrunkLeg:
         self.media.set_codec(
             remote.codec, remote.payload_type, remote.telephone_event, remote.telephone_event_rate, remote.ptime_ms
         )
+        self.media.set_voip_metrics(remote.voip_metrics)
         if remote.rtp is not None:
             changed = self.remote is None or (self.remote.rtp, self.remote.rtcp) != (remote.rtp, remote.rtcp)
             self.media.set_remote(remote.rtp, remote.rtcp, rtcp_mux=remote.rtcp_mux, reopen=changed)

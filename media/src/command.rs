@@ -47,6 +47,8 @@ pub enum Command {
     SetSrtp(Box<(Receiver, Sender)>),
     /// SRTP with keys from the SDP (RFC 4568); `None`: the peer speaks plain RTP.
     SetSdes(Option<Box<sdes::Change>>),
+    /// Send `VoIP` metrics with reports (RFC 3611 §4.7), or do not.
+    SetVoipMetrics(bool),
     /// The peer speaks this.
     SetFormat(Format),
     /// The peer is here.

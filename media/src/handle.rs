@@ -248,6 +248,11 @@ impl Handle {
         Ok(())
     }
 
+    /// Send `VoIP` metrics with reports, or do not.
+    pub fn set_voip_metrics(&self, enabled: bool) {
+        self.engine.command(self.id, Command::SetVoipMetrics(enabled));
+    }
+
     /// Send RTP to the peer, or do not.
     pub fn set_sending(&self, enabled: bool) {
         self.engine.command(self.id, Command::SetSending(enabled));

@@ -280,6 +280,7 @@ impl Leg {
             Command::SendDtls(record) => self.send_dtls(&record, out),
             Command::SetSrtp(keys) => return self.set_srtp(*keys),
             Command::SetSdes(change) => self.set_sdes(change.map(|change| *change)),
+            Command::SetVoipMetrics(enabled) => self.reporter.sends_voip = enabled,
             Command::SetFormat(format) => self.set_format(format),
             Command::SetRemote(remote) => self.set_remote(now, remote),
             Command::SetSending(enabled) => {
@@ -406,8 +407,11 @@ impl Leg {
 
     fn send_report(&mut self, now: Duration, bye: bool, out: &mut Outbox) {
         let unix = self.settings.unix_origin + now;
+        // Nothing may follow a BYE (RFC 3550 §6.1).
+        let voip = if bye { None } else { self.reporter.voip(&mut self.inbound, self.meter.level_dbov()) };
         let compound = self.reporter.report(now, unix, &mut self.inbound, &self.outbound, bye);
-        Wire { leg: self.id, transport: &mut self.transport, counters: &mut self.counters, out }.rtcp(&compound);
+        Wire { leg: self.id, transport: &mut self.transport, counters: &mut self.counters, out }
+            .rtcp(&compound, voip.as_ref());
     }
 
     /// Say goodbye (RFC 3550 §6.6) and give up the paths.

@@ -150,6 +150,10 @@ impl Leg {
         Ok(self.0.set_remote(Remote { rtp, rtcp, rtcp_mux, reopen })?)
     }
 
+    fn set_voip_metrics(&self, enabled: bool) {
+        self.0.set_voip_metrics(enabled);
+    }
+
     fn set_sending(&self, enabled: bool) {
         self.0.set_sending(enabled);
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::expected_loss::ExpectedLoss;
 use crate::inbound::Inbound;
 use crate::outbound::Outbound;
+use crate::rtcp::voip::{UNAVAILABLE, VoipMetrics};
 use crate::rtcp::{self, Compound, Item, ReportBlock};
 
 /// The first report comes soon, so that a short call has its figures.
@@ -23,6 +24,8 @@ pub struct Remote {
     pub jitter: Option<u32>,
     /// Fraction lost of late, in 1/256.
     pub fraction_lost: u8,
+    /// Its R and ten times its MOS, if it sends `VoIP` metrics (RFC 3611 §4.7) and knows them.
+    pub judgement: [Option<u8>; 2],
 }
 
 /// Sends and reads the reports of one leg.
@@ -35,6 +38,8 @@ pub struct Reporter {
     spread: u32,
     remote: Remote,
     expected_loss: ExpectedLoss,
+    /// The peer wants `VoIP` metrics (RFC 3611 §5.1).
+    pub sends_voip: bool,
 }
 
 impl Reporter {
@@ -49,6 +54,7 @@ impl Reporter {
             spread: seed | 1,
             remote: Remote::default(),
             expected_loss: ExpectedLoss::default(),
+            sends_voip: false,
         }
     }
 
@@ -93,6 +99,18 @@ impl Reporter {
         }
     }
 
+    /// `VoIP` metrics to go with a report, if the peer wants them; the speech has this level.
+    pub fn voip(&self, inbound: &mut Inbound, level_dbov: Option<f64>) -> Option<VoipMetrics> {
+        let ptime_ms = inbound.format()?.ptime_ms;
+        let metrics = inbound.stats().voip(ptime_ms).filter(|_| self.sends_voip)?;
+        let round_trip = self.remote.rtt.map_or(0, |rtt| rtt.as_millis());
+        Some(VoipMetrics {
+            round_trip_ms: u16::try_from(round_trip).unwrap_or(u16::MAX),
+            signal_level: level_dbov.map_or(UNAVAILABLE, dbm0),
+            ..metrics
+        })
+    }
+
     /// Between 0.75 and 1.25 of the usual interval.
     fn interval(&mut self) -> Duration {
         // Marsaglia's xorshift: good enough to keep legs out of step.
@@ -108,6 +126,10 @@ impl Reporter {
             Item::SenderReport { ssrc, info } => inbound.stats().on_sender_report(now, *ssrc, info.ntp),
             Item::Report { block, .. } if block.ssrc == ours => self.on_block(unix, block),
             Item::Bye { ssrc } => return inbound.ssrc().is_none_or(|known| known == *ssrc),
+            Item::Voip(metrics) if metrics.ssrc == ours => {
+                let known = |figure| Some(figure).filter(|figure| *figure != UNAVAILABLE);
+                self.remote.judgement = [known(metrics.r_factor), known(metrics.mos_cq)];
+            }
             _ => {}
         }
         false
@@ -120,6 +142,13 @@ impl Reporter {
             lost: Some(block.cumulative_lost),
             jitter: Some(block.jitter),
             fraction_lost: block.fraction_lost,
+            judgement: self.remote.judgement,
         };
     }
+}
+
+/// A signed byte: a full-scale sine, 3.01 dB below 0 dBov, is +3.14 dBm0 (ITU-T G.711).
+#[expect(clippy::cast_possible_truncation, reason = "clamped to the range of a byte")]
+fn dbm0(level_dbov: f64) -> u8 {
+    ((level_dbov + 6.15).round().clamp(-127.0, 126.0) as i8).cast_unsigned()
 }

@@ -1,6 +1,8 @@
 //! RTCP: reports about what we receive and send, and what the peer tells (RFC 3550 §6, Appendix A).
 
+pub mod bursts;
 mod receiver;
+pub mod voip;
 mod wire;
 
 use std::time::Duration;

@@ -7,6 +7,7 @@ use crate::counters::{Counters, Dropped};
 use crate::outbox::Outbox;
 use crate::path::{LegId, Path};
 use crate::port::Port;
+use crate::rtcp::voip::VoipMetrics;
 use crate::rtcp::{self, Compound};
 use crate::rtp::{self, HEADER_LEN, Header};
 use crate::sdes::Epoch;
@@ -129,14 +130,17 @@ impl Wire<'_> {
         sent
     }
 
-    /// Send an RTCP packet, if there is a way to the peer.
-    pub fn rtcp(&mut self, compound: &Compound<'_>) {
+    /// Send an RTCP packet, if there is a way to the peer, with these `VoIP` metrics behind it.
+    pub fn rtcp(&mut self, compound: &Compound<'_>, voip: Option<&VoipMetrics>) {
         let Some(path) = self.transport.rtcp_path() else {
             return;
         };
         let transport = &mut *self.transport;
         let sent = self.out.packet(self.leg, path, |buffer| {
-            let len = rtcp::build_compound(buffer, compound)?;
+            let mut len = rtcp::build_compound(buffer, compound)?;
+            if let Some(metrics) = voip {
+                len = rtcp::voip::append(buffer, len, compound.ssrc, metrics)?;
+            }
             transport.seal_rtcp(buffer, len)
         });
         self.counters.tx_rtcp += u64::from(sent);

@@ -70,11 +70,32 @@ def test_offer_is_exactly_this() -> None:
             "a=rtpmap:8 PCMA/8000",
             "a=rtpmap:101 telephone-event/8000",
             "a=fmtp:101 0-16",
+            "a=rtcp-xr:voip-metrics",
             "a=ptime:20",
             "a=sendrecv",
             "",
         ]
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("a=rtcp-xr:voip-metrics", True),
+        ("a=rtcp-xr:rcvr-rtt=all:10000 stat-summary=loss,dup voip-metrics", True),
+        ("a=rtcp-xr:stat-summary", False),
+        ("a=rtcp-xr", False),
+        ("a=sendrecv", False),
+    ],
+)
+def test_voip_metrics_are_sent_to_trunks_that_want_them(line: str, wanted: bool) -> None:
+    of_section = plain(line)
+    of_session = plain().replace("t=0 0\r\n", f"t=0 0\r\n{line}\r\n")
+    for text in (of_section, of_session):
+        media = read_trunk_offer(text, BOTH)
+        assert media.voip_metrics == wanted
+        assert ("a=rtcp-xr:voip-metrics" in str(answer(text, media))) == wanted
+        assert read_trunk_answer(offer(), text).voip_metrics == wanted
 
 
 def test_offer_with_opus_brings_a_telephone_event_of_its_clock_rate() -> None:

@@ -50,6 +50,8 @@ class Leg:
         """Say what the peer of this leg speaks, both ways. May be called again in mid-call."""
     def set_remote(self, rtp: Address, rtcp: Address | None, *, rtcp_mux: bool = False, reopen: bool = True) -> None:
         """Where an RTP leg sends, from the remote SDP. `reopen` lets it learn the source once more."""
+    def set_voip_metrics(self, enabled: bool) -> None:
+        """Send the VoIP metrics of RTCP XR with reports (RFC 3611 §4.7): the peer's SDP asks for them."""
     def set_sending(self, enabled: bool) -> None:
         """False while the SDP direction says that the peer must get no RTP (hold: sendonly/inactive of the peer)."""
     def set_receiving(self, enabled: bool) -> None:

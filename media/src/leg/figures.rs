@@ -52,6 +52,8 @@ impl Leg {
             ("tx_buffer_ms", self.outbound.buffer().map(|depth| depth.as_secs_f64() * 1000.0).into()),
             ("remote_lost", remote.lost.map(f64::from).into()),
             ("remote_jitter_ms", jitter_ms.into()),
+            ("remote_r", remote.judgement[0].map(f64::from).into()),
+            ("remote_mos", remote.judgement[1].map(|tenths| f64::from(tenths) / 10.0).into()),
         ]
     }
 

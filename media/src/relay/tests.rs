@@ -495,3 +495,37 @@ fn packets_that_cannot_be_decrypted_are_told_once() {
     let told = bench.events().into_iter().filter(|(_, event)| *event == Event::Undecryptable).count();
     assert_eq!((told, bench.count(one, "dropped_srtp_auth")), (1, 60));
 }
+
+#[test]
+fn voip_metrics_go_with_reports_where_they_are_wanted_and_theirs_are_shown() {
+    let (mut bench, one, _) = coupled(PCMU, PCMU);
+    bench.command(one, Command::SetVoipMetrics(true));
+    for n in [0, 1, 2, 5, 6] {
+        bench.say(one, 0, n, &[0x20; 160]);
+    }
+    let metrics = |sent: &[Sent]| {
+        let mut found = Vec::new();
+        for report in sent.iter().filter(|sent| rtp::classify(&sent.bytes) == Some(rtp::Kind::Rtcp)) {
+            let visit = &mut |item| {
+                found.extend(if let crate::rtcp::Item::Voip(metrics) = item { Some(metrics) } else { None });
+            };
+            crate::rtcp::parse(&report.bytes, visit).unwrap();
+        }
+        found
+    };
+    let sent = bench.pass(at(1500));
+    let [ours] = metrics(&sent)[..] else { panic!("{sent:?}") };
+    assert_eq!((ours.ssrc, ours.loss_rate, ours.burst_density, ours.gmin), (9, 73, 255, 16));
+    assert_eq!((ours.burst_ms, ours.r_factor), (40, 127));
+    let theirs = crate::rtcp::voip::VoipMetrics { ssrc: 0x1001, r_factor: 82, mos_cq: 41, ..ours };
+    let mut report = vec![0x80, 201, 0, 1, 0, 0, 0, 9];
+    report.resize(200, 0);
+    let len = crate::rtcp::voip::append(&mut report, 8, 9, &theirs).unwrap();
+    report.truncate(len);
+    bench.receive(one, report);
+    let figures = bench.relay.figures(one).unwrap();
+    let figure = |wanted: &str| figures.iter().find(|(name, _)| *name == wanted).unwrap().1.clone();
+    assert_eq!((figure("remote_r"), figure("remote_mos")), (Figure::Number(82.0), Figure::Number(4.1)));
+    bench.relay.close(bench.now, one, &mut bench.out);
+    assert!(metrics(&bench.take()).is_empty(), "nothing follows a BYE");
+}

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::bursts::{Bursts, GMIN, share};
+use super::voip::{UNAVAILABLE, VoipMetrics};
 use super::{ReportBlock, ntp_middle};
 
 /// A gap of more packets is a restart rather than loss (RFC 3550 A.1 `MAX_DROPOUT`).
@@ -42,6 +44,7 @@ struct Stream {
     duplicates: u32,
     /// Runs of missing packets.
     bursts: u64,
+    pattern: Bursts,
     expected_prior: u32,
     received_prior: u32,
     timestamp: u32,
@@ -62,6 +65,7 @@ impl Stream {
             received: 1,
             duplicates: 0,
             bursts: 0,
+            pattern: Bursts::default(),
             expected_prior: 0,
             received_prior: 0,
             timestamp,
@@ -96,6 +100,7 @@ impl Stream {
         }
         self.expected_after_jump = None;
         self.bursts += u64::from(ahead > 1);
+        self.pattern.on_packet(ahead - 1);
         self.highest = self.highest.wrapping_add(u32::from(ahead));
         self.seen = self.seen.checked_shl(u32::from(ahead)).unwrap_or(0) | 1;
         Arrival::Newer
@@ -163,6 +168,26 @@ impl Stream {
         let lost = u64::from(expected.saturating_sub(received));
         let fraction = (lost << 8).checked_div(u64::from(expected)).unwrap_or(0);
         u8::try_from(fraction).unwrap_or(u8::MAX)
+    }
+
+    fn voip(&self, ptime_ms: u32) -> VoipMetrics {
+        let expected = u64::from(self.expected());
+        let summary = self.pattern.summary(expected);
+        let lasting = |packets: u64| u16::try_from(packets * u64::from(ptime_ms)).unwrap_or(u16::MAX);
+        VoipMetrics {
+            ssrc: self.ssrc,
+            loss_rate: share(self.lost(), expected),
+            discard_rate: 0,
+            burst_density: summary.burst_density,
+            gap_density: summary.gap_density,
+            burst_ms: lasting(summary.burst_packets),
+            gap_ms: lasting(summary.gap_packets),
+            round_trip_ms: 0,
+            signal_level: UNAVAILABLE,
+            gmin: GMIN,
+            r_factor: UNAVAILABLE,
+            mos_cq: UNAVAILABLE,
+        }
     }
 
     fn report(&mut self, now: Duration) -> ReportBlock {
@@ -237,6 +262,12 @@ impl ReceiverStats {
     /// The block for our next report; starts a new interval for the fraction. `None` before the first packet.
     pub fn report(&mut self, now: Duration) -> Option<ReportBlock> {
         self.stream.as_mut().map(|stream| stream.report(now))
+    }
+
+    /// What the loss was like, for packets so long; what others measure is left open. `None` before the first packet.
+    #[must_use]
+    pub fn voip(&self, ptime_ms: u32) -> Option<VoipMetrics> {
+        self.stream.as_ref().map(|stream| stream.voip(ptime_ms))
     }
 
     /// SSRC being received.

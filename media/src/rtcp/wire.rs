@@ -1,11 +1,13 @@
 //! RTCP packets as bytes (RFC 3550 §6.4 to §6.6).
 
+use super::voip::{self, VoipMetrics};
 use super::{ReportBlock, SenderInfo};
 
 const SENDER_REPORT: u8 = 200;
 const RECEIVER_REPORT: u8 = 201;
 const SOURCE_DESCRIPTION: u8 = 202;
 const BYE: u8 = 203;
+const EXTENDED_REPORT: u8 = 207;
 /// SDES item that ends a chunk, and the one that names a source.
 const END: u8 = 0;
 const CNAME: u8 = 1;
@@ -131,7 +133,9 @@ pub enum Item<'a> {
         /// Who.
         ssrc: u32,
     },
-    /// Feedback, XR, APP and unknown types: skipped, but told.
+    /// `VoIP` metrics of an XR packet (RFC 3611 §4.7).
+    Voip(VoipMetrics),
+    /// Feedback, other XR, APP and unknown types: skipped, but told.
     Other {
         /// RTCP packet type.
         packet_type: u8,
@@ -186,6 +190,11 @@ impl<'a> Reader<'a> {
                 visit(Item::Bye { ssrc: self.word()? });
                 Ok(())
             }),
+            EXTENDED_REPORT => {
+                let other = Item::Other { packet_type, format: count };
+                visit(self.0.get(4..).and_then(voip::find).map_or(other, Item::Voip));
+                Ok(())
+            }
             _ => {
                 visit(Item::Other { packet_type, format: count });
                 Ok(())
