@@ -176,6 +176,10 @@ impl Relay {
             return;
         };
         let old = std::mem::replace(&mut leg.source, source);
+        if old != source {
+            // What an old source announced, such as a silence to be filled, holds no longer.
+            leg.interrupt();
+        }
         if let Some(leg) = old.and_then(|old| self.leg(old)) {
             leg.destinations.retain(|destination| *destination != id);
         }

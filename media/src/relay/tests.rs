@@ -235,6 +235,17 @@ fn silence_of_the_source_is_seen_in_the_timestamps_when_transcoding() {
 }
 
 #[test]
+fn a_silence_that_was_announced_ends_with_its_source() {
+    let (mut bench, one, _) = coupled(OPUS, PCMU);
+    bench.receive(one, packet(111, 0, 0, &[0x08]));
+    let filled = rtp_only(bench.pass(at(500)));
+    assert!((20..=26).contains(&filled.len()), "{} frames of comfort noise", filled.len());
+    bench.relay.close(bench.now, one, &mut bench.out);
+    bench.take();
+    assert!(rtp_only(bench.pass(at(1000))).is_empty());
+}
+
+#[test]
 fn digits_on_request_are_a_regular_train_and_audio_waits() {
     let (mut bench, one, other) = coupled(PCMU, PCMU);
     bench.say(one, 0, 0, &[1; 160]);
