@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -27,13 +27,13 @@ MAX_CALLS: Final = 1000
 def make_admin(
     live_calls: Callable[[], Mapping[str, LiveCall]],
     records: Records,
-    status: Callable[[], dict[str, Any]],
+    status: Callable[[], Awaitable[dict[str, Any]]],
     sounds: Sounds,
 ) -> Starlette:
     """The application of the admin listener."""
 
     async def read_status(_: Request) -> JSONResponse:
-        return JSONResponse(status())
+        return JSONResponse(await status())
 
     async def list_calls(request: Request) -> JSONResponse:
         limit = _limit(request.query_params.get("limit", "50"))

@@ -205,14 +205,15 @@ class _House:
         for task in self._tasks:
             task.cancel()
 
-    def status(self) -> dict[str, Any]:
-        """Figures for the admin listener."""
+    async def status(self) -> dict[str, Any]:
+        """Figures for the admin listener; signalling does not wait for media threads that are starved."""
+        media = await asyncio.to_thread(self.relays.stats)
         return {
             "calls": len(self.board.calls),
             "sessions": self.directory.session_count,
             "tasks": len(asyncio.all_tasks()),
             "load": self.load.describe(),
-            "media": self.relays.stats(),
+            "media": media,
         }
 
     def close(self) -> None:

@@ -7,7 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-_BUSY = "import os\nos.sched_setaffinity(0, {%d})\nwhile True: pass"
+_BUSY = """
+import os, time
+os.sched_setaffinity(0, {%d})
+parent = os.getppid()
+while os.getppid() == parent:  # never longer than the process that they starve
+    until = time.monotonic() + 0.1
+    while time.monotonic() < until:
+        pass
+    time.sleep(0.005)
+"""
 
 
 class Hogs:

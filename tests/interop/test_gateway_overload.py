@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -115,17 +116,26 @@ async def test_busy_media_threads(strained: GatewayProcess, speech: Speech, tmp_
         assert (await strained.record(await call.record_id()))["cause"] == "hangup"
 
 
+@contextlib.contextmanager
+def starved(gateway: GatewayProcess) -> Iterator[None]:
+    """Within the block other programs hold the processors and leave them for 5 ms every 100 ms."""
+    os.kill(gateway.program.pid, STARVE)
+    try:
+        yield
+    finally:
+        os.kill(gateway.program.pid, FEED)
+
+
 async def test_media_threads_that_others_starve(strained: GatewayProcess, speech: Speech, tmp_path: Path) -> None:
     """No figure is injected: the threads wait for processors that others have, and the call's packets wait too."""
     async with page_at(strained.signal_url, user="alice") as page:
         call = await page.call("echo", speech)
         await call.answered()
-        os.kill(strained.program.pid, STARVE)
-        await two_samples(strained, "media_wait_s", MAX_WAIT_S)
-        sentence = r"The gateway is full: its media threads wait \d+ ms for a processor\."
-        hint = "Try again in a minute; whoever runs the gateway can stop what else runs on its machine."
-        await refused_both_ways(strained, page, tmp_path, sentence, hint)
-        os.kill(strained.program.pid, FEED)
+        with starved(strained):
+            await two_samples(strained, "media_wait_s", MAX_WAIT_S)
+            sentence = r"The gateway is full: its media threads wait \d+ ms for a processor\."
+            hint = "Try again in a minute; whoever runs the gateway can stop what else runs on its machine."
+            await refused_both_ways(strained, page, tmp_path, sentence, hint)
         await eventually(lambda: strained.ask("status")["load"]["media_wait_s"] < MAX_WAIT_S)
         await hears(speech, call.listen)
         again = await page.call_without_audio("echo")

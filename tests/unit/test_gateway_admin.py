@@ -2,7 +2,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from starlette.types import ASGIApp
@@ -33,9 +33,13 @@ def records(tmp_path: Path) -> Iterator[Records]:
     yield opened
 
 
+async def status() -> dict[str, Any]:
+    return {"calls": 1}
+
+
 @pytest.fixture
 def admin(records: Records) -> ASGIApp:
-    return make_admin(lambda: {LIVE.id: cast(LiveCall, Live())}, records, lambda: {"calls": 1}, SOUNDS)
+    return make_admin(lambda: {LIVE.id: cast(LiveCall, Live())}, records, status, SOUNDS)
 
 
 async def test_live_calls_come_before_past_ones_and_once(admin: ASGIApp) -> None:
