@@ -93,6 +93,12 @@ def check(path: Path | None) -> None:
     for name, trunk in settings.trunk.items():
         click.echo(f"trunk {name}: {trunk.transport} {trunk.host}:{trunk.sip_port}, allows {', '.join(trunk.allow)}")
     click.echo(f"users: {', '.join(settings.user) or 'none'}; login: {settings.auth.mode}")
+    if settings.records_calls:
+        click.echo(
+            f"recordings: {settings.recording.mode}, {settings.recording.format}, in {settings.recording.folder}"
+        )
+    if settings.tee.url:
+        click.echo(f"tee: {settings.tee.legs} legs, to {settings.tee.shown_url}")
     for remark in settings.remarks:
         click.echo(remark)
     click.echo("The configuration is good.")

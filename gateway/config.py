@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -280,7 +281,19 @@ class Config(Settings):
     @property
     def remarks(self) -> tuple[str, ...]:
         """What may be meant, but deserves a word: sentences for `webtrunk check`."""
-        return (*self._silent_trunks(), *self._doubtful_trunks(), *self._open_keys())
+        return (*self._silent_trunks(), *self._doubtful_trunks(), *self._open_keys(), *self._overheard())
+
+    def _overheard(self) -> list[str]:
+        host = urlsplit(self.tee.url).hostname or ""
+        if not self.tee.url.startswith("ws:") or is_loopback(host):
+            return []
+        return [f"tee: what is said goes to {host} in clear; use wss:// unless nobody is on the way."]
+
+    @property
+    def records_calls(self) -> bool:
+        """Whether any call may be recorded."""
+        modes = {self.recording.mode, *(user.recording for user in self.user.values())}
+        return not modes | {trunk.recording for trunk in self.trunk.values()} <= {None, "off"}
 
     def recording_mode(self, user: str, trunk: str) -> RecordingMode:
         """Whether calls of `user` through `trunk` are recorded: what is said closest to the person counts."""

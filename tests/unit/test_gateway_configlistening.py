@@ -69,6 +69,21 @@ def test_mistake_is_told_in_words(text: str, key: str, words: str) -> None:
     assert words in found.expected
 
 
+@pytest.mark.parametrize(
+    ("url", "is_remarked"),
+    [("ws://t.example.com/a", True), ("wss://t.example.com/a", False), ("ws://127.0.0.1:1/a", False)],
+)
+def test_a_tee_in_clear_is_remarked(url: str, is_remarked: bool) -> None:
+    remarks = " ".join(read(f'{OPEN}[tee]\nurl = "{url}"\n').remarks)
+    assert ("t.example.com in clear" in remarks) is is_remarked
+
+
+def test_a_recording_of_one_user_counts_as_recording() -> None:
+    text = f'{OPEN}[recording]\nfolder = "r"\n'
+    assert not read(text).records_calls
+    assert read(text + '[user.alice]\nrecording = "on-demand"\n').records_calls
+
+
 def test_secrets_of_the_tee_stay_out_of_logs_and_may_lie_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("Bearer s3cret\n")
     tee = read(f'{OPEN}[tee]\nurl = "wss://x/a?key=s3cret"\nauthorization_file = "{tmp_path / "token"}"\n').tee

@@ -9,7 +9,7 @@ use crate::tap::{Place, place_of};
 
 /// Packets from which the promptest is looked for: 5 s of usual ones.
 const WINDOW: u32 = 250;
-/// In a pause of the sender, so many are enough.
+/// In a pause of the sender, and at first, so many are enough; then twice as many, and so on.
 const SHORT_WINDOW: u32 = 25;
 /// What the promptest packet may be off before the line is moved in the middle of talk.
 const TOLERANCE: Duration = Duration::from_millis(80);
@@ -24,13 +24,15 @@ pub struct Anchor {
     /// Of the packets of this window: the least that one came after its place, in samples; negative is before.
     least: i64,
     count: u32,
+    /// Packets of this window.
+    window: u32,
 }
 
 impl Anchor {
     /// For places at this rate.
     #[must_use]
     pub fn new(rate_hz: u32) -> Anchor {
-        Anchor { rate_hz, least: i64::MAX, count: 0 }
+        Anchor { rate_hz, least: i64::MAX, count: 0, window: SHORT_WINDOW }
     }
 
     /// The place of a packet that arrived at `now` and would continue the line at `place`, perhaps after a pause.
@@ -48,19 +50,21 @@ impl Anchor {
 
     /// Another line begins.
     pub fn restart(&mut self) {
-        (self.least, self.count) = (i64::MAX, 0);
+        *self = Anchor::new(self.rate_hz);
     }
 
     /// How far to move the line, from what the window has shown.
     fn shift(&mut self, after_pause: bool) -> i64 {
-        let (window, tolerance) = if after_pause { (SHORT_WINDOW, PAUSE_TOLERANCE) } else { (WINDOW, TOLERANCE) };
-        if self.count < window {
+        let is_over = self.count >= self.window;
+        if !is_over && !(after_pause && self.count >= SHORT_WINDOW) {
             return 0;
         }
-        let least = self.least;
-        if after_pause || self.count >= WINDOW {
-            self.restart();
+        let least = std::mem::replace(&mut self.least, i64::MAX);
+        self.count = 0;
+        if is_over {
+            self.window = (self.window * 2).min(WINDOW);
         }
+        let tolerance = if after_pause { PAUSE_TOLERANCE } else { TOLERANCE };
         if least.unsigned_abs() > place_of(tolerance, self.rate_hz) { least } else { 0 }
     }
 }
@@ -102,7 +106,7 @@ mod tests {
     fn a_first_packet_that_was_slow_is_put_right() {
         let mut bench = Bench::new();
         bench.next = 120 * 8;
-        let moved: i64 = (0..300).map(|n| bench.on_packet(n * 20, false)).sum();
+        let moved: i64 = (0..30).map(|n| bench.on_packet(n * 20, false)).sum();
         assert_eq!(moved, -120);
     }
 
@@ -122,9 +126,9 @@ mod tests {
     fn a_pause_is_used_to_put_small_things_right() {
         let mut bench = Bench::new();
         bench.next = 40 * 8;
-        assert_eq!((0..50).map(|n| bench.on_packet(n * 20, false)).sum::<i64>(), 0);
+        assert_eq!((0..60).map(|n| bench.on_packet(n * 20, false)).sum::<i64>(), 0);
         bench.next += 8 * 8000;
-        assert_eq!(bench.on_packet(9000, true), -40);
+        assert_eq!(bench.on_packet(9200, true), -40);
     }
 
     #[test]
