@@ -56,7 +56,8 @@ impl Anchor {
     /// How far to move the line, from what the window has shown.
     fn shift(&mut self, after_pause: bool) -> i64 {
         let is_over = self.count >= self.window;
-        if !is_over && !(after_pause && self.count >= SHORT_WINDOW) {
+        let is_enough = is_over || (after_pause && self.count >= SHORT_WINDOW);
+        if !is_enough {
             return 0;
         }
         let least = std::mem::replace(&mut self.least, i64::MAX);
