@@ -107,6 +107,19 @@ def bye_of_callee() -> str:
     return request + expect_status(200)
 
 
+def info_of_callee(body: str) -> str:
+    """The called side sends DTMF in an INFO (RFC 6086); it must be taken."""
+    headers = "Content-Type: application/dtmf-relay"
+    request = _request("INFO", "[$target]", f"[$local]{_TAG}", "[$remote]", "1 INFO", body, headers)
+    return request + expect_status(200)
+
+
+def expect_info(pattern: str) -> str:
+    """An INFO must come whose body is like this."""
+    check = f'<ereg regexp={quoteattr(pattern)} search_in="body" check_it="true" assign_to="info"/>'
+    return f'<recv request="INFO"><action>{check}</action></recv><Reference variables="info"/>'
+
+
 # --- steps of the calling side -----------------------------------------------------------------------------------
 
 
@@ -181,7 +194,7 @@ def _request(
 
 def _send(text: str, body: str = "") -> str:
     head = [line for line in text.splitlines() if line]
-    head += ["Content-Type: application/sdp"] if body else []
+    head += ["Content-Type: application/sdp"] if body and "Content-Type:" not in text else []
     return "<send><![CDATA[\n" + "\n".join([*head, "Content-Length: [len]", "", body]) + "\n]]></send>"
 
 

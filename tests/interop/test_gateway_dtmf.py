@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from tests.harness.baresip import Baresip
 from tests.harness.gateway import GatewayProcess, settings_for, trunk_to
 from tests.harness.keyphone import KeyPhone
 from tests.harness.pagelike import PageCall, page_at
-from tests.harness.ports import free_port
+from tests.harness.ports import free_block
+from tests.harness.sipp import Sipp, expect, expect_info, info_of_callee, reply
+from tests.harness.sipp import sdp as sipp_sdp
+from tests.harness.speech import Speech
 from tests.interop.sip_peer import Dialog, Peer, sdp
 
 pytestmark = pytest.mark.interop
@@ -33,7 +39,7 @@ class Exchange:
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
     directory = tmp_path_factory.mktemp("dtmf")
     forms = {"auto": {}, "info": {"dtmf": "info"}, "tones": {"dtmf": "inband", "detect_inband": True}}
-    ports = {name: free_port() for name in forms}
+    ports = {name: free_block(2)[0] for name in forms}  # baresip wants two
     trunks = {name: trunk_to(ports[name], [name], **form) for name, form in forms.items()}
     gateway = GatewayProcess(directory, settings_for(directory, trunk=trunks))
     yield Exchange(gateway, ports)
@@ -127,3 +133,38 @@ async def test_keys_by_info_are_told_to_the_page_in_order_and_a_copy_in_rtp_is_n
             await line.dialog.response(200)
         line.phone.press("59#")
         await line.pressed("59#")
+
+
+async def test_sipp_sends_and_takes_keys_by_info(exchange: Exchange, tmp_path: Path) -> None:
+    answers = (expect("INVITE"), reply(200, "OK", body=sipp_sdp()), expect("ACK"))
+    keys = (info_of_callee("Signal=*\nDuration=250"), expect_info("Signal=7"), reply(200, "OK", in_dialog=True))
+    end = (expect("BYE"), reply(200, "OK", in_dialog=True))
+    peer = Sipp(tmp_path, "info", (*answers, *keys, *end), port=exchange.ports["info"], user="info")
+    try:
+        async with page_at(exchange.gateway.signal_url, user="alice") as page:
+            call = await page.call("info")
+            await call.answered()
+            await call.until("call.dtmf", digits="*")
+            await call.press("7")
+            await call.hang_up()
+        await peer.succeeds()
+    finally:
+        peer.stop()
+
+
+async def test_a_desk_phone_takes_keys_by_info(exchange: Exchange, tmp_path: Path, other_speech: Speech) -> None:
+    def start() -> Baresip:
+        return Baresip(tmp_path, other_speech, user="info", port=exchange.ports["info"])
+
+    phone = await asyncio.to_thread(start)
+    try:
+        async with page_at(exchange.gateway.signal_url, user="alice") as page:
+            call = await page.call("info")
+            await call.answered()
+            await call.press("15#")
+            await phone.program.says(r"received DTMF: '#'")
+            await call.hang_up()
+        taken = [line for line in phone.program.lines if "received DTMF" in line]
+        assert [line.partition("'")[2][0] for line in taken] == list("15#")
+    finally:
+        phone.stop()

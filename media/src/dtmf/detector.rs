@@ -157,6 +157,13 @@ mod tests {
     }
 
     #[test]
+    fn durations_have_the_clock_that_was_negotiated() {
+        for (clock_rate_hz, ticks) in [(8000, 800), (16_000, 1600), (48_000, 4800)] {
+            assert_eq!(feed(&mut Detector::new(clock_rate_hz), &[(0, 0, 5, true, ticks)]), [('5', 100)]);
+        }
+    }
+
+    #[test]
     fn the_same_key_twice_is_two_digits() {
         let rows = [(0, 0, 9, true, 800), (5, 0, 9, true, 800), (200, 1600, 9, false, 160), (220, 1600, 9, true, 800)];
         assert_eq!(feed(&mut Detector::new(8000), &rows), [('9', 100), ('9', 100)]);
