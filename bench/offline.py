@@ -58,7 +58,7 @@ def main() -> int:
     options = parser.parse_args()
     kinds = [kind for kind in IMPAIRMENTS if not options.network or kind.name in options.network]
     try:
-        speech.prepare(workshop.CACHE)
+        speech.prepare(workshop.CACHE, None)
         build = ["cargo", "build", "--release", "--quiet", "--locked", "--example", "replay"]
         subprocess.run(build, cwd=machine.ROOT / "media", check=True)
     except (FileNotFoundError, subprocess.CalledProcessError) as error:
@@ -85,7 +85,7 @@ def _line(name: str, verdicts: list[Verdict]) -> str:
 
 
 def _judge(cell: Cell, seconds: int) -> Verdict:
-    made = speech.prepare(workshop.CACHE)
+    made = speech.prepare(workshop.CACHE, None)
     frames = list(_unpack(made.files[cell.voice].read_bytes()))
     program = machine.ROOT / "media" / "target" / "release" / "examples" / "replay"
     words = ["opus" if "opus" in cell.voice else cell.voice, cell.to, str(cell.ptime_ms), str(cell.expected_loss)]
