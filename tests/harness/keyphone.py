@@ -69,7 +69,7 @@ class KeyPhone(TonePhone):
         began = time.monotonic()
         for n in itertools.count():
             payload = self._waiting.popleft() if self._waiting else SILENCE
-            self._transport.sendto(bytes(RtpPacket(0, n % 65536, n * SAMPLES_PER_FRAME, 7, payload)), to)
+            self._socket.sendto(bytes(RtpPacket(0, n % 65536, n * SAMPLES_PER_FRAME, 7, payload)), to)
             await asyncio.sleep(began + (n + 1) * FRAME_S - time.monotonic())
 
 

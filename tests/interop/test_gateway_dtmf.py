@@ -70,7 +70,7 @@ class Line:
 async def line_to(exchange: Exchange, trunk: str, codecs: tuple[int, ...] = WITH_EVENTS) -> AsyncIterator[Line]:
     """A call of a page through a trunk, answered."""
     phone = KeyPhone()
-    port = await phone.open()
+    port = phone.open()
     async with Peer.open(exchange.ports[trunk]) as peer, page_at(exchange.gateway.signal_url, user="alice") as page:
         call = await page.call(trunk)
         invite = await peer.request("INVITE")
