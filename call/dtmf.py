@@ -1,6 +1,6 @@
 """In which form a trunk gets digits: telephone-events (RFC 4733), SIP INFO (RFC 6086), or tones (ITU-T Q.23).
 
-Why so: ADR 0014.
+Why so: ADR 0016.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ FRAME_BYTES: Final = 2 * CHANNELS
 OPUS_BITRATE: Final = 64_000
 """For both channels, as a target that dense speech exceeds by half."""
 OPUS_OPTIONS: Final = {"application": "audio", "compression_level": "10"}
-"""Measured (ADR 0014): two people who talk at once are no stereo scene, and Opus's voice mode spoils them."""
+"""Measured (ADR 0017): two people who talk at once are no stereo scene, and Opus's voice mode spoils them."""
 PAGE_US: Final = "200000"
 """Ogg pages of 0.2 s: what a killed gateway may lose of the end."""
 UNFINISHED: Final = ".part"
