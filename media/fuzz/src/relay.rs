@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use mediacore::codec::Codec;
 use mediacore::command::{Command, Format, Remote};
+use mediacore::dtmf::{Digit, Form};
 use mediacore::event::Event;
 use mediacore::leg::{Leg, Settings};
 use mediacore::liveness::Limits;
@@ -244,6 +245,14 @@ impl Bench {
         let duration_ms = 40 + u32::from(script.u16()) % 4961;
         let gap_ms = 20 + u32::from(script.u16()) % 4981;
         self.command(index, Command::Dtmf { events, duration_ms, gap_ms });
+        let forms = script.byte();
+        if forms & 1 != 0 {
+            let form = [Form::Event, Form::Info, Form::Tone, Form::Tone][usize::from(forms >> 1 & 3)];
+            self.command(index, Command::SetDigits { form, listens: forms & 8 != 0 });
+        }
+        if forms & 16 != 0 {
+            self.command(index, Command::Hear(Digit { event: forms >> 4, duration_ms }));
+        }
     }
 
     fn dtls(&mut self, index: usize, script: &mut Script) {
