@@ -16,11 +16,14 @@ from sip import messages
 from sip.channel import Channel
 from sip.ledger import Ledger
 from sip.messages import Heartbeat, LegEvent, Start, Started
+from sip.starvation import is_starved, turns_of
 
 START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 4.0
 TURN_S, SILENT_TURNS = 0.25, 5
 """Without a sign of life for 1.25 s the worker hangs, and is killed."""
+STARVED_TURNS = 40
+"""So many turns more are granted to a worker that only waits for a processor: to kill it would end calls that go on."""
 KNOCK_S = 5.0
 """How often the worker hears that our loop turns; it gives us up after `Start.gateway_silence_s`."""
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.1, 10.0
@@ -198,11 +201,16 @@ class Agent:
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
         """Kill a worker that is silent. Turns of our loop are counted: if we are late, the worker is not to blame."""
-        silent_turns = 0
+        silent_turns = starved_turns = 0
         while silent_turns < SILENT_TURNS:
-            heard = self._signs_of_life
+            heard, before = self._signs_of_life, turns_of(process.pid)
             await asyncio.sleep(TURN_S)
-            silent_turns = silent_turns + 1 if self._signs_of_life == heard else 0
+            if self._signs_of_life != heard:
+                silent_turns = starved_turns = 0
+            elif starved_turns < STARVED_TURNS and is_starved(before, turns_of(process.pid), TURN_S):
+                starved_turns += 1
+            else:
+                silent_turns += 1
         _kill(process)
 
     async def _knock(self) -> None:
