@@ -1,8 +1,9 @@
 //! How loud a peer is, from a sample of its packets, and whether all that comes is silence.
 //!
-//! One packet in half a second is decoded beside the stream. Its decoder missed what came between, so the level of
-//! predictive codecs is an estimate; silence is silence all the same.
+//! One packet in half a second is decoded beside the stream. Its decoder knows little or nothing of the packets before, so
+//! the level of predictive codecs is an estimate; silence is silence all the same.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use crate::codec::{Codec, Decoder};
@@ -23,11 +24,17 @@ const SPEECH: f64 = FULL_SCALE * 3.2e-6;
 /// Rate at which is measured, in Hz.
 const RATE_HZ: u32 = 8000;
 
+thread_local! {
+    /// Decoders for all meters of a thread, of codecs that can begin with any packet: one of Opus has 18 kB.
+    static DECODERS: RefCell<Vec<(Codec, Decoder)>> = const { RefCell::new(Vec::new()) };
+    static SAMPLES: RefCell<Vec<i16>> = const { RefCell::new(Vec::new()) };
+}
+
 /// What one peer's audio is like.
 #[derive(Default)]
 pub struct Meter {
+    /// For a codec that cannot begin anywhere.
     decoder: Option<(Codec, Box<Decoder>)>,
-    samples: Vec<i16>,
     next: Duration,
     /// When the present silence began to be watched.
     since: Option<Duration>,
@@ -82,16 +89,33 @@ impl Meter {
 
     /// Mean square of a packet's samples; `None` if it cannot be decoded.
     fn measure(&mut self, codec: Codec, payload: &[u8]) -> Option<f64> {
+        if matches!(codec, Codec::Opus | Codec::Pcmu | Codec::Pcma) {
+            return DECODERS.with_borrow_mut(|decoders| mean_square(shared(decoders, codec)?, payload));
+        }
         if self.decoder.as_ref().is_none_or(|(known, _)| *known != codec) {
             self.decoder = Some((codec, Box::new(Decoder::new(codec, RATE_HZ).ok()?)));
         }
-        let (_, decoder) = self.decoder.as_mut()?;
-        self.samples.clear();
-        decoder.decode(payload, &mut self.samples).ok()?;
-        let count = u32::try_from(self.samples.len()).ok().filter(|count| *count > 0)?;
-        let sum: f64 = self.samples.iter().map(|sample| f64::from(*sample) * f64::from(*sample)).sum();
-        Some(sum / f64::from(count))
+        mean_square(&mut self.decoder.as_mut()?.1, payload)
     }
+}
+
+fn shared(decoders: &mut Vec<(Codec, Decoder)>, codec: Codec) -> Option<&mut Decoder> {
+    if !decoders.iter().any(|(known, _)| *known == codec) {
+        decoders.push((codec, Decoder::new(codec, RATE_HZ).ok()?));
+    }
+    let (_, decoder) = decoders.iter_mut().find(|(known, _)| *known == codec)?;
+    decoder.reset();
+    Some(decoder)
+}
+
+fn mean_square(decoder: &mut Decoder, payload: &[u8]) -> Option<f64> {
+    SAMPLES.with_borrow_mut(|samples| {
+        samples.clear();
+        decoder.decode(payload, samples).ok()?;
+        let count = u32::try_from(samples.len()).ok().filter(|count| *count > 0)?;
+        let sum: f64 = samples.iter().map(|sample| f64::from(*sample) * f64::from(*sample)).sum();
+        Some(sum / f64::from(count))
+    })
 }
 
 #[cfg(test)]

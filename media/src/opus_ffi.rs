@@ -29,6 +29,7 @@ unsafe extern "C" {
     ) -> i32;
     fn opus_decoder_create(rate: i32, channels: c_int, error: *mut c_int) -> *mut RawDecoder;
     fn opus_decoder_destroy(decoder: *mut RawDecoder);
+    fn opus_decoder_ctl(decoder: *mut RawDecoder, request: c_int, ...) -> c_int;
     fn opus_decode(
         decoder: *mut RawDecoder,
         data: *const u8,
@@ -43,6 +44,7 @@ unsafe extern "C" {
 const APPLICATION_VOIP: c_int = 2048;
 const SIGNAL_VOICE: i32 = 3001;
 const ALLOC_FAIL: c_int = -7;
+const RESET_STATE: c_int = 4028;
 
 /// A setting of the encoder that takes one integer (`opus_encoder_ctl`).
 #[derive(Clone, Copy)]
@@ -118,6 +120,12 @@ impl Decoder {
         // SAFETY: `error` outlives the call; any rate is allowed, a wrong one gives null and an error.
         let raw = unsafe { opus_decoder_create(rate_hz, 1, &raw mut error) };
         NonNull::new(raw).map(|raw| Self { raw }).ok_or(error)
+    }
+
+    /// Forget every packet so far.
+    pub(crate) fn reset(&mut self) {
+        // SAFETY: the decoder is live and this request takes no argument. It cannot fail.
+        unsafe { opus_decoder_ctl(self.raw.as_ptr(), RESET_STATE) };
     }
 
     /// Decode one packet; returns the number of samples, never more than `samples` holds.

@@ -87,6 +87,13 @@ impl Decoder {
         }
     }
 
+    /// Forget what came before of Opus, whose next packet can be understood without; other codecs go on as they are.
+    pub fn reset(&mut self) {
+        if let Kind::Opus(decoder) = &mut self.kind {
+            decoder.reset();
+        }
+    }
+
     /// The source says what its silence sounds like, in a payload of RFC 3389; one that says nothing is ignored.
     pub fn describe_silence(&mut self, payload: &[u8]) {
         let Some(background) = Background::parse(payload) else {
