@@ -55,9 +55,10 @@ def main() -> int:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     summed = summary.summarize(rounds, primitives)
-    print(summary.table(summed, _doubts(rounds)))
+    judged = bars.judge(summed, [summary.summarize(each, []) for each in summary.by_round(rounds)])
+    print(summary.table(summed, judged, _doubts(rounds)))
     if options.write:
-        _write(options, rounds, summed, versions)
+        _write(options, rounds, summed, judged, versions)
     return 0
 
 
@@ -151,18 +152,22 @@ def _line(number: int, figures: Figures) -> str:
 
 def _doubts(rounds: list[Figures]) -> list[str]:
     faults = [f"{figures.subject}, {figures.job}: {fault}" for figures in rounds for fault in figures.faults]
-    return summary.crowd(rounds) + faults
+    return summary.few(rounds) + summary.crowd(rounds) + faults
 
 
 def _write(
-    options: argparse.Namespace, rounds: list[Figures], summed: dict[str, Any], versions: dict[str, str]
+    options: argparse.Namespace,
+    rounds: list[Figures],
+    summed: dict[str, Any],
+    judged: list[bars.Bar],
+    versions: dict[str, str],
 ) -> None:
     result = {
         "quick": options.quick,
         "urgent": options.urgent,
         "versions": versions,
         **summed,
-        "bars": [asdict(bar) for bar in bars.judge(summed)],
+        "bars": [asdict(bar) for bar in judged],
         "doubts": _doubts(rounds),
         "rounds": [asdict(figures) for figures in rounds],
     }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 FLOOR_BAR: Final = 1.3
@@ -30,18 +30,31 @@ class Bar:
     figure: str
     wanted: str
     holds: bool
+    misses: tuple[str, ...] = ()
+    """Figures of the single rounds that miss it."""
 
     def __str__(self) -> str:
-        return f"  {'holds ' if self.holds else 'MISSES'}  {self.name}: {self.figure} (bar: {self.wanted})"
+        text = f"  {'holds ' if self.holds else 'MISSES'}  {self.name}: {self.figure} (bar: {self.wanted})"
+        if self.holds and self.misses:
+            text += f", by the median only: {len(self.misses)} of the rounds missed it ({'; '.join(self.misses)})"
+        return text
 
 
-def judge(summary: Mapping[str, Any]) -> list[Bar]:
-    """Every bar that this run has figures for."""
+def judge(whole: Mapping[str, Any], rounds: Sequence[Mapping[str, Any]] = ()) -> list[Bar]:
+    """Every bar that this run has figures for: by its medians, and which of the single rounds miss it."""
+    alone = [_judge(each) for each in rounds]
+    return [
+        replace(bar, misses=tuple(each[name].figure for each in alone if name in each and not each[name].holds))
+        for name, bar in _judge(whole).items()
+    ]
+
+
+def _judge(summary: Mapping[str, Any]) -> dict[str, Bar]:
     found: list[Bar] = []
     for job, subjects in summary["medians"].items():
         if ours := subjects.get("webtrunk"):
             found += _of_job(job, ours, subjects.get("rtpengine"), summary["ratios"].get(job, {}))
-    return found
+    return {bar.name: bar for bar in found}
 
 
 def _of_job(job: str, ours: Mapping[str, Any], theirs: Mapping[str, Any] | None, ratios: Any) -> Iterator[Bar]:

@@ -25,6 +25,12 @@ class Reading:
         """CPU seconds of each thread since then."""
         return {key: seconds - earlier.threads.get(key, 0.0) for key, seconds in self.threads.items()}
 
+    def crowd(self, earlier: Reading, known_s: float, lasted_s: float) -> dict[str, float]:
+        """Cores that went elsewhere since then: to others here, and to other guests of the machine's host."""
+        others_s = self.machine_busy_s - earlier.machine_busy_s - known_s
+        stolen_s = self.machine_stolen_s - earlier.machine_stolen_s
+        return {"others": max(0.0, others_s / lasted_s), "stolen": stolen_s / lasted_s}
+
 
 def read(processes: Mapping[int, str]) -> Reading:
     """Take a reading of these processes."""

@@ -50,6 +50,8 @@ class Figures:
     media: dict[str, Any] = field(default_factory=dict)
     shares: dict[str, float] = field(default_factory=dict)
     """CPU of the load generator, its driver and everything else on the machine, in cores."""
+    set_up_shares: dict[str, float] = field(default_factory=dict)
+    """The same while calls were set up and torn down."""
     kept: dict[str, str] = field(default_factory=dict)
     quality: dict[str, Any] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -114,21 +116,24 @@ async def _carry(
     figures.media = await generator.halt()
     spent = after.since(before)
     figures.cpu = {name: 1000 * s / (lasted * load.calls) for name, s in by_part(spent).items()}
-    figures.shares = {name: s / lasted for (name, _), s in _merged(helpers_after.since(helpers_before)).items()}
-    known = sum(spent.values()) + sum(figures.shares.values()) * lasted
-    figures.shares["others"] = max(0.0, (after.machine_busy_s - before.machine_busy_s - known) / lasted)
-    figures.shares["stolen"] = (after.machine_stolen_s - before.machine_stolen_s) / lasted
+    helped = _merged(helpers_after.since(helpers_before))
+    figures.shares = {name: s / lasted for (name, _), s in helped.items()}
+    figures.shares |= after.crowd(before, sum(spent.values()) + sum(helped.values()), lasted)
 
 
 async def _measure_set_up(figures: Figures, subject: Subject, generator: Generator, job: Job, churn: int) -> None:
     watched = dict(subject.processes())
+    helpers = {generator.pid: "generator", os.getpid(): "driver"}
     await asyncio.sleep(SETTLE_S)
-    began, before = time.monotonic(), cost.read(watched)
+    began, before, helpers_before = time.monotonic(), cost.read(watched), cost.read(helpers)
     await _churn(subject, generator, job, range(1000, 1000 + churn))
     figures.set_up_s = (time.monotonic() - began) / churn
     await asyncio.sleep(SETTLE_S)
-    spent = cost.read(watched).since(before)
+    after, helpers_after, lasted = cost.read(watched), cost.read(helpers), time.monotonic() - began
+    spent, helped = after.since(before), _merged(helpers_after.since(helpers_before))
     figures.set_up = {name: 1000 * s / churn for name, s in by_part(spent).items()}
+    figures.set_up_shares = {name: s / lasted for (name, _), s in helped.items()}
+    figures.set_up_shares |= after.crowd(before, sum(spent.values()) + sum(helped.values()), lasted)
 
 
 async def connect_all(subject: Subject, generator: Generator, job: Job, numbers: range) -> list[Connected]:

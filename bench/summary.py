@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any, Final
 
-from bench.bars import judge
+from bench.bars import Bar
 from bench.measure import Figures
 
 JOBS: Final = ("transcode", "relay", "relay-cm")
 CROWDED_CORES: Final = 0.25
+ENOUGH_ROUNDS: Final = 3
+"""With fewer the median hides nothing: it is a mean, or the only figure."""
 _WAYS: Final = ("to_phone", "to_browser")
 
 
@@ -52,12 +55,40 @@ def _part_medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {part: _round(median(each.get(part, 0.0) for each in rounds)) for part in parts}
 
 
+def by_round(rounds: Sequence[Figures]) -> list[list[Figures]]:
+    """The measurements of each round: the first of every subject and job, the second, and so on."""
+    seen: Counter[tuple[str, str]] = Counter()
+    found: list[list[Figures]] = []
+    for figures in rounds:
+        number = seen[figures.subject, figures.job]
+        seen[figures.subject, figures.job] += 1
+        found += [[]] if number == len(found) else []
+        found[number].append(figures)
+    return found
+
+
 def crowd(rounds: Sequence[Figures]) -> list[str]:
-    """A doubt when others kept the machine busy meanwhile."""
-    busy = median(figures.shares.get("others", 0.0) + figures.shares.get("stolen", 0.0) for figures in rounds)
-    if busy < CROWDED_CORES:
-        return []
-    return [f"others kept {busy:.1f} cores of this machine busy: only the ratios count, and they are rough"]
+    """A doubt for each measurement during which others kept the machine busy."""
+    return [
+        f"{figures.subject}, {figures.job}, round {number}: others kept {busy:.1f} cores of this machine busy{when}"
+        for number, each in enumerate(by_round(rounds), 1)
+        for figures in each
+        for when, busy in _busy(figures)
+        if busy >= CROWDED_CORES
+    ]
+
+
+def few(rounds: Sequence[Figures]) -> list[str]:
+    """A doubt when there are not rounds enough for a median that means something."""
+    count = len(by_round(rounds))
+    return (
+        [f"{count} round{'s' * (count != 1)} only: take {ENOUGH_ROUNDS} or more"] if 0 < count < ENOUGH_ROUNDS else []
+    )
+
+
+def _busy(figures: Figures) -> Iterator[tuple[str, float]]:
+    for when, shares in (("", figures.shares), (" during set-up", figures.set_up_shares)):
+        yield when, shares.get("others", 0.0) + shares.get("stolen", 0.0)
 
 
 def _latency(rounds: Sequence[Figures], share: str) -> dict[str, float]:
@@ -80,18 +111,17 @@ def _round(value: float) -> float:
     return round(value, 3)
 
 
-def table(summary: Mapping[str, Any], faults: Iterable[str]) -> str:
+def table(summary: Mapping[str, Any], bars: Iterable[Bar], faults: Iterable[str]) -> str:
     """The summary for a terminal."""
     blocks = [_block(job, summary) for job in JOBS if summary["medians"][job]]
     doubts = [f"  ! {fault}" for fault in faults]
-    bars = [str(bar) for bar in judge(summary)]
     primitives = [f"  {name:<36}{us:>18.2f}" for name, us in summary["primitives_us"].items()]
     return "\n\n".join(
         [
             "",
             *blocks,
             "\n".join(["primitives, µs of CPU each", *primitives]),
-            "\n".join(["bars of the media core", *bars]),
+            "\n".join(["bars of the media core", *map(str, bars)]),
             "\n".join(doubts) or "  no doubts",
         ]
     )

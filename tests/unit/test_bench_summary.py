@@ -2,7 +2,7 @@ from typing import Any
 
 from bench.bars import judge
 from bench.measure import Figures, by_part, faults
-from bench.summary import crowd, summarize, table
+from bench.summary import by_round, crowd, few, summarize, table
 
 
 def media(lost: int = 0, **changes: Any) -> dict[str, Any]:
@@ -27,7 +27,9 @@ def test_the_median_of_each_part_is_given() -> None:
 
 
 def test_the_table_names_every_doubt() -> None:
-    text = table(summarize([figures("webtrunk", 1), figures("floor", 1)], []), ["floor, relay: 3 packets were lost"])
+    text = table(
+        summarize([figures("webtrunk", 1), figures("floor", 1)], []), [], ["floor, relay: 3 packets were lost"]
+    )
     assert "! floor, relay: 3 packets were lost" in text
     assert "1.00 of floor" in text
 
@@ -55,6 +57,31 @@ def test_a_crowded_machine_is_a_doubt() -> None:
     assert "1.5 cores" in crowd([crowded])[0]
 
 
+def test_one_busy_measurement_is_named_among_many_quiet_ones() -> None:
+    rounds = [figures(subject, 1) for _ in range(3) for subject in ("webtrunk", "rtpengine")]
+    rounds[3].shares = {"others": 0.3}
+    rounds[4].set_up_shares = {"others": 0.7}
+    assert crowd(rounds) == [
+        "rtpengine, relay, round 2: others kept 0.3 cores of this machine busy",
+        "webtrunk, relay, round 3: others kept 0.7 cores of this machine busy during set-up",
+    ]
+
+
+def test_fewer_than_three_rounds_are_a_doubt() -> None:
+    assert few([figures("webtrunk", 1), figures("floor", 1)]) == ["1 round only: take 3 or more"]
+    assert few([figures("webtrunk", 1)] * 3) == few([]) == []
+
+
+def test_a_bar_that_only_the_median_holds_says_so() -> None:
+    rounds = [figures("webtrunk", 1) for _ in range(3)]
+    for each, ms in zip(rounds, (9.04, 17.56, 9.5), strict=True):
+        each.set_up = {"gateway": ms}
+    alone = [summarize(each, []) for each in by_round(rounds)]
+    (set_up,) = [bar for bar in judge(summarize(rounds, []), alone) if bar.name == "relay, set-up"]
+    assert (set_up.holds, set_up.misses) == (True, ("17.6 ms",))
+    assert str(set_up).endswith("(bar: ≤ 10 ms), by the median only: 1 of the rounds missed it (17.6 ms)")
+
+
 def test_a_bar_holds_by_the_floor_where_rtpengine_is_too_fast() -> None:
     runs = [figures("webtrunk", 1.25), figures("rtpengine", 1.5), figures("floor", 1.0)]
     cpu, latency, memory, pesq = judge(summarize(runs, []))
@@ -66,6 +93,7 @@ def test_a_missed_bar_is_said() -> None:
     slow, better = figures("webtrunk", 2), figures("rtpengine", 2)
     slow.memory, slow.set_up = {"gateway": 151.0}, {"gateway": 10.5}
     better.quality = {"phone": {"pesq_nb": 4.2}, "browser": {"pesq_nb": 4.0}}
-    missed = [bar.name for bar in judge(summarize([slow, better], [])) if not bar.holds]
+    found = judge(summarize([slow, better], []))
+    missed = [bar.name for bar in found if not bar.holds]
     assert missed == ["relay, CPU", "relay, memory per call", "relay, set-up", "relay, PESQ"]
-    assert "MISSES  relay, memory per call: 151 kB (bar: ≤ 150 kB)" in table(summarize([slow], []), [])
+    assert "MISSES  relay, memory per call: 151 kB (bar: ≤ 150 kB)" in table(summarize([slow], []), found, [])
