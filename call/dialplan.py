@@ -95,13 +95,21 @@ def choose_trunk(destination: str, rules: Sequence[TrunkRule]) -> str:
 
 def _nothing_matches(destination: str, rules: Sequence[TrunkRule]) -> PolicyError:
     if not rules:
-        return UnknownDestination("No trunk is configured.", hint="Add a [trunk.NAME] table to the configuration.")
+        return UnknownDestination(
+            "No trunk is configured.",
+            hint="Whoever runs the gateway can add a [trunk.NAME] table to its configuration.",
+        )
     names = ", ".join(rule.trunk for rule in rules)
     if not is_number(destination):
         sentence = f"No trunk knows a destination named {destination}."
-        return UnknownDestination(sentence, hint=f"Add it to `allow` of a trunk ({names}), or check the spelling.")
+        return UnknownDestination(
+            sentence,
+            hint=f"Check the spelling; whoever runs the gateway can add it to `allow` of a trunk ({names}).",
+        )
     sentence = f"Calls to {destination} are not allowed through any trunk."
-    return PolicyError(sentence, hint=f"Add a prefix of it to `allow` of a trunk ({names}).")
+    return PolicyError(
+        sentence, hint=f"Whoever runs the gateway can add a prefix of it to `allow` of a trunk ({names})."
+    )
 
 
 def find_user(number: str, numbers_of: Mapping[str, Sequence[str]]) -> str | None:
