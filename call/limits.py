@@ -159,10 +159,13 @@ class Ledger:
         return max(left_s, 0.0), self._refusal(party, parties[party], "minutes_per_day")
 
     def _refusal(self, party: Party, caps: Caps, broken: str) -> LimitReached:
+        is_user = party.kind == "user"  # who is counted for the calls that they make
+        call = "outgoing call" if is_user else "call"
         words = {
-            "concurrent": f"has {_counted(caps.concurrent, 'call')} at once already, which is the limit",
-            "per_minute": f"has made {_counted(caps.per_minute, 'call')} within a minute, which is the limit",
-            "minutes_per_day": f"has used the {_counted(caps.minutes_per_day, 'minute')} of calls of a day",
+            "concurrent": f"has {_counted(caps.concurrent, call)} at once already, which is the limit",
+            "per_minute": f"has {'made' if is_user else 'had'} {_counted(caps.per_minute, 'call')} within a minute, "
+            "which is the limit",
+            "minutes_per_day": f"has used the {_counted(caps.minutes_per_day, 'minute')} of {call}s of a day",
         }
         setting = self._settings.get(f"{party.kind}.{broken}", "").replace("NAME", party.name)
         hint = f"Whoever runs the gateway can raise `{setting}`." if setting else ""

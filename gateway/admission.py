@@ -49,13 +49,15 @@ class Admission:
         for check in self._checks:
             check()
 
-    def begin(self, call_id: str, user: str, trunk: str) -> None:
-        """Count a call that begins.
+    def begin(self, call_id: str, trunk: str, *, caller: str = "") -> None:
+        """Count a call that begins; one that comes in has no `caller`.
+
+        Whoever is called pays nothing: else strangers could use up what a user may call.
 
         Raises:
             LimitReached: The user, the trunk or the gateway has used up what it may.
         """
-        parties = self._caps(user, trunk)
+        parties = self._caps(trunk, caller)
         self._ledger.begin(time.monotonic(), call_id, parties)
         self._parties[call_id] = parties
 
@@ -80,12 +82,9 @@ class Admission:
         self._ledger.end(time.monotonic(), call_id)
         self._parties.pop(call_id, None)
 
-    def _caps(self, user: str, trunk: str) -> dict[Party, Caps]:
+    def _caps(self, trunk: str, caller: str) -> dict[Party, Caps]:
         limits, settings = self._limits, self._trunks[trunk]
         of_user = Caps(limits.user_calls, limits.user_calls_per_minute, limits.user_minutes_per_day)
         of_trunk = Caps(settings.max_calls, settings.max_calls_per_minute, settings.max_minutes_per_day)
-        return {
-            Party("gateway", ""): Caps(limits.calls),
-            Party("user", user): of_user,
-            Party("trunk", trunk): of_trunk,
-        }
+        users = {Party("user", caller): of_user} if caller else {}
+        return {Party("gateway", ""): Caps(limits.calls), **users, Party("trunk", trunk): of_trunk}

@@ -131,7 +131,7 @@ class Switchboard:
         live = LiveCall(_new_id(), "outgoing", user=session.user, remote=route.number, trunk=route.trunk)
         live.on_answer = lambda talked_s: self._admission.answer(live.id, talked_s, session.identity.max_call_s)
         try:
-            self._admission.begin(live.id, live.user, live.trunk_name)
+            self._admission.begin(live.id, live.trunk_name, caller=live.user)
             self._dial(live, session, message)
         except GatewayError as error:
             self._admission.end(live.id)
@@ -207,7 +207,7 @@ class Switchboard:
         live.on_answer = lambda talked_s: self._admission.answer(live.id, talked_s)
         try:
             self._admission.check()
-            self._admission.begin(live.id, live.user, live.trunk_name)
+            self._admission.begin(live.id, live.trunk_name)
             leg = self._trunk_leg(event.leg, live, Side.CALLER)
             leg.take_incoming(event)
         except GatewayError as error:

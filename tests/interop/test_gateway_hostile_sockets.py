@@ -287,7 +287,7 @@ async def test_calls_beyond_the_limit_are_refused_to_their_user_alone(besieged: 
         calls = [await page.call_without_audio("noanswer") for _ in range(40)]
         over = [await call.ended() for call in calls[10:]]
         assert {ended["cause"] for ended in over} == {"limit"}
-        assert over[0]["sentence"] == "User bob has 10 calls at once already, which is the limit."
+        assert over[0]["sentence"] == "User bob has 10 outgoing calls at once already, which is the limit."
         assert besieged.ask("status")["calls"] <= 11
         for call in calls[:10]:
             await call.hang_up()

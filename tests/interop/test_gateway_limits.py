@@ -33,7 +33,7 @@ def limited(tmp_path: Path) -> Iterator[Start]:
     running: list[GatewayProcess] = []
 
     def start(limits: dict[str, Any] | None = None, trunk: dict[str, Any] | None = None) -> GatewayProcess:
-        numbers = ["echo", "music", "noanswer", "busy"]
+        numbers = ["echo", "music", "noanswer", "busy", "callback"]
         demo = trunk_to(free_port(), numbers, **(NO_TRUNK_LIMITS | (trunk or {})))
         settings = demo_settings(
             tmp_path,
@@ -87,7 +87,7 @@ async def ringing(page: PageLike) -> PageCall:
         (
             {"user_calls": 2},
             {},
-            "User alice has 2 calls at once already, which is the limit.",
+            "User alice has 2 outgoing calls at once already, which is the limit.",
             "limits.user_calls",
         ),
         (
@@ -105,7 +105,7 @@ async def ringing(page: PageLike) -> PageCall:
         (
             {},
             {"max_calls_per_minute": 2},
-            "Trunk demo has made 2 calls within a minute, which is the limit.",
+            "Trunk demo has had 2 calls within a minute, which is the limit.",
             "trunk.demo.max_calls_per_minute",
         ),
     ],
@@ -131,13 +131,25 @@ async def test_a_third_call_is_one_too_many(
             await (await ringing(other)).hang_up()
 
 
+async def test_a_call_that_comes_in_uses_up_nothing_of_the_users(limited: Start) -> None:
+    gateway = limited({"user_calls": 2, "user_calls_per_minute": 2}, {})
+    async with page_at(gateway.signal_url, token=token("alice")) as page:
+        first = await page.call_without_audio("callback")
+        await page.rings(30)
+        await ringing(page)
+        sentence = "User alice has made 2 calls within a minute, which is the limit."
+        await first.hang_up()
+        await gateway.record(await first.record_id())
+        await refused_by_limit(gateway, page, sentence, "limits.user_calls_per_minute")
+
+
 @pytest.mark.parametrize(
     ("limits", "trunk", "sentence", "setting"),
     [
         (
             {"user_minutes_per_day": A_SECOND},
             {},
-            "User alice has used the {} of calls of a day.",
+            "User alice has used the {} of outgoing calls of a day.",
             "limits.user_minutes_per_day",
         ),
         (
@@ -193,7 +205,7 @@ async def test_a_trunk_that_calls_too_often_gets_503(tmp_path: Path) -> None:
         assert page.incoming.empty()
     record = next(call for call in shown(gateway) if call["direction"] == "incoming")
     assert (record["cause"], record["sip_status"]) == ("limit", 503)
-    assert record["sentence"] == "Trunk sipp has made 1 call within a minute, which is the limit."
+    assert record["sentence"] == "Trunk sipp has had 1 call within a minute, which is the limit."
     gateway.stop()
 
 
@@ -203,7 +215,7 @@ async def test_the_limits_that_nobody_set_are_on(tmp_path: Path) -> None:
     gateway = GatewayProcess(tmp_path, settings, demo=True)
     async with page_at(gateway.signal_url, user="alice") as page:
         calls = [await ringing(page) for _ in range(4)]
-        sentence = "User alice has 4 calls at once already, which is the limit."
+        sentence = "User alice has 4 outgoing calls at once already, which is the limit."
         await refused_by_limit(gateway, page, sentence, "limits.user_calls")
         for call in calls:
             await call.hang_up()

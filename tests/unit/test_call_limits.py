@@ -87,11 +87,16 @@ def test_refused_call_is_counted_for_nobody() -> None:
 @pytest.mark.parametrize(
     ("party", "caps", "sentence", "hint"),
     [
-        (ALICE, Caps(concurrent=1), "User alice has 1 call at once already, which is the limit.", "limits.user_calls"),
+        (
+            ALICE,
+            Caps(concurrent=1),
+            "User alice has 1 outgoing call at once already, which is the limit.",
+            "limits.user_calls",
+        ),
         (
             DEMO,
             Caps(per_minute=1),
-            "Trunk demo has made 1 call within a minute, which is the limit.",
+            "Trunk demo has had 1 call within a minute, which is the limit.",
             "trunk.demo.max_calls_per_minute",
         ),
         (ALL, Caps(concurrent=1), "The gateway has 1 call at once already, which is the limit.", ""),
@@ -126,7 +131,7 @@ def test_call_may_last_as_long_as_the_scarcest_minutes() -> None:
 def test_minutes_that_run_out_are_somebodys() -> None:
     ledger = Ledger({"user.minutes_per_day": "limits.user_minutes", "trunk.minutes_per_day": "trunk.NAME.minutes"})
     for scarce, sentence, setting in (
-        (ALICE, "User alice has used the 2 minutes of calls of a day.", "`limits.user_minutes`"),
+        (ALICE, "User alice has used the 2 minutes of outgoing calls of a day.", "`limits.user_minutes`"),
         (DEMO, "Trunk demo has used the 2 minutes of calls of a day.", "`trunk.demo.minutes`"),
     ):
         parties = {party: Caps(minutes_per_day=2.0 if party is scarce else 10.0) for party in (ALICE, DEMO)}

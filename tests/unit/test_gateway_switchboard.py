@@ -196,6 +196,18 @@ async def test_cap_on_calls_is_told_and_freed_by_their_end() -> None:
     await bench.house.tear_down()
 
 
+async def test_calls_that_ring_a_user_do_not_keep_them_from_calling() -> None:
+    bench = Bench(LimitSettings(user_calls=1, user_calls_per_minute=1, calls=3))
+    callee = await bench.log_in()
+    bench.ring_in(leg="w1")
+    bench.ring_in(leg="w2")
+    bench.start(callee)
+    assert callee.types[-1] == "call.answer-sdp"
+    bench.ring_in(leg="w3")
+    assert bench.worker.commands[-1] == messages.Release("w3", 503), "the gateway's own limit counts them"
+    await bench.house.tear_down()
+
+
 async def test_name_that_is_taken_is_refused_and_the_first_call_goes_on(bench: Bench) -> None:
     caller = await bench.log_in()
     bench.start(caller)
