@@ -55,6 +55,8 @@ class Agent:
         self._pings = 0
         self._waiting: dict[int, asyncio.Future[Heartbeat]] = {}
         self._ledger = Ledger()
+        self._backoff_s = FIRST_BACKOFF_S
+        """Before the next start."""
 
     async def start(self) -> None:
         """Start the worker and wait until its ports are open.
@@ -122,8 +124,39 @@ class Agent:
         await self._reap()
 
     async def _launch(self) -> None:
-        ours, theirs = socket.socketpair()
+        """Start a worker; one that starts only by half is gone again.
+
+        Raises:
+            TransportError: There is none; the sentence says why.
+        """
         try:
+            await self._spawn()
+            async with asyncio.timeout(START_TIMEOUT_S):
+                self.started = await self._first_event()
+        except TimeoutError:
+            raise TransportError(f"The SIP worker said nothing for {START_TIMEOUT_S:.0f} s after its start.") from None
+        except PeerError as error:
+            raise TransportError(f"The SIP worker talked nonsense at its start: {error}") from None
+        except OSError as error:
+            raise TransportError(f"The SIP worker cannot be started: {error.strerror or error}.") from None
+        else:
+            # A replacement must be found where the first one was.
+            self._settings = dataclasses.replace(
+                self._settings,
+                udp_port=self.started.udp_port,
+                tcp_port=self.started.tcp_port,
+                tls_port=self.started.tls_port,
+            )
+            self._ready.set()
+        finally:
+            if not self._ready.is_set():
+                await self._reap()
+
+    async def _spawn(self) -> None:
+        """A process that was told what to do."""
+        ours, theirs = socket.socketpair()
+        with theirs, contextlib.ExitStack() as unless_it_works:
+            unless_it_works.callback(ours.close)
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "sip.worker", "--socket", str(theirs.fileno())),
                 pass_fds=(theirs.fileno(),),
@@ -133,29 +166,11 @@ class Agent:
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
             )
-        finally:
-            theirs.close()
-        self._errors = asyncio.create_task(self._relay_errors(self._process), name="sip-worker-errors")
-        self._channel = await Channel.open(ours)
+            self._errors = asyncio.create_task(self._relay_errors(self._process), name="sip-worker-errors")
+            self._channel = await Channel.open(ours)
+            unless_it_works.pop_all()
         self._lines = self._channel.lines()
         self._channel.send(self._settings)
-        try:
-            async with asyncio.timeout(START_TIMEOUT_S):
-                self.started = await self._first_event()
-        except TimeoutError:
-            await self._reap()
-            raise TransportError(f"The SIP worker said nothing for {START_TIMEOUT_S:.0f} s after its start.") from None
-        except TransportError:
-            await self._reap()
-            raise
-        # A replacement must be found where the first one was.
-        self._settings = dataclasses.replace(
-            self._settings,
-            udp_port=self.started.udp_port,
-            tcp_port=self.started.tcp_port,
-            tls_port=self.started.tls_port,
-        )
-        self._ready.set()
 
     async def _first_event(self) -> Started:
         async for line in self._lines:
@@ -167,21 +182,35 @@ class Agent:
         raise TransportError("The SIP worker died while starting; its own words are in the log above.")
 
     async def _keep(self) -> None:
-        """Read events; when the worker is lost, say so and start another."""
-        backoff_s = FIRST_BACKOFF_S
-        while self._process:
-            process, born = self._process, self._now()
+        """See to it that a worker runs; nothing but `stop` ends this."""
+        while not self._stopping:
+            try:
+                if self._process and self._ready.is_set():
+                    await self._outlive(self._process)
+                else:
+                    await self._replace()
+            except Exception:
+                self._log.exception("the watch over the SIP worker failed, and goes on")
+
+    async def _outlive(self, process: asyncio.subprocess.Process) -> None:
+        """Pass events on; when the worker is lost, say so."""
+        born, fate = self._now(), "could not be followed and was killed"
+        try:
             fate = await self._read(process)
+        finally:
             await self._reap()
-            if self._stopping:
-                return
-            reason = f"The SIP worker {fate} ({_exit_in_words(process.returncode)})."
-            self._log.error("%s", reason)
-            self._ledger.worker_lost()
-            self._on_lost(reason)
             # One that dies young is likely to die again.
-            backoff_s = min(backoff_s * 2, MAX_BACKOFF_S) if self._now() - born < YOUNG_S else FIRST_BACKOFF_S
-            await self._replace(backoff_s)
+            self._backoff_s = self._longer() if self._now() - born < YOUNG_S else FIRST_BACKOFF_S
+            if not self._stopping:
+                self._mourn(f"The SIP worker {fate} ({_exit_in_words(process.returncode)}).")
+
+    def _mourn(self, reason: str) -> None:
+        self._log.error("%s", reason)
+        self._ledger.worker_lost()
+        self._on_lost(reason)
+
+    def _longer(self) -> float:
+        return min(self._backoff_s * 2, MAX_BACKOFF_S)
 
     async def _read(self, process: asyncio.subprocess.Process) -> str:
         """Pass events on until the worker is gone; what became of it."""
@@ -227,8 +256,10 @@ class Agent:
             self._ledger.note(event)
         elif isinstance(event, messages.Parted):
             self._ledger.parted(event)
-        elif isinstance(event, Heartbeat) and (waiting := self._waiting.pop(event.sequence, None)):
-            waiting.set_result(event)
+        elif isinstance(event, Heartbeat):
+            waiting = self._waiting.pop(event.sequence, None)
+            if waiting and not waiting.done():  # who asked may have given up
+                waiting.set_result(event)
 
     def _deliver(self, event: LegEvent) -> None:
         try:
@@ -236,18 +267,19 @@ class Agent:
         except Exception:
             self._log.exception("an event of the SIP worker was mishandled: %s", event.type)
 
-    async def _replace(self, backoff_s: float) -> None:
-        while not self._stopping:
-            try:
-                await asyncio.sleep(backoff_s)
-                await self._launch()
-            except TransportError as error:
-                backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
-                self._log.error("the SIP worker cannot be restarted: %s Next try in %.1f s.", error, backoff_s)
-            else:
-                self._log.info("a new SIP worker runs as process %d", self.started.pid)
-                self._end_orphans()
-                return
+    async def _replace(self) -> None:
+        """Try once to start another worker."""
+        await asyncio.sleep(self._backoff_s)
+        if self._stopping:
+            return
+        self._backoff_s = self._longer()
+        try:
+            await self._launch()
+        except TransportError as error:
+            self._log.error("the SIP worker cannot be restarted: %s Next try in %.1f s.", error, self._backoff_s)
+        else:
+            self._log.info("a new SIP worker runs as process %d", self.started.pid)
+            self._end_orphans()
 
     def _end_orphans(self) -> None:
         """Nobody shall be billed for the calls that the last worker held."""
@@ -264,7 +296,7 @@ class Agent:
         """Make sure that the process is gone."""
         self._ready.clear()
         process, channel = self._process, self._channel
-        for waiting in self._waiting.values():
+        for waiting in filter(lambda each: not each.done(), self._waiting.values()):
             waiting.set_exception(TransportError("The SIP worker was lost."))
         self._waiting.clear()
         self._process = self._channel = None
@@ -284,7 +316,7 @@ class Agent:
     async def _relay_errors(self, process: asyncio.subprocess.Process) -> None:
         """The worker logs to its standard error, one "LEVEL words" a line; anything else is a cry for help."""
         assert process.stderr
-        async for line in process.stderr:
+        while line := await _line_of(process.stderr):
             text = line.decode(errors="replace").rstrip()
             name, _, words = text.partition(" ")
             level = logging.getLevelNamesMapping().get(name)
@@ -294,6 +326,14 @@ class Agent:
 def _kill(process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):  # it may have gone by itself a moment ago
         process.kill()
+
+
+async def _line_of(stream: asyncio.StreamReader) -> bytes:
+    """The next line; of one that is too long, a word about it and then the rest. b"" at the end."""
+    try:
+        return await stream.readline()
+    except ValueError:
+        return b"WARNING (the beginning of a very long line is left out)\n"
 
 
 def _exit_in_words(returncode: int | None) -> str:
