@@ -14,11 +14,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from bench import bars, quality, scale, summary, workshop
+from bench import bars, quality, scale, sipworker, summary, workshop
 from bench.floor import Floor
 from bench.generator import Generator
 from bench.measure import Figures, Load, measure
 from bench.rtpengine import RtpEngine
+from bench.sipworker import SipFigures
 from bench.speech import Speech
 from bench.subject import RELAY, RELAY_CM, TRANSCODE, Job, Subject
 from bench.webtrunk import Webtrunk
@@ -50,15 +51,21 @@ def main() -> int:
         makers = _makers(options.only)
         asyncio.run(_rehearse(makers))
         versions = {name: make().version for name, make in makers.items()}
+        sip = asyncio.run(sipworker.measure()) if _wants_sip(options) else None
         rounds, primitives = asyncio.run(_all_rounds(options, makers, voice))
     except (FileNotFoundError, PermissionError, ChildProcessError, subprocess.CalledProcessError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     summed = summary.summarize(rounds, primitives)
     judged = bars.judge(summed, [summary.summarize(each, []) for each in summary.by_round(rounds)])
-    print(summary.table(summed, judged, _doubts(rounds)))
+    if sip:
+        judged.append(bars.judge_sip(sip.calls_per_second, sip.cpu_ms_per_call))
+        summed["sip_worker"] = asdict(sip)
+    doubts = _doubts(rounds, sip)
+    print(summary.table(summed, judged, doubts))
     if options.write:
-        _write(options, rounds, summed, judged, versions)
+        bars_met = [asdict(bar) for bar in judged]
+        _write(options, rounds, {"versions": versions, **summed, "bars": bars_met, "doubts": doubts})
     return 0
 
 
@@ -75,13 +82,17 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one round with few calls, about a minute")
     parser.add_argument("--rounds", type=int, default=0, help="interleaved rounds (default 4, quick 1)")
     parser.add_argument("--only", nargs="*", default=[], help="subjects: webtrunk, rtpengine, floor")
-    parser.add_argument("--jobs", nargs="*", default=[], help="jobs: transcode, relay, relay-cm")
+    parser.add_argument("--jobs", nargs="*", default=[], help="jobs: transcode, relay, relay-cm, sip")
     parser.add_argument("--urgent", action="store_true", help="raise the priority, on a machine that others use too")
     parser.add_argument("--scale", action="store_true", help="find how many calls this machine carries instead")
     parser.add_argument("--no-write", dest="write", action="store_false", help="write no file to bench/results")
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 4)
     return options
+
+
+def _wants_sip(options: argparse.Namespace) -> bool:
+    return (not options.only or Webtrunk.name in options.only) and (not options.jobs or "sip" in options.jobs)
 
 
 def _makers(only: list[str]) -> dict[str, Callable[[], Subject]]:
@@ -150,28 +161,14 @@ def _line(number: int, figures: Figures) -> str:
     )
 
 
-def _doubts(rounds: list[Figures]) -> list[str]:
+def _doubts(rounds: list[Figures], sip: SipFigures | None) -> list[str]:
     faults = [f"{figures.subject}, {figures.job}: {fault}" for figures in rounds for fault in figures.faults]
-    return summary.few(rounds) + summary.crowd(rounds) + faults
+    return summary.few(rounds) + (sip.doubts() if sip else []) + summary.crowd(rounds) + faults
 
 
-def _write(
-    options: argparse.Namespace,
-    rounds: list[Figures],
-    summed: dict[str, Any],
-    judged: list[bars.Bar],
-    versions: dict[str, str],
-) -> None:
-    result = {
-        "quick": options.quick,
-        "urgent": options.urgent,
-        "versions": versions,
-        **summed,
-        "bars": [asdict(bar) for bar in judged],
-        "doubts": _doubts(rounds),
-        "rounds": [asdict(figures) for figures in rounds],
-    }
-    workshop.write("quick" if options.quick else "", result)
+def _write(options: argparse.Namespace, rounds: list[Figures], found: dict[str, Any]) -> None:
+    whole = {"quick": options.quick, "urgent": options.urgent, **found}
+    workshop.write("quick" if options.quick else "", whole | {"rounds": [asdict(figures) for figures in rounds]})
 
 
 if __name__ == "__main__":

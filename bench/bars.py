@@ -18,6 +18,8 @@ LATENCY_BARS_US: Final[Mapping[str, tuple[int, int]]] = {
 """p50 and p99 of what is added, without the codecs' look-ahead: one and two packet times where we transcode."""
 MEMORY_BAR_KB: Final = 150
 SET_UP_BAR_MS: Final = 10.0
+SIP_CALLS_BAR: Final = 150
+"""Calls per second set up and torn down by one SIP worker."""
 PESQ_MARGIN: Final = 0.05
 """Two runs of the same subject differ by so much."""
 
@@ -77,3 +79,10 @@ def _of_job(job: str, ours: Mapping[str, Any], theirs: Mapping[str, Any] | None,
         pairs = [(ours["pesq"][ear], theirs["pesq"][ear]) for ear in ours["pesq"]]
         figure = ", ".join(f"{our:.2f} beside {their:.2f}" for our, their in pairs)
         yield Bar(f"{job}, PESQ", figure, "no lower", all(our >= their - PESQ_MARGIN for our, their in pairs))
+
+
+def judge_sip(calls_per_second: float, cpu_ms_per_call: Mapping[str, float]) -> Bar:
+    """The bar of the SIP worker, which sets calls up and tears them down without media."""
+    spent = ", ".join(f"{ms:.2f} ms of CPU per call as {name}" for name, ms in cpu_ms_per_call.items())
+    figure = f"{calls_per_second:.0f} calls per second, {spent}"
+    return Bar("SIP worker", figure, f"≥ {SIP_CALLS_BAR} calls per second", calls_per_second >= SIP_CALLS_BAR)
