@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
@@ -12,11 +11,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from call.errors import GatewayError, PeerError
+from gateway.adminbody import Refused, read_body, words
 from gateway.livecall import LiveCall, Target
 from gateway.problems import problem
 from gateway.sounds import Sounds
 
-MAX_BODY: Final = 8192
 LiveCalls = Callable[[], Mapping[str, LiveCall]]
 
 
@@ -37,21 +36,13 @@ class StopRequest(BaseModel):
     to: Target = "both"
 
 
-class Refused(Exception):
-    """The request cannot be served."""
-
-    def __init__(self, status: HTTPStatus, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
-
-
 def play_routes(live_calls: LiveCalls, sounds: Sounds) -> list[Route]:
     """POST plays, DELETE stops."""
 
     async def play(request: Request) -> JSONResponse:
         try:
             call = _find(live_calls(), request.path_params["call_id"])
-            wish = await _read(request)
+            wish = await read_body(request, PlayRequest)
             sound = await sounds.get(wish.file)
             call.play(sound, wish.file, wish.to, repeats=wish.loop)
         except (Refused, GatewayError) as error:
@@ -73,39 +64,15 @@ def play_routes(live_calls: LiveCalls, sounds: Sounds) -> list[Route]:
 def _find(calls: Mapping[str, LiveCall], beginning: str) -> LiveCall:
     found = [call for call_id, call in calls.items() if call_id.startswith(beginning)]
     if len(found) != 1:
-        words = f"There is no live call {beginning}, or its beginning fits several."
-        raise Refused(HTTPStatus.NOT_FOUND, words)
+        sentence = f"There is no live call {beginning}, or its beginning fits several."
+        raise Refused(HTTPStatus.NOT_FOUND, sentence)
     return found[0]
-
-
-async def _read(request: Request) -> PlayRequest:
-    """The request's body.
-
-    A page on another site can send a form or plain text to this machine without asking; JSON it cannot (CORS).
-    """
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The request must be of type application/json.")
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_BODY:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A request has {MAX_BODY} bytes at most.")
-    try:
-        return PlayRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise Refused(HTTPStatus.BAD_REQUEST, _words(error)) from error
-
-
-def _words(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else str(first["msg"])
 
 
 def _refusal(error: Refused | GatewayError | ValidationError) -> JSONResponse:
     if isinstance(error, Refused):
         return problem(error.status, "refused", str(error))
     if isinstance(error, ValidationError):
-        return problem(HTTPStatus.BAD_REQUEST, "refused", _words(error))
+        return problem(HTTPStatus.BAD_REQUEST, "refused", words(error))
     status = HTTPStatus.CONFLICT if isinstance(error, PeerError) else HTTPStatus.INTERNAL_SERVER_ERROR
     return problem(status, "cannot be played", f"{error} {error.hint}".strip())

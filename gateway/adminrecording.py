@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
+from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from call.errors import GatewayError
+from gateway.adminbody import Refused, read_body
 from gateway.callrecording import WISHES, Wish
 from gateway.livecall import LiveCall
 from gateway.problems import problem
+
+
+class RecordingRequest(BaseModel):
+    """What is wanted of a call's recording."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    do: Wish
 
 
 def recording_route(live_calls: Callable[[], Mapping[str, LiveCall]]) -> Route:
@@ -24,24 +34,13 @@ def recording_route(live_calls: Callable[[], Mapping[str, LiveCall]]) -> Route:
         if len(found) != 1 or found[0].recording is None:
             words = f"There is no live call {call_id}, or its beginning fits several."
             return problem(HTTPStatus.NOT_FOUND, "no such call", words)
-        if (wish := await _read(request)) is None:
-            words = f'Expected JSON (application/json) such as {{"do": "start"}}: one of {", ".join(WISHES)}.'
-            return problem(HTTPStatus.BAD_REQUEST, "no wish", words)
         try:
+            wish = (await read_body(request, RecordingRequest)).do
             return JSONResponse({"recording": await found[0].recording.obey(wish)})
+        except Refused as error:
+            example = f'Expected such as {{"do": "start"}}: one of {", ".join(WISHES)}.'
+            return problem(error.status, "no wish", f"{error} {example}")
         except GatewayError as error:
             return problem(HTTPStatus.CONFLICT, "not possible", f"{error} {error.hint}".strip())
 
     return Route("/api/calls/{call_id}/recording", record, methods=["POST"])
-
-
-async def _read(request: Request) -> Wish | None:
-    """What is wanted. Only as JSON: a page on another site can send other bodies without asking (CORS)."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        return None
-    try:
-        body = await request.json()
-    except ValueError:
-        return None
-    wanted = body.get("do") if isinstance(body, dict) else None
-    return next((wish for wish in WISHES if wish == wanted), None)

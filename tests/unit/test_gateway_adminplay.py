@@ -15,7 +15,8 @@ from starlette.types import ASGIApp
 
 from call.leg import Answered
 from gateway.__main__ import main
-from gateway.adminplay import MAX_BODY, play_routes
+from gateway.adminbody import MAX_BODY
+from gateway.adminplay import play_routes
 from gateway.browserleg import BrowserLeg
 from gateway.livecall import LiveCall
 from gateway.relays import Sound

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 
 from call.errors import PolicyError
 from gateway import __main__ as commandline
+from gateway.adminbody import MAX_BODY
 from gateway.adminrecording import recording_route
 from gateway.callrecording import CallRecording, Wish
 from gateway.livecall import LiveCall
@@ -50,20 +51,24 @@ async def test_a_call_that_is_not_up_cannot_be_recorded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "content"),
+    ("body", "content", "status"),
     [
-        (b'{"do": "start"}', "text/plain"),
-        (b'{"do": "start"}', ""),
-        (b'{"do": "erase"}', "application/json"),
-        (b'{"do": ["start"]}', "application/json"),
-        (b"[]", "application/json"),
-        (b"no JSON", "application/json"),
-        (b"\xff", "application/json; charset=utf-8"),
+        (b'{"do": "start"}', "text/plain", 415),
+        (b'{"do": "start"}', "", 415),
+        (b'{"do": "erase"}', "application/json", 400),
+        (b'{"do": ["start"]}', "application/json", 400),
+        (b'{"do": "start", "now": true}', "application/json", 400),
+        (b"[]", "application/json", 400),
+        (b"[" * MAX_BODY, "application/json", 400),
+        (b'{"do":' * (MAX_BODY // 6), "application/json", 400),
+        (b"no JSON", "application/json", 400),
+        (b"\xff", "application/json; charset=utf-8", 400),
+        (b'{"do": "start"}' + b" " * MAX_BODY, "application/json", 413),
     ],
 )
-async def test_what_is_no_wish_is_refused(body: bytes, content: str) -> None:
+async def test_what_is_no_wish_is_refused(body: bytes, content: str, status: int) -> None:
     answer = await ask(body=body, content=content)
-    assert answer.status == 400
+    assert answer.status == status
     assert "one of start, pause, resume, stop" in answer.json["detail"]
 
 
