@@ -22,6 +22,9 @@ _OLR: Final = _SLR + _RLR
 LEAST_PACKETS: Final = 50
 """A second of audio: before that, a rate of loss says nothing."""
 
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+"""The counters of a leg that is not there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Codec:
@@ -81,14 +84,20 @@ def burst_ratio(lost: int, runs: int, loss: float) -> float:
     return max(1.0, lost / runs * (1 - loss))
 
 
-def received(stats: Mapping[str, Any]) -> Quality | None:
-    """How the leg's peer sounds to us; None until a second of it was heard."""
+def received(stats: Mapping[str, Any], onward: Mapping[str, Any] = NOTHING) -> Quality | None:
+    """How the leg's peer sounds to us; None until a second of it was heard.
+
+    `onward` are the counters of the leg that passes it on. Where that one transcodes, packets that came too late for it
+    are as good as lost, each by itself, and its jitter buffer is the one that counts.
+    """
     packets, lost = stats.get("rx_packets") or 0, stats.get("rx_lost") or 0
     if packets < LEAST_PACKETS:
         return None
-    loss = lost / (packets + lost)
-    burst = burst_ratio(lost, stats.get("rx_loss_bursts") or 0, loss)
-    return _quality(stats, stats.get("rx_jitter_ms"), loss, burst)
+    late = onward.get("tx_too_late") or 0
+    loss = min((lost + late) / (packets + lost), 1.0)
+    burst = burst_ratio(lost + late, (stats.get("rx_loss_bursts") or 0) + late, loss)
+    buffer_ms = onward.get("tx_buffer_ms")
+    return _quality(stats, _buffer_ms(stats.get("rx_jitter_ms")) if buffer_ms is None else buffer_ms, loss, burst)
 
 
 def sent(stats: Mapping[str, Any]) -> Quality | None:
@@ -96,24 +105,29 @@ def sent(stats: Mapping[str, Any]) -> Quality | None:
     packets, lost = stats.get("tx_packets") or 0, stats.get("remote_lost")
     if packets < LEAST_PACKETS or lost is None:
         return None
-    return _quality(stats, stats.get("remote_jitter_ms"), min(max(lost, 0) / packets, 1.0), 1.0)
+    return _quality(stats, _buffer_ms(stats.get("remote_jitter_ms")), min(max(lost, 0) / packets, 1.0), 1.0)
 
 
-def with_quality(stats: Mapping[str, Any]) -> dict[str, Any]:
-    """The counters of a leg with R and MOS of both directions."""
+def with_quality(stats: Mapping[str, Any], onward: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
+    """The counters of a leg with R and MOS of both directions; `onward` are those of the leg that it is heard on."""
     figures: dict[str, Any] = dict(stats)
-    for direction, quality in (("rx", received(stats)), ("tx", sent(stats))):
+    for direction, quality in (("rx", received(stats, onward)), ("tx", sent(stats))):
         figures[f"{direction}_r"] = round(quality.rating, 1) if quality else None
         figures[f"{direction}_mos"] = round(quality.mos, 2) if quality else None
     return figures
 
 
-def _quality(stats: Mapping[str, Any], jitter_ms: float | None, loss: float, burst: float) -> Quality | None:
+def _buffer_ms(jitter_ms: float | None) -> float:
+    """What a jitter buffer that we cannot see holds: about twice the mean deviation."""
+    return 2 * (jitter_ms or 0.0)
+
+
+def _quality(stats: Mapping[str, Any], buffer_ms: float, loss: float, burst: float) -> Quality | None:
     codec = CODECS.get(str(stats.get("codec")))
     if codec is None:
         return None
-    # A jitter buffer holds about twice the mean deviation; without a round trip the network counts as near.
-    delay_ms = (stats.get("rtt_ms") or 0.0) / 2 + 2 * (jitter_ms or 0.0) + codec.delay_ms
+    # Without a round trip the network counts as near.
+    delay_ms = (stats.get("rtt_ms") or 0.0) / 2 + buffer_ms + codec.delay_ms
     value = rating(delay_ms, codec, loss, burst)
     return Quality(value, mos_of(value))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final, Literal, Protocol
 
@@ -225,7 +225,8 @@ class LiveCall:
         )
 
     def _media(self) -> dict[str, dict[str, Any]]:
-        media: dict[str, dict[str, Any]] = {"browser": _stats(self.browser), "trunk": _stats(self.trunk)}
+        browser, trunk = _stats(self.browser), _stats(self.trunk)
+        media = {"browser": _judged(browser, trunk), "trunk": _judged(trunk, browser)}
         described = {name: listener.describe() for name, listener in self._listeners.items()}
         return media | {name: words for name, words in described.items() if words}
 
@@ -233,7 +234,12 @@ class LiveCall:
         return "The call is up." if self.is_answered else "The call is being set up."
 
 
-def _stats(leg: BrowserLeg | TrunkLeg | None) -> dict[str, object]:
+def _stats(leg: BrowserLeg | TrunkLeg | None) -> Mapping[str, object]:
     if leg is None or leg.media is None:
         return {}
-    return mos.with_quality(leg.final_stats or leg.media.stats())
+    return leg.final_stats or leg.media.stats()
+
+
+def _judged(stats: Mapping[str, object], onward: Mapping[str, object]) -> dict[str, Any]:
+    """Counters with the quality of what was heard and passed on to the other leg; none if there are none."""
+    return mos.with_quality(stats, onward) if stats else {}

@@ -88,5 +88,16 @@ def test_each_direction_is_judged_by_its_own_counters() -> None:
     assert mos.with_quality(stats(remote_lost=-4))["tx_mos"] == 4.39
 
 
+def test_what_comes_too_late_to_be_transcoded_is_lost_and_the_buffer_is_delay() -> None:
+    late = mos.with_quality(stats(rx_lost=20, rx_loss_bursts=20), {"tx_too_late": 30, "tx_buffer_ms": 0.0})
+    lost = mos.with_quality(stats(rx_packets=970, rx_lost=50, rx_loss_bursts=50))
+    assert late["rx_r"] == lost["rx_r"] < late["tx_r"]
+    relayed = mos.with_quality(stats(rx_jitter_ms=20.0), {"tx_too_late": 0, "tx_buffer_ms": None})
+    assert relayed["rx_r"] == mos.with_quality(stats(rx_jitter_ms=20.0))["rx_r"]
+    deep = mos.with_quality(stats(rx_jitter_ms=20.0), {"tx_too_late": 0, "tx_buffer_ms": 200.0})
+    assert deep["rx_mos"] < relayed["rx_mos"]
+    assert mos.with_quality(stats(), {"tx_too_late": 5000})["rx_mos"] >= 1
+
+
 def test_the_counters_themselves_are_kept() -> None:
     assert mos.with_quality(stats()).items() >= stats().items()
