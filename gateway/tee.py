@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from gateway.recording import Source
 
@@ -91,6 +91,7 @@ class Tee:
             for source in self._sources:
                 source.close()
             if self._state != "finished":
+                self._state = "lost"
                 self._lost_ms += FRAME_MS * len(self._waiting)
 
     def end(self) -> None:
@@ -129,7 +130,7 @@ class Tee:
                 async with self._connected() as socket:
                     attempt = 0
                     await self._converse(socket)
-            except (OSError, InvalidHandshake, ConnectionClosed, TimeoutError, ssl.SSLError) as error:
+            except (OSError, WebSocketException) as error:
                 if self._state != "lost":
                     self._note("tee lost", _words(error))
                 self._state = "lost"
@@ -147,7 +148,7 @@ class Tee:
     async def _connected(self) -> AsyncIterator[ClientConnection]:
         where = self._destination
         headers = {"Authorization": where.authorization} if where.authorization else {}
-        opening = connect(
+        opening = _Opening(
             where.url,
             additional_headers=headers,
             ssl=where.tls,
@@ -195,6 +196,14 @@ class Tee:
         self._sent_ms += FRAME_MS
 
 
+class _Opening(connect):
+    """Follows no redirect: talk and key go where the settings say, and nowhere else."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """What `connect` asks whenever a handshake fails; whoever gets the same error back raises it."""
+        return exc
+
+
 async def _ignore(socket: ClientConnection) -> None:
     """Nobody is asked anything; but unread messages would stop the socket."""
     with contextlib.suppress(ConnectionClosed):
@@ -214,7 +223,8 @@ def _interleaved(channels: Sequence[bytes]) -> bytes:
 def _words(error: Exception) -> str:
     """Never with the URL: its query may hold a key."""
     if isinstance(error, InvalidStatus):
-        return f"the server answered HTTP {error.response.status_code}"
+        status = error.response.status_code
+        return f"the server answered HTTP {status}" + (": redirects are not followed" if 300 <= status < 400 else "")
     if isinstance(error, TimeoutError):
         return "the server does not answer"
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -38,6 +38,8 @@ class Transcriber:
         """Cleared: messages stay unread."""
         self.reads.set()
         self.refused = 0
+        self.redirects_to = ""
+        """Sends everybody there."""
         self._token = token
         self._news = asyncio.Condition()
         self._server: Server | None = None
@@ -72,12 +74,17 @@ class Transcriber:
                 await self._news.wait()
 
     async def _check(self, _connection: ServerConnection, request: Request) -> Response | None:
-        if self._token and request.headers.get("Authorization") != self._token:
+        response = None
+        if self.redirects_to:
+            response = _connection.respond(http.HTTPStatus.FOUND, "elsewhere\n")
+            response.headers["Location"] = self.redirects_to
+        elif self._token and request.headers.get("Authorization") != self._token:
+            response = _connection.respond(http.HTTPStatus.UNAUTHORIZED, "no\n")
+        if response is not None:
             async with self._news:
                 self.refused += 1
                 self._news.notify_all()
-            return _connection.respond(http.HTTPStatus.UNAUTHORIZED, "no\n")
-        return None
+        return response
 
     async def _hear(self, socket: ServerConnection) -> None:
         assert socket.request is not None

@@ -116,6 +116,22 @@ async def test_a_server_that_refuses_is_told_once_and_asked_again(server: Transc
     assert bench.tee.describe()["state"] == "lost"
 
 
+@pytest.mark.parametrize("scheme", ["http", "ws"])
+async def test_a_redirect_is_not_followed_and_its_target_not_told(
+    server: Transcriber, scheme: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with transcribing() as other:
+        server.redirects_to = f"{scheme}://{HOST}:{other.port}/login?key=s3cret"
+        bench = Bench(server.port, token="Bearer s3cret")
+        await server.refusals(2)
+        await bench.tee.end()
+        assert other.hearings == []
+    assert bench.notes == [("tee lost", "the server answered HTTP 302: redirects are not followed")]
+    described = bench.tee.describe()
+    assert (described["state"], described["lost_ms"] > 0) == ("lost", True)
+    assert "s3cret" not in caplog.text
+
+
 async def test_a_server_that_is_not_there_costs_the_call_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tee, "KEEP_MS", 300)
     bench = Bench(Transcriber().port)
