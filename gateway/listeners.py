@@ -16,12 +16,13 @@ from starlette.types import ASGIApp
 
 from call.errors import PeerError, TransportError
 from gateway import localhttp
+from gateway.accepting import Door
 from gateway.config import ListenSettings
 from gateway.doorkeeping import YARD_IN_ALL, YARD_PER_ADDRESS, PunctualHttp, PunctualWebSocket
 from webrtc.lobby import Lobby
 from webrtc.signalling import MAX_MESSAGE_BYTES
 
-BACKLOG: Final = 512
+BACKLOG: Final = 2048
 UNACKNOWLEDGED_MS: Final = 30_000
 """How long the kernel keeps sent bytes that a client does not take (RFC 5482), though the connection be closed."""
 
@@ -55,11 +56,28 @@ class Server(uvicorn.Server):
             )
         )
         self.is_up = asyncio.Event()
+        self._porch = Lobby()
+        self._doors: list[Door] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's, then set `is_up`."""
-        await super().startup(sockets)
+        """As uvicorn's, with doors of our own; then set `is_up`."""
+        await super().startup([])
+        self._doors = [Door(listener, self._make_protocol, self.config.ssl, self._porch) for listener in sockets or ()]
         self.is_up.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, once nobody comes in any more."""
+        for door in self._doors:
+            door.close()
+        await super().shutdown(sockets)
+
+    def _make_protocol(self) -> asyncio.Protocol:
+        """As uvicorn makes it."""
+        make: Any = self.config.http_protocol_class
+        made: asyncio.Protocol = make(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state, _loop=None
+        )
+        return made
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

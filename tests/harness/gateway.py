@@ -50,7 +50,8 @@ class GatewayProcess:
 
     @property
     def signal_url(self) -> str:
-        return f"ws://{HOST}:{self.settings['listen']['port']}/signal"
+        scheme = "wss" if self.settings["listen"].get("tls_cert") else "ws"
+        return f"{scheme}://{HOST}:{self.settings['listen']['port']}/signal"
 
     @property
     def sip_port(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -303,9 +304,9 @@ class PageLike:
 
 
 @asynccontextmanager
-async def page_at(url: str, **hello: str) -> AsyncIterator[PageLike]:
-    """Log in as a page does; its calls are over when the block ends."""
-    async with connect(url, origin=None, compression=None) as socket:
+async def page_at(url: str, *, trust: ssl.SSLContext | None = None, **hello: str) -> AsyncIterator[PageLike]:
+    """Log in as a page does, over TLS with `trust`; its calls are over when the block ends."""
+    async with connect(url, origin=None, compression=None, ssl=trust) as socket:
         await socket.send(json.dumps({"type": "hello", "version": 1, **hello}))
         welcome = json.loads(await socket.recv())
         assert welcome["type"] == "welcome", welcome

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -16,13 +17,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from gateway.doorkeeping import CLOSE_REPLY_S
+from tests.harness.certificates import Authority
 from tests.harness.gateway import GatewayProcess, demo_settings
 from tests.harness.memory import MIB, resident
 from tests.harness.pagelike import CHROMIUM_OFFER, PageLike, page_at
 from tests.harness.patience import eventually
 from tests.harness.ports import HOST
 from tests.harness.speech import Speech, hears
-from webrtc.lobby import IN_ALL
+from webrtc.lobby import IN_ALL, PER_ADDRESS
 
 pytestmark = pytest.mark.interop
 
@@ -48,16 +50,28 @@ def besieged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProces
     gateway.stop()
 
 
+@pytest.fixture(scope="module")
+def besieged_over_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GatewayProcess, ssl.SSLContext]]:
+    """Another one that speaks TLS, and what its clients trust."""
+    directory = tmp_path_factory.mktemp("besieged-over-tls")
+    authority = Authority(directory)
+    certificate, key = authority.issue("page")
+    tls = {"tls_cert": certificate, "tls_key": key}
+    gateway = GatewayProcess(directory, demo_settings(directory, listen=tls, session={"grace_s": 1}), demo=True)
+    yield gateway, ssl.create_default_context(cafile=authority.certificate)
+    gateway.stop()
+
+
 @asynccontextmanager
-async def attack(gateway: GatewayProcess, speech: Speech) -> AsyncIterator[None]:
+async def attack(gateway: GatewayProcess, speech: Speech, trust: ssl.SSLContext | None = None) -> AsyncIterator[None]:
     """Within the block a call goes on and hears well; afterwards one can log in at once, and nothing is left."""
     descriptors, memory = gateway.program.descriptors(), resident(gateway.program.pid)
-    async with page_at(gateway.signal_url, user="alice") as page:
+    async with page_at(gateway.signal_url, user="alice", trust=trust) as page:
         call = await page.call("echo", speech)
         await call.answered()
         listener = asyncio.create_task(hears(speech, call.listen))
         yield
-        await login(gateway)
+        await login(gateway, trust)
         await listener
         await call.hang_up()
         record = await gateway.record(await call.record_id())
@@ -69,10 +83,10 @@ async def attack(gateway: GatewayProcess, speech: Speech) -> AsyncIterator[None]
     await eventually(lambda: gateway.program.descriptors() <= descriptors + 8, timeout_s=30)
 
 
-async def login(gateway: GatewayProcess) -> None:
+async def login(gateway: GatewayProcess, trust: ssl.SSLContext | None = None) -> None:
     """Somebody else logs in; that must be quick."""
     began = time.monotonic()
-    async with page_at(gateway.signal_url, user="alice"):
+    async with page_at(gateway.signal_url, user="alice", trust=trust):
         assert time.monotonic() - began < LOGIN_S
 
 
@@ -205,6 +219,49 @@ async def test_thousands_of_half_open_connections(besieged: GatewayProcess, spee
             for connection in connections:
                 connection.close()
             await eventually(lambda: besieged.program.descriptors() < before + 8)
+
+
+async def over_tls(gateway: GatewayProcess, words: bytes, trust: ssl.SSLContext) -> asyncio.StreamWriter | None:
+    """The same once the TLS handshake is done, if the gateway lets it be done."""
+    try:
+        _, writer = await asyncio.open_connection(HOST, port_of(gateway), ssl=trust, local_addr=(ATTACKER, 0))
+        writer.write(words)
+    except OSError:  # ssl.SSLError is one
+        return None
+    return writer
+
+
+CLIENT_HELLO: Final = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+"""The beginning of one (RFC 8446 §4.1.2)."""
+
+
+async def test_hundreds_of_connections_that_never_finish_tls(
+    besieged_over_tls: tuple[GatewayProcess, ssl.SSLContext], speech: Speech
+) -> None:
+    gateway, trust = besieged_over_tls
+    async with attack(gateway, speech, trust):
+        before = gateway.program.descriptors()
+        connections = await asyncio.gather(*(raw(gateway, words) for words in [b"", CLIENT_HELLO] * 250))
+        await login(gateway, trust)
+        assert gateway.program.descriptors() - before < PER_ADDRESS + 8, "most are refused"
+        assert all(await asyncio.gather(*map(is_closed, connections)))
+        await eventually(lambda: gateway.program.descriptors() < before + 8)
+
+
+async def test_hundreds_of_half_open_connections_over_tls(
+    besieged_over_tls: tuple[GatewayProcess, ssl.SSLContext], speech: Speech
+) -> None:
+    gateway, trust = besieged_over_tls
+    async with attack(gateway, speech, trust):
+        before = gateway.program.descriptors()
+        for words in HALVES.values():
+            connections = await asyncio.gather(*(over_tls(gateway, words, trust) for _ in range(120)))
+            await login(gateway, trust)
+            # the rest is refused; the time is less than what any of them has
+            await eventually(lambda: gateway.program.descriptors() - before < PER_ADDRESS + 8, timeout_s=5)
+            for connection in filter(None, connections):
+                connection.transport.abort()
+            await eventually(lambda: gateway.program.descriptors() < before + 8)
 
 
 ADDRESSES: Final = 20
