@@ -1,12 +1,8 @@
-//! Comfort noise: what a silence sounds like, told in a few bytes (RFC 3389), and made of them again.
+//! Comfort noise: what a silence sounds like, told in a few bytes (RFC 3389), and made of them. It is heard, never sent.
 
 use super::prediction::{MAX_ORDER, Predictor};
 use super::resample::Change;
 
-/// Coefficients that we send: enough for a background, and each costs a byte.
-const SENT_ORDER: usize = 8;
-/// Bytes of a payload of ours: the level and the coefficients.
-pub const PAYLOAD: usize = 1 + SENT_ORDER;
 /// The quietest level, in -dBov.
 const QUIETEST: u8 = 127;
 /// The root mean square of 0 dBov: a full square wave.
@@ -37,50 +33,6 @@ impl Background {
         // The first bit is reserved and shall be ignored (§3.1).
         Some(Self { level: level & QUIETEST, reflection })
     }
-
-    /// What these samples sound like: at least 10 ms of what is taken for background.
-    #[must_use]
-    pub fn of(samples: &[i16]) -> Self {
-        let mut values = [0.0; 512];
-        let recent = &samples[samples.len().saturating_sub(values.len())..];
-        for (value, &sample) in values.iter_mut().zip(recent) {
-            *value = f32::from(sample);
-        }
-        let predictor = Predictor::of(&values[..recent.len()], SENT_ORDER);
-        let mut reflection = [127; MAX_ORDER];
-        for (mine, coefficient) in reflection.iter_mut().zip(predictor.reflection) {
-            *mine = to_byte(127.0 + coefficient / STEP, 254);
-        }
-        Self { level: level(&values[..recent.len()]), reflection }
-    }
-
-    /// The payload that tells it.
-    #[must_use]
-    pub fn payload(&self) -> [u8; PAYLOAD] {
-        let mut payload = [0; PAYLOAD];
-        payload[0] = self.level;
-        payload[1..].copy_from_slice(&self.reflection[..SENT_ORDER]);
-        payload
-    }
-
-    /// How loud it is, in -dBov.
-    #[must_use]
-    pub fn level(&self) -> u8 {
-        self.level
-    }
-}
-
-/// The level of samples in -dBov, rounded.
-fn level(samples: &[f32]) -> u8 {
-    let energy: f32 = samples.iter().map(|sample| sample * sample).sum();
-    #[expect(clippy::cast_precision_loss, reason = "a small count")]
-    let power = energy / samples.len().max(1) as f32;
-    to_byte(-10.0 * (power / (OVERLOAD * OVERLOAD)).max(1e-13).log10(), QUIETEST)
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates")]
-fn to_byte(value: f32, most: u8) -> u8 {
-    (value.round() as u8).min(most)
 }
 
 /// Makes noise of a background.
@@ -181,6 +133,21 @@ fn to_i16(value: f32) -> i16 {
 mod tests {
     use super::*;
 
+    /// The level in -dBov.
+    fn level(samples: &[i16]) -> i16 {
+        let energy: f32 = samples.iter().map(|&sample| f32::from(sample).powi(2)).sum();
+        #[expect(clippy::cast_precision_loss, reason = "a small count")]
+        let power = energy / samples.len() as f32;
+        to_i16((-10.0 * (power / (OVERLOAD * OVERLOAD)).log10()).round())
+    }
+
+    /// The first reflection coefficients as on the wire.
+    fn colour(samples: &[i16]) -> [i16; 3] {
+        let values: Vec<f32> = samples[samples.len() - 512..].iter().map(|&sample| f32::from(sample)).collect();
+        let reflection = Predictor::of(&values, 8).reflection;
+        [0, 1, 2].map(|index| to_i16((127.0 + reflection[index] / STEP).round()))
+    }
+
     /// One second of a background.
     fn second(background: Background) -> Vec<i16> {
         let mut samples = vec![0; 8000];
@@ -192,7 +159,7 @@ mod tests {
     fn the_noise_has_the_level_that_was_told() {
         for level in [20, 40, 60, 75] {
             let made = second(Background::parse(&[level]).expect("a level"));
-            let heard = i16::from(Background::of(&made).level());
+            let heard = self::level(&made);
             assert!((heard - i16::from(level)).abs() <= 1, "{level}: {heard}");
         }
     }
@@ -201,18 +168,10 @@ mod tests {
     fn the_noise_has_the_colour_that_was_told() {
         let told = Background::parse(&[50, 230, 60, 140]).expect("a background");
         let made = second(told);
-        let heard = Background::of(&made).payload();
-        assert!((i16::from(heard[0]) - 50).abs() <= 2, "{heard:?}");
-        for (told, heard) in [230_i16, 60, 140].into_iter().zip(&heard[1..]) {
-            assert!((told - i16::from(*heard)).abs() < 20, "{told}: {heard}");
+        assert!((level(&made) - 50).abs() <= 2, "{}", level(&made));
+        for (told, heard) in [230, 60, 140].into_iter().zip(colour(&made)) {
+            assert!((told - heard).abs() < 20, "{told}: {heard}");
         }
-    }
-
-    #[test]
-    fn a_payload_is_read_as_it_was_written() {
-        let background = Background::of(&second(Background::parse(&[45, 200, 100, 90]).expect("a background")));
-        assert_eq!(Background::parse(&background.payload()), Some(background));
-        assert_eq!(background.payload().len(), PAYLOAD);
     }
 
     #[test]
@@ -238,15 +197,15 @@ mod tests {
                 filler.fill(count, &mut samples);
             }
             assert_eq!(samples.len(), 1 + 3194);
-            let heard = Background::of(&samples[1000..]).level();
+            let heard = level(&samples[1000..]);
             assert!((49..=53).contains(&heard), "{rate_hz} Hz: {heard}");
         }
     }
 
     #[test]
-    fn silence_is_told_as_silence() {
-        assert_eq!(Background::of(&[0; 160]).level(), QUIETEST);
-        assert_eq!(Background::of(&[]).level(), QUIETEST);
-        assert!(second(Background::of(&[0; 160])).iter().all(|&sample| sample == 0));
+    fn the_quietest_level_is_silence_and_the_reserved_bit_is_ignored() {
+        for level in [QUIETEST, 0x80 | QUIETEST] {
+            assert!(second(Background::parse(&[level]).expect("a level")).iter().all(|&sample| sample == 0));
+        }
     }
 }
