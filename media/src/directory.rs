@@ -22,7 +22,8 @@ struct Maps {
     by_path: HashMap<Path, Home>,
 }
 
-/// Shared by all threads; written when a call begins, moves or ends, read per packet.
+/// Shared by all threads; read per packet of the shared port, written when a call begins, moves, ends or restarts ICE.
+/// A writer goes through all entries to find a leg's old names, and packets wait for it meanwhile (ADR 0007).
 #[derive(Default)]
 pub struct Directory(RwLock<Maps>);
 

@@ -1,5 +1,6 @@
 //! The engine: starts the media threads, makes legs, and knows on which thread each one lives. Both ends of a route live
-//! on the same thread, so that no packet waits for a lock of another call.
+//! on the same thread, so that no packet waits for a lock of another call's media; only the directory of the shared port,
+//! read for each packet there, is written when other calls begin, move and end (ADR 0007).
 
 mod playing;
 

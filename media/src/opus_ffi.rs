@@ -1,4 +1,4 @@
-//! The few functions of libopus that we call, behind two owning types. The only `unsafe` of the codecs.
+//! The few functions of libopus that we call, behind two owning types. Of the codecs only this and `g729_ffi` are `unsafe`.
 #![allow(unsafe_code)]
 
 use std::ffi::c_int;
