@@ -19,7 +19,7 @@ use crate::liveness::{Limits, Liveness, Presence};
 use crate::outbound::Outbound;
 use crate::outbox::{Outbox, PathChange};
 use crate::path::{LegId, Path};
-use crate::report::Reporter;
+use crate::report::{Onward, Reporter};
 use crate::rtcp;
 use crate::rtp::{self, Kind, Ssrc};
 use crate::sdes::Change;
@@ -389,6 +389,23 @@ impl Leg {
         let key = || self.keys.on_timer(now).map(|digit| (digit, Form::Tone));
         let (digit, form) = event.or_else(key)?;
         self.hear(now, digit, form, out)
+    }
+
+    /// Whether `on_timer` will tell what becomes of the peer's packets: then it wants to know.
+    #[must_use]
+    pub fn tells_onward(&self, now: Duration) -> bool {
+        self.reporter.sends_voip && self.reporter.deadline() <= now
+    }
+
+    /// What became of the peer's packets in the leg that sends them on.
+    pub fn set_onward(&mut self, onward: Onward) {
+        self.reporter.onward = onward;
+    }
+
+    /// What became of the packets that this one sends on.
+    #[must_use]
+    pub fn onward(&self) -> Onward {
+        Onward { late: self.outbound.repairs().late, buffer: self.outbound.buffer() }
     }
 
     /// When `on_timer` is due.

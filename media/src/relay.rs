@@ -13,6 +13,7 @@ use crate::event::Event;
 use crate::leg::{Leg, Received};
 use crate::outbox::Outbox;
 use crate::path::{LegId, Path};
+use crate::report::Onward;
 
 /// Timers are rounded up to this: one wake-up then serves many legs.
 const TICK: Duration = Duration::from_millis(1000 / TICKS_PER_S);
@@ -258,15 +259,29 @@ impl Relay {
     }
 
     fn ring(&mut self, now: Duration, tick: u64, id: LegId, out: &mut Outbox) {
-        let Some(leg) = self.leg(id).filter(|leg| leg.armed == Some(tick)) else {
+        let Some(mut leg) = self.leg(id).filter(|leg| leg.armed == Some(tick)) else {
             return;
         };
         leg.armed = None;
+        if leg.tells_onward(now) {
+            let onward = self.onward(id);
+            let Some(same) = self.leg(id) else {
+                return;
+            };
+            same.set_onward(onward);
+            leg = same;
+        }
         let digit: Option<Digit> = leg.on_timer(now, out);
         let received = Received { media: None, digits: [digit, None, None, None] };
         self.deliver(now, id, &received, out);
         // Never twice in one tick, whatever the leg says.
         self.arm(id, tick_at_or_after(now) + 1);
+    }
+
+    /// What became of the packets of a leg's peer where they are sent on.
+    fn onward(&self, id: LegId) -> Onward {
+        let destination = self.destination(id, 0).and_then(|destination| self.legs.get(&destination));
+        destination.map(|leg| leg.onward()).unwrap_or_default()
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::expected_loss::ExpectedLoss;
 use crate::inbound::Inbound;
 use crate::outbound::Outbound;
-use crate::rtcp::voip::{UNAVAILABLE, VoipMetrics};
+use crate::playout::delay::MAX_DEPTH;
+use crate::rtcp::voip::{Buffer, UNAVAILABLE, VoipMetrics};
 use crate::rtcp::{self, Compound, Item, ReportBlock};
 
 /// The first report comes soon, so that a short call has its figures.
@@ -28,6 +29,15 @@ pub struct Remote {
     pub judgement: [Option<u8>; 2],
 }
 
+/// What became of the peer's packets where they are passed on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Onward {
+    /// Packets that came too late to be transcoded.
+    pub late: u64,
+    /// How long they wait now; `None` where they are relayed.
+    pub buffer: Option<Duration>,
+}
+
 /// Sends and reads the reports of one leg.
 pub struct Reporter {
     cname: String,
@@ -40,6 +50,8 @@ pub struct Reporter {
     expected_loss: ExpectedLoss,
     /// The peer wants `VoIP` metrics (RFC 3611 §5.1).
     pub sends_voip: bool,
+    /// As of the last report.
+    pub onward: Onward,
 }
 
 impl Reporter {
@@ -55,6 +67,7 @@ impl Reporter {
             remote: Remote::default(),
             expected_loss: ExpectedLoss::default(),
             sends_voip: false,
+            onward: Onward::default(),
         }
     }
 
@@ -102,11 +115,12 @@ impl Reporter {
     /// `VoIP` metrics to go with a report, if the peer wants them; the speech has this level.
     pub fn voip(&self, inbound: &mut Inbound, level_dbov: Option<f64>) -> Option<VoipMetrics> {
         let ptime_ms = inbound.format()?.ptime_ms;
-        let metrics = inbound.stats().voip(ptime_ms).filter(|_| self.sends_voip)?;
+        let metrics = inbound.stats().voip(ptime_ms, self.onward.late).filter(|_| self.sends_voip)?;
         let round_trip = self.remote.rtt.map_or(0, |rtt| rtt.as_millis());
         Some(VoipMetrics {
             round_trip_ms: u16::try_from(round_trip).unwrap_or(u16::MAX),
             signal_level: level_dbov.map_or(UNAVAILABLE, dbm0),
+            buffer: self.onward.buffer.map(told),
             ..metrics
         })
     }
@@ -145,6 +159,12 @@ impl Reporter {
             judgement: self.remote.judgement,
         };
     }
+}
+
+/// A jitter buffer of this depth, as it is told.
+fn told(depth: Duration) -> Buffer {
+    let ms = |time: u128| u16::try_from(time / 1000).unwrap_or(u16::MAX);
+    Buffer { depth_ms: ms(depth.as_micros()), most_ms: ms(MAX_DEPTH.unsigned_abs().into()) }
 }
 
 /// A signed byte: a full-scale sine, 3.01 dB below 0 dBov, is +3.14 dBm0 (ITU-T G.711).

@@ -187,6 +187,7 @@ impl Stream {
             gmin: GMIN,
             r_factor: UNAVAILABLE,
             mos_cq: UNAVAILABLE,
+            buffer: None,
         }
     }
 
@@ -264,10 +265,12 @@ impl ReceiverStats {
         self.stream.as_mut().map(|stream| stream.report(now))
     }
 
-    /// What the loss was like, for packets so long; what others measure is left open. `None` before the first packet.
+    /// What the loss was like, for packets so long, of which so many came too late to be played; what others measure is
+    /// left open. `None` before the first packet.
     #[must_use]
-    pub fn voip(&self, ptime_ms: u32) -> Option<VoipMetrics> {
-        self.stream.as_ref().map(|stream| stream.voip(ptime_ms))
+    pub fn voip(&self, ptime_ms: u32, late: u64) -> Option<VoipMetrics> {
+        let discard_rate = share(late, self.received + self.lost());
+        self.stream.as_ref().map(|stream| VoipMetrics { discard_rate, ..stream.voip(ptime_ms) })
     }
 
     /// SSRC being received.

@@ -10,6 +10,18 @@ pub const UNAVAILABLE: u8 = 127;
 /// Bytes of an XR packet with one such block.
 pub const LEN: usize = 8 + 4 + 4 * BLOCK_WORDS as usize;
 
+/// Loss is concealed by prediction (PLC 2, enhanced), the jitter buffer is adaptive (JBA 3) and grows at once (rate 0).
+const TRANSCODER: u8 = 0b1011_0000;
+
+/// The jitter buffer behind a receiver that transcodes. Durations in ms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Buffer {
+    /// How long packets wait now: the nominal delay.
+    pub depth_ms: u16,
+    /// How long they ever may.
+    pub most_ms: u16,
+}
+
 /// What a receiver says about a call. Durations in ms, densities in 1/256, levels in dBm0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VoipMetrics {
@@ -37,6 +49,8 @@ pub struct VoipMetrics {
     pub r_factor: u8,
     /// Ten times the conversational MOS, [`UNAVAILABLE`] if unknown.
     pub mos_cq: u8,
+    /// `None` where packets are relayed: then nothing waits, and nothing is said.
+    pub buffer: Option<Buffer>,
 }
 
 /// Append an XR packet of `ssrc` behind `buffer[..len]`; the new length.
@@ -45,7 +59,9 @@ pub fn append(buffer: &mut [u8], len: usize, ssrc: u32, metrics: &VoipMetrics) -
     let end = len + LEN;
     let packet: &mut [u8; LEN] = buffer.get_mut(len..end)?.try_into().ok()?;
     let [words_high, words_low] = u16::try_from(LEN / 4 - 1).ok()?.to_be_bytes();
-    let pieces: [&[u8]; 12] = [
+    let (config, depth_ms, most_ms) =
+        metrics.buffer.map_or((0, 0, 0), |buffer| (TRANSCODER, buffer.depth_ms, buffer.most_ms));
+    let pieces: [&[u8]; 14] = [
         &[0x80, EXTENDED_REPORT, words_high, words_low],
         &ssrc.to_be_bytes(),
         &[BLOCK_TYPE, 0, 0, BLOCK_WORDS],
@@ -58,9 +74,11 @@ pub fn append(buffer: &mut [u8], len: usize, ssrc: u32, metrics: &VoipMetrics) -
         &[0, 0, metrics.signal_level, UNAVAILABLE, UNAVAILABLE, metrics.gmin],
         // R here and beyond, MOS for listening and for conversation.
         &[metrics.r_factor, UNAVAILABLE, UNAVAILABLE, metrics.mos_cq],
-        // Nothing is said about concealment and jitter buffer: a relay has neither.
-        &[0; 4],
-        &[0; 4],
+        &[config, 0],
+        // Nominal now, at most now (it moves within what is possible), at most ever.
+        &depth_ms.to_be_bytes(),
+        &most_ms.to_be_bytes(),
+        &most_ms.to_be_bytes(),
     ];
     let mut at = 0;
     for piece in pieces {
@@ -100,6 +118,7 @@ fn read(body: &[u8]) -> Option<VoipMetrics> {
         gmin: body[19],
         r_factor: body[20],
         mos_cq: body[23],
+        buffer: (body[24] != 0).then(|| Buffer { depth_ms: short(26), most_ms: short(30) }),
     })
 }
 
@@ -120,6 +139,7 @@ mod tests {
         gmin: 16,
         r_factor: 90,
         mos_cq: 43,
+        buffer: Some(Buffer { depth_ms: 0x1516, most_ms: 0x1718 }),
     };
 
     #[test]
@@ -128,12 +148,15 @@ mod tests {
         assert_eq!(append(&mut buffer, 4, 0xaabb_ccdd, &METRICS), Some(LEN + 4));
         let expected = [
             &[0x80, 207, 0, 10, 0xaa, 0xbb, 0xcc, 0xdd, 7, 0, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0x10, 0x11, 0x12][..],
-            &[0x13, 0x14, 0, 0, 0xec, 127, 127, 16, 90, 127, 127, 43, 0, 0, 0, 0, 0, 0, 0, 0],
+            &[0x13, 0x14, 0, 0, 0xec, 127, 127, 16, 90, 127, 127, 43, 0xb0, 0, 0x15, 0x16, 0x17, 0x18, 0x17, 0x18],
         ]
         .concat();
         assert_eq!(buffer[4..], expected);
         assert_eq!(find(&buffer[12..]), Some(METRICS));
         assert_eq!(append(&mut buffer, 5, 1, &METRICS), None);
+        let relayed = VoipMetrics { buffer: None, ..METRICS };
+        assert_eq!(append(&mut buffer, 4, 0xaabb_ccdd, &relayed), Some(LEN + 4));
+        assert_eq!((&buffer[LEN - 4..], find(&buffer[12..])), (&[0; 8][..], Some(relayed)));
     }
 
     #[test]
