@@ -95,11 +95,17 @@ def loop_ms(tone: Tone) -> int:
     return math.lcm(sum(pulse.ms for pulse in tone), PACKET_MS)
 
 
-def samples(tone: Tone, rate_hz: int) -> array[int]:
-    """One loop of a tone, as 16-bit samples."""
+def once(tone: Tone, rate_hz: int) -> array[int]:
+    """One cycle of a tone, as 16-bit samples."""
     cycle = array("h")
     for pulse in tone:
         cycle.extend(_wave(pulse, rate_hz, is_steady=len(tone) == 1))
+    return cycle
+
+
+def samples(tone: Tone, rate_hz: int) -> array[int]:
+    """One loop of a tone: as many cycles as make whole packets."""
+    cycle = once(tone, rate_hz)
     return cycle * (loop_ms(tone) * rate_hz // 1000 // len(cycle))
 
 

@@ -14,6 +14,8 @@ from gateway.configrules import read_secret
 RecordingMode = Literal["off", "on-demand", "all"]
 """on-demand: who asks for it (`webtrunk record`); all: from the answer on, and it may be paused."""
 
+LEAST_AGAIN_S: Final = 5
+"""A tone more often than this leaves no room to talk."""
 _VALUE: Final = re.compile(r"[\x20-\x7e]+")
 
 
@@ -39,6 +41,12 @@ def _header(value: str) -> str:
     return value
 
 
+def _again_s(value: float) -> float:
+    if value and not LEAST_AGAIN_S <= value <= 3600:
+        raise ValueError(f"expected 0 (not again), or {LEAST_AGAIN_S} to 3600 seconds: both sides hear it each time")
+    return value
+
+
 class RecordingSettings(Settings):
     """Recordings of calls: stereo, the browser left and the trunk right."""
 
@@ -50,7 +58,7 @@ class RecordingSettings(Settings):
     """ogg: Opus, some 0.6 MB for a minute; wav: 4 MB."""
     consent_tone: bool | str = True
     """What both sides hear when a recording begins or goes on: a beep, nothing, or a sound file."""
-    consent_tone_every_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    consent_tone_every_s: Annotated[float, AfterValidator(_again_s)] = 0.0
     """How often it is heard again; 0: never."""
     min_free_mb: Annotated[int, Field(ge=0)] = 500
     """Recordings stop while less is free on their disk."""

@@ -102,7 +102,7 @@ class Listening:
     def _beep(self, live: LiveCall) -> None:
         if self._tone is not None:
             with contextlib.suppress(PeerError):  # the call is ending
-                live.play(self._tone, CONSENT, "both")
+                live.announce(self._tone, CONSENT)
 
 
 def _recorder(settings: RecordingSettings, relays: Relays) -> Recorder | None:

@@ -184,6 +184,15 @@ class LiveCall:
         for speaker in self._speakers(to):
             speaker.play(sound, name, repeats=repeats)
 
+    def announce(self, sound: Sound, name: str) -> None:
+        """Let both sides hear a notice, whatever else is played.
+
+        Raises:
+            PeerError: The call is not up.
+        """
+        for speaker in self._speakers("both"):
+            speaker.announce(sound, name)
+
     def stop_playing(self, to: Target) -> bool:
         """End what `play` began; false if nothing was playing.
 

@@ -129,9 +129,9 @@ def _ringback(country: str) -> Samples:
 
 
 def _beep() -> Sound:
-    """0.2 s of 1400 Hz: the beep tone of 47 CFR §64.501, known beyond the US, too."""
+    """0.2 s of 1400 Hz: the beep tone of 47 CFR §64.501, known beyond the US, too; the pause fills the last packet."""
     tone = (tones.Pulse((1400,), 200), tones.Pulse((), 20))
-    return Sound(*(tones.samples(tone, rate).tobytes() for rate in (NARROW_HZ, WIDE_HZ)))
+    return Sound(*(tones.once(tone, rate).tobytes() for rate in (NARROW_HZ, WIDE_HZ)))
 
 
 def _silence() -> Sound:

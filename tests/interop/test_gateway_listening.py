@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import resource
 import signal
 from collections.abc import Iterator
@@ -81,13 +82,15 @@ def post(office: Office, call_id: str, wish: str) -> tuple[int, dict[str, Any]]:
     return localhttp.ask(f"http://{HOST}:{port}/api/calls/{call_id}/recording", 10, "POST", {"do": wish})
 
 
-def has_beep(heard: Samples, rate_hz: int) -> bool:
-    """Whether there are 100 ms of hardly anything but 1400 Hz."""
-    frame = rate_hz // 10
+def beeps(heard: Samples, rate_hz: int) -> list[float]:
+    """How long hardly anything but 1400 Hz was heard, in seconds, each time; less than 50 ms may be speech."""
+    frame = rate_hz // 100
     frames = heard[: len(heard) // frame * frame].reshape(-1, frame)
     spectrum = np.abs(np.fft.rfft(frames * np.hanning(frame))) ** 2
-    near = spectrum[:, 137:144].sum(axis=1)
-    return bool((near > 0.9 * spectrum.sum(axis=1).clip(min=1e-3)).any())
+    near = spectrum[:, 12:17].sum(axis=1)
+    is_tone = near > 0.9 * spectrum.sum(axis=1).clip(min=1e-3)
+    runs = [len(list(run)) / 100 for tone, run in itertools.groupby(is_tone) if tone]
+    return [seconds for seconds in runs if seconds >= 0.05]
 
 
 def check_said(speech: Speech, heard: Samples, rate_hz: int) -> None:
@@ -123,7 +126,8 @@ async def test_both_sides_are_recorded_each_in_its_channel(
     assert recording["seconds"] == pytest.approx(record["ended_at"] - record["answered_at"], abs=0.5)
     for said, heard in ((speech, left), (other_speech, right)):
         check_said(said, heard, rate_hz)
-    assert has_beep(*phone.heard())
+    (beep,) = beeps(*phone.heard())
+    assert 0.15 <= beep <= 0.22
     for leg in ("browser", "trunk"):
         assert record["media"][leg]["rx_lost"] == record["media"][leg]["dropped_late"] == 0
 

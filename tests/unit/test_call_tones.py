@@ -5,7 +5,7 @@ import pytest
 from phonenumbers import SUPPORTED_REGIONS
 
 from call import tones
-from call.tones import PACKET_MS, TONES, Pulse, loop_ms, samples
+from call.tones import PACKET_MS, TONES, Pulse, loop_ms, once, samples
 
 RATE_HZ = 8000
 EVERY = [(country, name) for country in sorted(TONES) for name in TONES[country]]
@@ -58,6 +58,13 @@ def test_samples_are_the_tone_at_its_level() -> None:
     assert max(beep) == pytest.approx(7200, abs=5)
     assert not any(sound[RATE_HZ : 5 * RATE_HZ])
     assert sound[5 * RATE_HZ : 6 * RATE_HZ] == sound[:RATE_HZ]
+
+
+def test_a_cycle_is_played_once() -> None:
+    sound = once((Pulse((1400,), 200), Pulse((), 20)), RATE_HZ)
+    assert len(sound) == 220 * RATE_HZ // 1000
+    assert share(list(sound[40:1560]), 1400) > 0.99
+    assert not any(sound[1600:])
 
 
 def test_two_frequencies_share_the_level_and_a_tone_begins_and_ends_softly() -> None:

@@ -54,6 +54,10 @@ def test_what_is_said_closest_to_the_person_counts(overall: str, trunk: str, use
         ('[user.a]\nrecording = "on-demand"\n', "recording.folder", "since user.a asks"),
         ('[recording]\nmode = "sometimes"\n', "recording.mode", "'off', 'on-demand' or 'all'"),
         ('[recording]\nconsent_tone = "/nowhere.wav"\n', "recording.consent_tone", "there is no file /nowhere.wav"),
+        ("[recording]\nconsent_tone_every_s = 0.1\n", "recording.consent_tone_every_s", "expected 0 (not again), or 5"),
+        ("[recording]\nconsent_tone_every_s = 4.9\n", "recording.consent_tone_every_s", "to 3600 seconds"),
+        ("[recording]\nconsent_tone_every_s = -1\n", "recording.consent_tone_every_s", "or 5 to 3600"),
+        ("[recording]\nconsent_tone_every_s = nan\n", "recording.consent_tone_every_s", "or 5 to 3600"),
         ('[recording]\nformat = "mp3"\n', "recording.format", "'ogg' or 'wav'"),
         ('[tee]\nurl = "https://x"\n', "tee.url", "expected the URL of a WebSocket"),
         ('[tee]\nurl = "wss://a:b@x/"\n', "tee.url", "tee.authorization_file"),
@@ -76,6 +80,11 @@ def test_mistake_is_told_in_words(text: str, key: str, words: str) -> None:
 def test_a_tee_in_clear_is_remarked(url: str, is_remarked: bool) -> None:
     remarks = " ".join(read(f'{OPEN}[tee]\nurl = "{url}"\n').remarks)
     assert ("t.example.com in clear" in remarks) is is_remarked
+
+
+@pytest.mark.parametrize("seconds", [0, 5, 15.5, 3600])
+def test_the_consent_tone_may_come_again(seconds: float) -> None:
+    assert read(f"{OPEN}[recording]\nconsent_tone_every_s = {seconds}\n").recording.consent_tone_every_s == seconds
 
 
 def test_a_recording_of_one_user_counts_as_recording() -> None:

@@ -27,6 +27,10 @@ async def test_a_file_is_decoded_once_until_it_changes(shelf: Sounds, tmp_path: 
     assert (await shelf.get(str(path))).duration_ms == pytest.approx(1000, abs=5)
 
 
+def test_the_consent_tone_is_a_single_beep(shelf: Sounds) -> None:
+    assert 200 <= shelf.beep.duration_ms <= 220
+
+
 async def test_the_oldest_make_room(shelf: Sounds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sounds, "KEPT_S", 1.5)
     paths = [str(write_wav(tmp_path / f"{n}.wav", seconds=0.6)) for n in range(3)]

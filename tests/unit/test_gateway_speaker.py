@@ -77,6 +77,63 @@ def test_the_same_background_is_not_begun_again() -> None:
     assert len(bench.played) == 1
 
 
+def test_a_notice_waits_for_a_prompt_that_plays_once() -> None:
+    bench = Bench()
+    bench.speaker.play(SOUND, "hello.wav")
+    for _ in range(2):
+        bench.speaker.announce(OTHER, "consent tone")
+    bench.speaker.on_played(1)
+    bench.speaker.on_played(2)
+    assert bench.played == [(SOUND, False), (OTHER, False), (None, False)]
+    assert bench.notes == ["prompt", "prompt ended", "notice"]
+
+
+def test_a_prompt_that_plays_over_and_over_comes_back_after_a_notice() -> None:
+    bench = Bench()
+    bench.speaker.set_background(SOUND)
+    bench.speaker.play(OTHER, "music.wav", repeats=True)
+    bench.speaker.announce(SOUND, "consent tone")
+    bench.speaker.announce(SOUND, "consent tone")
+    bench.speaker.on_played(3)
+    assert bench.played == [(SOUND, True), (OTHER, True), (SOUND, False), (OTHER, True)]
+    assert bench.speaker.stop()
+    assert bench.played[-1] == (SOUND, True)
+
+
+def test_a_notice_is_heard_to_its_end_whatever_is_asked_meanwhile() -> None:
+    bench = Bench()
+    bench.speaker.announce(SOUND, "consent tone")
+    bench.speaker.set_background(OTHER)
+    bench.speaker.play(OTHER, "one.wav", repeats=True)
+    assert bench.speaker.stop()
+    bench.speaker.play(OTHER, "two.wav")
+    assert bench.played == [(SOUND, False)]
+    bench.speaker.on_played(1)
+    bench.speaker.on_played(2)
+    assert bench.played == [(SOUND, False), (OTHER, False), (OTHER, True)]
+
+
+def test_a_notice_waits_for_a_prompt_that_is_stopped_or_made_to_repeat() -> None:
+    stopped, repeated = Bench(), Bench()
+    for bench in (stopped, repeated):
+        bench.speaker.play(SOUND, "one.wav")
+        bench.speaker.announce(OTHER, "consent tone")
+    stopped.speaker.stop()
+    repeated.speaker.play(SOUND, "two.wav", repeats=True)
+    repeated.speaker.on_played(2)
+    assert stopped.played == [(SOUND, False), (OTHER, False)]
+    assert repeated.played == [(SOUND, False), (OTHER, False), (SOUND, True)]
+
+
+def test_a_notice_that_the_codec_forbids_holds_nothing_up() -> None:
+    bench = Bench()
+    bench.speaker.announce(SOUND, "consent tone")
+    bench.speaker.on_unplayable(1)
+    bench.speaker.set_background(OTHER)
+    bench.speaker.play(SOUND, "one.wav")
+    assert bench.played == [(SOUND, False), (OTHER, True), (SOUND, False)]
+
+
 async def test_a_caller_hears_the_trunks_ringback_as_early_media_until_the_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
