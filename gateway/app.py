@@ -235,7 +235,15 @@ def _open_relays(config: Config) -> Relays:
 def _worker_start(config: Config) -> messages.Start:
     sip = config.sip
     trunks = tuple(
-        messages.TrunkAccount(name, trunk.host, trunk.sip_port, trunk.transport, trunk.user, trunk.secret)
+        messages.TrunkAccount(
+            name,
+            trunk.host,
+            trunk.sip_port,
+            trunk.transport,
+            trunk.user,
+            trunk.secret,
+            new_calls_per_s=trunk.new_calls_per_s,
+        )
         for name, trunk in config.trunk.items()
     )
     return messages.Start(

@@ -44,6 +44,9 @@ from gateway.configlistening import RecordingMode, RecordingSettings, TeeSetting
 from gateway.configrules import across, read_secret
 from gateway.tomllines import Location, line_index, line_of
 
+FLOOD_PER_S: Final = 20.0
+"""New calls of one trunk; never less than this is let through to the limits, which say what is wrong."""
+
 
 class ListenSettings(Settings):
     """The public listener: page and signalling."""
@@ -238,6 +241,12 @@ class TrunkSettings(Settings):
     def secret(self) -> str:
         """The password itself."""
         return read_secret(self.password_file) if self.password_file else self.password
+
+    @property
+    def new_calls_per_s(self) -> float:
+        """What comes faster is no burst of people but a flood, and costs no call record; 0: no bound."""
+        twice = 2 * self.max_calls_per_minute / 60
+        return twice and max(FLOOD_PER_S, twice)
 
     @property
     def spoken_codecs(self) -> tuple[str, ...]:

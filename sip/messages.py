@@ -32,6 +32,8 @@ class TrunkAccount:
     """Host part of From; empty: our advertised address."""
     no_response_s: float = 8.0
     """Not even a 100 by then: the trunk is given up (timer B of RFC 3261, 32 s, is too long for a person)."""
+    new_calls_per_s: float = 0.0
+    """More INVITEs from there are refused before anything is kept of them; 0: no bound."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from sip import messages, siptext, trunk
 from sip.dialog import DialogCall
 from sip.farewells import Farewells
 from sip.flaws import Flaws
+from sip.floods import Flood
 from sip.gate import Gate
 from sip.legs import Legs
 from sip.messages import Start, Transport, TrunkAccount
@@ -31,6 +32,7 @@ STOP_GRACE_S: Final = 1.5
 """How long BYE and CANCEL may take on the way out."""
 RESOLVE_TRUNKS_EVERY_S: Final = 60.0
 MAX_EVENTS_PER_WAKEUP: Final = 64
+FLOOD_TOLD_AFTER_S: Final = 60.0
 DNS_PORT: Final = 53
 
 
@@ -117,6 +119,7 @@ class PjStack:
         self.names = Names(self._loop.time, family, servers)
         self._known_trunks = KnownTrunks(self.names)
         self._strangers = Strangers(self._loop.time)
+        self._floods = {each.name: Flood(each.new_calls_per_s, self._loop.time()) for each in settings.trunks}
         self.garbage, self.tls_flaws = Flaws(self._loop.time), Flaws(self._loop.time)
         self.garbage_from, self.note_garbage, self.flaw_of = self.garbage.of, self.garbage.note, self.tls_flaws.of
         self.legs = Legs(self, self.names, emit, self.spawn, settings.trunks)
@@ -256,18 +259,33 @@ class PjStack:
 
     def admit(self, method: str, rdata: pj.SipRxData) -> int:
         """0: pjsip handles it; -1: no answer; else the status of a terse one."""
-        if self.line_of(rdata) is None:
+        line = self.line_of(rdata)
+        if line is None:
             count = self._strangers.knock(trunk.split_source(rdata.srcAddress)[0])
             if count:
                 log.warning("%s from %s, no trunk: not answered (%d such lately)", method, rdata.srcAddress, count)
             return -1
-        if self.is_stopping:
+        if self.is_stopping or (method == "INVITE" and self._is_flooded(line.trunk)):
             return 503
         if method == "INVITE":
             self._await_call(rdata)
         if method in ("INVITE", "ACK", "CANCEL", "BYE", "PRACK", "UPDATE"):
             return 0
         return 200 if method == "OPTIONS" else 405
+
+    def _is_flooded(self, account: TrunkAccount) -> bool:
+        """Anybody who can forge the trunk's address can send INVITEs: more than it means are not taken up."""
+        flood = self._floods[account.name]
+        if flood.lets_in(self._loop.time()):
+            return False
+        if flood.refused():
+            words = "more than %g new calls a second come from trunk %s or in its name: what is too much gets 503"
+            log.warning(words, account.new_calls_per_s, account.name)
+            self._loop.call_later(FLOOD_TOLD_AFTER_S, self._tell_flood, account.name)
+        return True
+
+    def _tell_flood(self, name: str) -> None:
+        log.warning("trunk %s: %d INVITEs were too much and got 503", name, self._floods[name].told())
 
     def _await_call(self, rdata: pj.SipRxData) -> None:
         """pjsua refuses an INVITE that it cannot read before it tells: notice that no call came of it."""

@@ -56,6 +56,12 @@ def test_port_of_a_trunk_follows_its_transport(settings: str, port: int) -> None
     assert config.trunk["t"].sip_port == port
 
 
+@pytest.mark.parametrize(("a_minute", "a_second"), [(120, 20), (1200, 40), (1, 20), (0, 0)])
+def test_a_flood_is_what_no_limit_of_the_trunk_can_mean(a_minute: int, a_second: float) -> None:
+    config = read(f"{TRUNK}max_calls_per_minute = {a_minute}\n")
+    assert config.trunk["t"].new_calls_per_s == a_second
+
+
 def test_secrets_may_live_in_files(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(KEY + "\n")
     (tmp_path / "password").write_text("geheim\n")

@@ -1,0 +1,40 @@
+"""More new calls from a trunk's address than any trunk means: each that is taken up costs memory and a record."""
+
+from __future__ import annotations
+
+from typing import Final
+
+BURST_S: Final = 5.0
+"""So many seconds' worth may come at once."""
+
+
+class Flood:
+    """The INVITEs outside dialogs of one trunk: a token bucket, and what did not get through."""
+
+    def __init__(self, per_s: float, now: float) -> None:
+        """`per_s` 0: no bound. `now` here and below: any clock in seconds that does not go back."""
+        self._per_s = per_s
+        self._tokens = self._most = max(1.0, per_s * BURST_S)
+        self._filled_at = now
+        self._refused = 0
+
+    def lets_in(self, now: float) -> bool:
+        """Whether this INVITE gets through."""
+        if not self._per_s:
+            return True
+        self._tokens = min(self._most, self._tokens + (now - self._filled_at) * self._per_s)
+        self._filled_at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+    def refused(self) -> bool:
+        """Count one that did not; True: the first since `told`, so say something."""
+        self._refused += 1
+        return self._refused == 1
+
+    def told(self) -> int:
+        """How many that were; from here on it counts anew."""
+        count, self._refused = self._refused, 0
+        return count
