@@ -193,7 +193,10 @@ impl Playout {
             return self.queue.push(header.sequence.0, Content::Other, 0, &[]);
         }
         let (now, sequence) = (micros(now), header.sequence.0);
-        let at = self.place(now, header);
+        let Some(at) = self.place(now, header) else {
+            self.repairs.late += 1;
+            return Verdict::Late;
+        };
         let verdict = self.queue.push(sequence, Content::Audio, at, media.packet.payload);
         if verdict != Verdict::Duplicate {
             let late = self.delay.on_arrival(now, self.clock.micros(at));
@@ -204,15 +207,22 @@ impl Playout {
         verdict
     }
 
-    fn place(&mut self, now: i64, header: &Header) -> i64 {
+    fn place(&mut self, now: i64, header: &Header) -> Option<i64> {
         let stamp = Stamp { ssrc: header.ssrc.0, sequence: header.sequence.0, timestamp: header.timestamp };
         self.clock.place(now, stamp, self.delay.base(), self.position)
     }
 
     /// The source tells what its silence sounds like, and then sends little.
     fn hear_of_silence(&mut self, now: Duration, header: &Header, noise: &[u8]) -> Verdict {
-        let at = self.place(micros(now), header);
-        self.queue.push(header.sequence.0, Content::ComfortNoise, at, noise)
+        let now = micros(now);
+        let Some(at) = self.place(now, header) else {
+            return Verdict::Late;
+        };
+        let verdict = self.queue.push(header.sequence.0, Content::ComfortNoise, at, noise);
+        if verdict == Verdict::Taken {
+            self.delay.on_arrival(now, self.clock.micros(at));
+        }
+        verdict
     }
 
     /// The silence begins that the first packet tells of.

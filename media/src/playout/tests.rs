@@ -274,3 +274,85 @@ fn in_a_silence_that_opus_announced_the_line_goes_on_without_packets() {
     push(&mut playout, 400, 2, &[0x08]);
     assert_eq!(playout.repairs(), Repairs::default());
 }
+
+/// Pushes 50 packets, then what `disturb` sends in the place of packets 50 and 51, then 100 more in order: all but few of
+/// them are heard, in their time.
+fn is_heard_after(name: &str, ssrc: u32, shift: u32, disturb: impl Fn(&mut Bench)) {
+    let mut bench = Bench::new();
+    for n in 0..50_u16 {
+        bench.receive(20 * u64::from(n), 1, n, u32::from(n) * 160, &[1; FRAME]);
+    }
+    disturb(&mut bench);
+    bench.seen();
+    for n in 52..152_u16 {
+        let timestamp = (u32::from(n) * 160).wrapping_add(shift);
+        bench.receive(20 * u64::from(n), ssrc, n, timestamp, &[1; FRAME]);
+    }
+    bench.pass(at(20 * 152));
+    let seen = bench.seen();
+    let heard = seen.iter().filter(|piece| piece.1 == Heard).count();
+    assert!(heard >= 99, "{name}: {heard} {seen:?}");
+    // A step of less than a second may as well be a source that catches up: it moves the line.
+    let moved = if shift < 8000 { u64::from(shift / 8) } else { 0 };
+    let off = seen.iter().map(|(ms, _, at, _)| ms.abs_diff(u64::try_from(*at).unwrap())).max();
+    assert!(off <= Some(100 + moved), "{name}: {off:?}");
+    let base = bench.playout.delay.base().unsigned_abs();
+    assert!(base <= (20 + moved) * 1000, "{name}: {base}");
+}
+
+#[test]
+fn an_overtaken_packet_from_before_a_jump_deafens_nobody() {
+    for shift in [0_u32, 1600, 800_000, 800_000_u32.wrapping_neg(), 1 << 31] {
+        is_heard_after(&format!("jump by {shift}, swapped"), 1, shift, |bench| {
+            bench.receive(1000, 1, 51, (51_u32 * 160).wrapping_add(shift), &[1; FRAME]);
+            bench.receive(1020, 1, 50, 50 * 160, &[1; FRAME]);
+        });
+        is_heard_after(&format!("overtaken packet off by {shift}"), 1, 0, |bench| {
+            bench.receive(1000, 1, 51, 51 * 160, &[1; FRAME]);
+            bench.receive(1020, 1, 50, (50_u32 * 160).wrapping_add(shift), &[1; FRAME]);
+        });
+        is_heard_after(&format!("overtaken comfort noise off by {shift}"), 1, 0, |bench| {
+            bench.receive(1000, 1, 51, 51 * 160, &[1; FRAME]);
+            bench.receive_as(Pt(13), 1020, 1, 50, (50_u32 * 160).wrapping_add(shift), &[64]);
+        });
+        is_heard_after(&format!("another SSRC, {shift}, swapped"), 2, shift, |bench| {
+            bench.receive(1000, 2, 51, (51_u32 * 160).wrapping_add(shift), &[1; FRAME]);
+            bench.receive(1020, 1, 50, 50 * 160, &[1; FRAME]);
+        });
+    }
+}
+
+/// A source's timestamps may leave a pause out: what it says after it is heard, for the line has gone on meanwhile.
+#[test]
+fn timestamps_that_stand_still_over_a_pause_cost_at_most_three_packets() {
+    for pause in [250, 500, 960, 1000, 1100, 5000] {
+        for silence in [false, true] {
+            let mut bench = Bench::new();
+            (0..50).for_each(|n| {
+                bench.say(20 * u64::from(n), n);
+            });
+            if silence {
+                bench.tell_of_silence(1000, 50, &[64]);
+            }
+            bench.pass(at(1000 + pause));
+            bench.seen();
+            for n in 51..151 {
+                bench.say(20 * u64::from(n) + pause, n);
+            }
+            bench.pass(at(20 * 151 + pause));
+            let heard = bench.seen().iter().filter(|piece| piece.1 == Heard).count();
+            assert!(heard >= 97, "{pause} {silence}: {heard}");
+            assert_eq!(bench.playout.repairs().late, u64::try_from(100 - heard).unwrap(), "{pause} {silence}");
+        }
+    }
+}
+
+/// The relay may have run for hours: none of them is filled with noise.
+#[test]
+fn a_stream_may_begin_with_comfort_noise() {
+    let mut bench = Bench::new();
+    bench.tell_of_silence(3_600_000, 0, &[64]);
+    bench.pass(at(3_600_200));
+    let seen = bench.seen();
+    assert!((7..=10).contains(&seen.len()), "{}", seen.len());
+}
