@@ -124,14 +124,20 @@ impl Inbound {
         std::array::from_fn(|index| self.before[index] + now[index])
     }
 
-    /// Count a packet of a believed source and say what it is. A digit that ends, because of it or before it, is given
-    /// to `digit`.
+    /// Count a packet of a believed source and say what it is, and whether another numbering begins with it. A digit that
+    /// ends, because of it or before it, is given to `digit`.
     ///
     /// # Errors
     /// Why it must not even take its place in the sequence.
-    pub fn on_packet(&mut self, now: Duration, packet: &Packet, digit: &mut dyn FnMut(Digit)) -> Result<Use, Dropped> {
+    pub fn on_packet(
+        &mut self,
+        now: Duration,
+        packet: &Packet,
+        digit: &mut dyn FnMut(Digit),
+    ) -> Result<(Use, bool), Dropped> {
         let header = &packet.header;
-        match self.stats.on_packet(now, header.ssrc.0, header.sequence.0, header.timestamp) {
+        let arrival = self.stats.on_packet(now, header.ssrc.0, header.sequence.0, header.timestamp);
+        match arrival {
             Arrival::Duplicate => return Err(Dropped::Duplicate),
             Arrival::Probation => return Err(Dropped::Probation),
             Arrival::Restart => {
@@ -145,7 +151,7 @@ impl Inbound {
         if kind == Use::TelephoneEvent {
             self.detector.on_packet(now, header.timestamp, packet.payload, digit);
         }
-        Ok(kind)
+        Ok((kind, arrival == Arrival::Restart))
     }
 
     fn kind(&self, payload_type: Pt) -> Use {

@@ -17,6 +17,9 @@ const RATE_HZ: u32 = 8000;
 const PATIENCE: Duration = Duration::from_millis(150);
 /// A gap that is longer is none, but another talk spurt, or another clock.
 const MAX_GAP: u32 = 8 * 500;
+/// A packet so far behind the newest comes late or twice; further behind it begins another numbering, as for the statistics
+/// (RFC 3550 A.1 `MAX_MISORDER`).
+const LATE: std::ops::RangeInclusive<i16> = -100..=0;
 
 /// Listens to one peer.
 pub struct KeyEar {
@@ -53,7 +56,12 @@ impl KeyEar {
         (self.codec, self.audio) == (format.codec, format.payload_type)
     }
 
-    /// Hear a plain RTP packet; its length once a tone in it has been silenced. `emit` gets the digits that ended.
+    /// What comes next belongs to another numbering.
+    pub fn restart(&mut self) {
+        self.newest = None;
+    }
+
+    /// Hear a plain RTP packet that the statistics accepted; its length once a tone in it has been silenced. `emit` gets the digits that ended.
     pub fn on_packet(&mut self, now: Duration, bytes: &mut [u8], emit: &mut dyn FnMut(Digit)) -> usize {
         let whole = bytes.len();
         let Some(packet) = rtp::parse(bytes).filter(|packet| packet.header.payload_type == self.audio) else {
@@ -84,8 +92,7 @@ impl KeyEar {
             self.detector.lose(usize::MAX, emit);
             return true;
         };
-        let step = header.sequence.since(sequence);
-        if step <= 0 {
+        if LATE.contains(&header.sequence.since(sequence)) {
             return false;
         }
         let gap = header.timestamp.wrapping_sub(end) / (self.codec.clock_rate_hz() / RATE_HZ);
@@ -210,6 +217,37 @@ mod tests {
             let heard = hear(Codec::Pcmu, twice);
             assert_eq!(heard.digits.iter().map(|digit| digit.event).collect::<Vec<_>>(), [7], "{lost}");
         }
+    }
+
+    /// The numbers may begin anew, lower or higher, and the clock with them: keys are heard on.
+    #[test]
+    fn another_numbering_is_heard_on() {
+        for restart in [0_u16, 5000, 15_000, 19_950, 20_029, 30_000, 60_000] {
+            let mut ear = KeyEar::new(&format(Codec::Pcmu)).unwrap();
+            let mut digits = Vec::new();
+            for first in [20_000, restart] {
+                ear.restart();
+                for (n, (ms, mut packet)) in (first..).zip(timed(packets(Codec::Pcmu, 5))) {
+                    packet[2..4].copy_from_slice(&n.to_be_bytes());
+                    ear.on_packet(Duration::from_millis(ms), &mut packet, &mut |digit| digits.push(digit.event));
+                }
+            }
+            assert_eq!(digits, [5, 5], "{restart}");
+        }
+    }
+
+    /// While nothing is listened to the numbers go on, by more than half of them.
+    #[test]
+    fn after_a_long_time_of_not_listening_keys_are_heard() {
+        let mut ear = KeyEar::new(&format(Codec::Pcmu)).unwrap();
+        let mut digits = Vec::new();
+        for skipped in [0, 40_000_u16] {
+            for (n, (ms, mut packet)) in (skipped..).zip(timed(packets(Codec::Pcmu, 5))) {
+                packet[2..4].copy_from_slice(&n.to_be_bytes());
+                ear.on_packet(Duration::from_millis(ms), &mut packet, &mut |digit| digits.push(digit.event));
+            }
+        }
+        assert_eq!(digits, [5, 5]);
     }
 
     #[test]

@@ -207,8 +207,7 @@ impl Leg {
         data: &'a mut [u8],
         out: &mut Outbox,
     ) -> Result<Received<'a>, Dropped> {
-        let mut keys = Received::default();
-        let opened = self.open_rtp(now, path, data, &mut |key| keys.add_digit(key));
+        let opened = self.transport.open_rtp(now, path, &mut *data).map(|(_, plain)| plain.len());
         self.refused = if opened.as_ref().is_err_and(|reason| *reason == Dropped::SrtpAuth) {
             self.refused.saturating_add(1)
         } else {
@@ -217,9 +216,13 @@ impl Leg {
         if self.refused == UNDECRYPTABLE {
             out.event(self.id, Event::Undecryptable);
         }
-        let (packet, bytes) = opened?;
+        let plain = &mut data[..opened?];
+        let packet = rtp::parse(plain).ok_or(Dropped::Malformed)?;
         let mut received = Received::default();
-        let kind = self.inbound.on_packet(now, &packet, &mut |digit| received.add_digit(digit))?;
+        let (kind, restarts) = self.inbound.on_packet(now, &packet, &mut |digit| received.add_digit(digit))?;
+        if restarts {
+            self.keys.restart();
+        }
         self.counters.rx_packets += 1;
         self.counters.rx_bytes += packet.payload.len() as u64;
         self.show_life(now, out);
@@ -229,6 +232,10 @@ impl Leg {
         if !self.receiving {
             return Err(Dropped::Muted);
         }
+        let mut keys = Received::default();
+        let len = self.hear_keys(now, plain, &mut |key| keys.add_digit(key));
+        let bytes: &'a [u8] = &plain[..len];
+        let packet = rtp::parse(bytes).ok_or(Dropped::Malformed)?;
         if let Use::Nothing(reason) = kind {
             self.counters.drops.count(reason);
         }

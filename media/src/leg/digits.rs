@@ -8,8 +8,6 @@ use crate::dtmf::{self, Digit, Form, Twins};
 use crate::event::Event;
 use crate::keyear::KeyEar;
 use crate::outbox::Outbox;
-use crate::path::Path;
-use crate::rtp;
 
 /// Pause between digits that are passed on from another leg.
 const PASSED_ON_GAP_MS: u32 = 60;
@@ -31,6 +29,13 @@ impl Keys {
         self.ear.as_mut()?.on_timer(now)
     }
 
+    /// The peer's numbering begins anew.
+    pub(super) fn restart(&mut self) {
+        if let Some(ear) = &mut self.ear {
+            ear.restart();
+        }
+    }
+
     /// When `on_timer` is due.
     pub(super) fn deadline(&self) -> Option<Duration> {
         self.ear.as_ref()?.deadline()
@@ -44,24 +49,18 @@ impl Leg {
         self.tune_ear();
     }
 
-    /// The plain RTP packet in `data`; tones of keys in it are heard, told to `emit` when they end, and silenced.
+    /// Hear the tones of keys in a plain RTP packet that the statistics accepted: they are told to `emit` when they end,
+    /// and silenced; its new length.
     ///
     /// What we say ourselves as tones may come back as an echo: nothing is listened to meanwhile.
-    pub(super) fn open_rtp<'a>(
-        &mut self,
-        now: Duration,
-        path: Path,
-        data: &'a mut [u8],
-        emit: &mut dyn FnMut(Digit),
-    ) -> Result<(rtp::Packet<'a>, &'a [u8]), Dropped> {
-        let listens = self.receiving && !self.outbound.may_echo(now);
-        let Some(ear) = self.keys.ear.as_mut().filter(|_| listens) else {
-            return self.transport.open_rtp(now, path, data);
+    pub(super) fn hear_keys(&mut self, now: Duration, packet: &mut [u8], emit: &mut dyn FnMut(Digit)) -> usize {
+        let Some(ear) = self.keys.ear.as_mut() else {
+            return packet.len();
         };
-        let whole = self.transport.open_rtp(now, path, &mut *data)?.1.len();
-        let len = ear.on_packet(now, &mut data[..whole], emit);
-        let bytes: &'a [u8] = &data[..len];
-        Ok((rtp::parse(bytes).ok_or(Dropped::Malformed)?, bytes))
+        if self.outbound.may_echo(now) {
+            return packet.len();
+        }
+        ear.on_packet(now, packet, emit)
     }
 
     /// Listen for the tones of keys, in the codec that the peer speaks now, if that is wanted.
