@@ -1,4 +1,4 @@
-"""Watches the first seconds after the answer: is this leg's peer heard at all?"""
+"""Watches whether a leg's peer is heard: at all, in the first seconds after the answer, and still, later on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from call.oneway import Party
 
 
 class AudioWatch:
-    """One leg's. It speaks once; hold, mute and pauses after the first sound are no fault."""
+    """One leg's. It speaks once of the beginning, and once of packets that stay away later.
+
+    Hold is no fault, nor is silence after the first sound: what is muted still sends packets.
+    """
 
     def __init__(
         self,
@@ -24,6 +27,8 @@ class AudioWatch:
         self._party, self._stats, self._expects_audio, self._tell = party, stats, expects_audio, tell
         self._before: Mapping[str, Any] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._stall: asyncio.TimerHandle | None = None
+        self._has_told_stop = False
         self._is_soundless = self._is_judged = self._has_told = False
 
     def answered(self) -> None:
@@ -38,6 +43,27 @@ class AudioWatch:
         if self._is_judged and is_soundless:
             self._say(oneway.silence(self._party))
 
+    def stalled(self) -> None:
+        """No packet for some seconds."""
+        if self._timer is None or self._stall is not None:
+            return
+        before, seconds = self._stats(), oneway.STOPPED_S[self._party]
+        self._stall = asyncio.get_running_loop().call_later(seconds, self.judge_stall, before)
+
+    def resumed(self) -> None:
+        """Packets come again, or why they do not is known."""
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def judge_stall(self, before: Mapping[str, Any]) -> None:
+        """No packet since, either."""
+        self.resumed()
+        words = oneway.stopped(self._party, before, self._stats())
+        if words and not self._has_told_stop and self._expects_audio():
+            self._has_told_stop = True
+            self._tell(*words)
+
     def judge(self) -> None:
         """The time is up."""
         self._is_judged = True
@@ -49,6 +75,7 @@ class AudioWatch:
 
     def cancel(self) -> None:
         """The leg ends."""
+        self.resumed()
         if self._timer is not None:
             self._timer.cancel()
 

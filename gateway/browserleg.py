@@ -282,10 +282,12 @@ class BrowserLeg:
                 self._report.note("ICE path", path)
             case relays.MediaStarted():
                 self._report.note("audio arrives", "first packet from the browser")
+                self._watch.resumed()
                 if self._endpoint is not None:
                     self._endpoint.settle()
             case relays.MediaStalled():
                 self._report.note("audio stopped", "no packet from the browser for some seconds")
+                self._watch.stalled()
             case relays.Played(number):
                 if self.speaker is not None:
                     self.speaker.on_played(number)
@@ -317,6 +319,7 @@ class BrowserLeg:
         """Only a hang-up or the end of the grace ends the call of a lost browser (design D13)."""
         if self._is_over:
             return
+        self._watch.resumed()
         ending = causes.connection_lost(sentence, hint)
         if self._grace.begin(loss, lambda: self._finish(ending)):
             seconds = f"{self._house.grace_s:.0f} s"

@@ -320,11 +320,13 @@ class TrunkLeg:
         match event:
             case relays.MediaStarted():
                 self._report.note("audio arrives", "first packet from the trunk")
+                self._watch.resumed()
                 self._hears_media = True
                 if not self._is_caller and not self._is_answered and self.remote is not None:
                     self._report.emit(Ringing(183, early_media=True))
             case relays.MediaStalled():
                 self._report.note("audio stopped", "no packet from the trunk for some seconds")
+                self._watch.stalled()
             case relays.Played(number):
                 self.speaker.on_played(number)
             case relays.Unplayable(number):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 
@@ -10,7 +11,10 @@ import pytest
 
 from tests.harness.pagelike import page_at
 from tests.harness.sipp import Sipp, expect, reply, sdp
+from tests.harness.tonephone import TonePhone, tone_speech
 from tests.interop.conftest import House
+from tests.interop.sip_peer import Peer
+from tests.interop.sip_peer import sdp as phone_sdp
 
 pytestmark = pytest.mark.interop
 
@@ -41,3 +45,22 @@ async def test_a_trunk_that_sends_nothing_and_a_muted_microphone_are_told(house:
     assert trunk["rx_mos"] is None
     words = {entry["why"] for entry in live["journal"] if entry["what"] == "one-way audio"}
     assert words == set(told.values())
+
+
+async def test_a_trunk_whose_packets_stop_in_mid_call_is_told(house: House) -> None:
+    phone = TonePhone(1900)
+    async with Peer.open(house.sipp_port) as peer, page_at(house.gateway.signal_url, user="alice") as page:
+        call = await page.call("sipp", tone_speech(1400))
+        invite = await peer.request("INVITE")
+        peer.reply(invite, 200, "OK", ["Content-Type: application/sdp"], phone_sdp(phone.open(), codecs=(0, 101)))
+        found = re.search(r"m=audio (\d+)", invite.body)
+        assert found
+        phone.talk(int(found.group(1)))
+        await call.answered()
+        await phone.hears(1400)
+        assert call.audio is not None
+        await call.audio.hear_sound()
+        await phone.close()
+        told = await call.until("error", 10, message="The far end is no longer heard.")
+        await call.hang_up()
+    assert "not on hold" in told["hint"]

@@ -13,6 +13,13 @@ def test_no_packet_since_the_answer_is_told_with_what_to_check(party: oneway.Par
     assert f"No packets from the {party} since the answer" in words[1]
 
 
+def test_packets_that_stay_away_later_are_told_by_their_side() -> None:
+    assert "microphone" in str(oneway.stopped("browser", NONE, NONE))
+    assert "on hold" in str(oneway.stopped("trunk", NONE, NONE))
+    assert "NAT" in str(oneway.stopped("trunk", NONE, NONE | {"dropped_unknown_source": 60}))
+    assert oneway.stopped("trunk", NONE, NONE | {"rx_packets": 11}) is None
+
+
 def test_one_packet_is_enough() -> None:
     assert nothing_heard("trunk", NONE, NONE | {"rx_packets": 11}) is None
 

@@ -1,8 +1,10 @@
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
 
+from call import oneway
 from gateway.audiowatch import AudioWatch
 
 
@@ -67,3 +69,43 @@ async def test_hold_is_no_fault(bench: Bench) -> None:
     bench.watch.judge()
     bench.watch.soundless(True)
     assert bench.told == []
+
+
+async def test_packets_that_stay_away_in_mid_call_are_told_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(oneway.STOPPED_S, "trunk", 0.01)
+    bench.packets = 200
+    bench.watch.judge()
+    for _ in range(2):
+        bench.watch.stalled()
+        async with asyncio.timeout(5):
+            while bench.watch._stall is not None:  # noqa: ASYNC110 - the watch has no event for it
+                await asyncio.sleep(0.01)
+        bench.watch.resumed()
+    assert bench.told == ["The far end is no longer heard."]
+
+
+@pytest.mark.parametrize("fault", ["packets came", "resumed", "hold"])
+async def test_a_pause_is_no_fault(bench: Bench, fault: str) -> None:
+    bench.watch.stalled()
+    timer = bench.watch._stall
+    assert timer is not None
+    if fault == "resumed":
+        bench.watch.resumed()
+        assert timer.cancelled()
+        return
+    bench.packets += fault == "packets came"
+    bench.expects = fault != "hold"
+    bench.watch.judge_stall({"rx_packets": 0})
+    assert bench.told == []
+
+
+async def test_before_the_answer_and_after_the_end_nobody_is_waited_for() -> None:
+    bench = Bench()
+    bench.watch.stalled()
+    assert bench.watch._stall is None
+    bench.watch.answered()
+    bench.watch.stalled()
+    timer = bench.watch._stall
+    bench.watch.cancel()
+    assert timer is not None
+    assert timer.cancelled()
