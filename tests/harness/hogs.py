@@ -12,10 +12,10 @@ import os, time
 os.sched_setaffinity(0, {%d})
 parent = os.getppid()
 while os.getppid() == parent:  # never longer than the process that they starve
-    until = time.monotonic() + 0.1
+    until = time.monotonic() + 0.25
     while time.monotonic() < until:
         pass
-    time.sleep(0.005)
+    time.sleep(0.002)
 """
 
 

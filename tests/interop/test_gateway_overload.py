@@ -118,7 +118,7 @@ async def test_busy_media_threads(strained: GatewayProcess, speech: Speech, tmp_
 
 @contextlib.contextmanager
 def starved(gateway: GatewayProcess) -> Iterator[None]:
-    """Within the block other programs hold the processors and leave them for 5 ms every 100 ms."""
+    """Within the block other programs hold the processors and leave them for 2 ms every 250 ms."""
     os.kill(gateway.program.pid, STARVE)
     try:
         yield
