@@ -16,8 +16,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
+from call.tokenbucket import TokenBucket
 from webrtc.lobby import Lobby, Place
-from webrtc.websocket import TokenBucket
 
 log = logging.getLogger(__name__)
 

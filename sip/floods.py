@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from call.tokenbucket import TokenBucket
+
 BURST_S: Final = 5.0
 """So many seconds' worth may come at once."""
 
@@ -13,21 +15,12 @@ class Flood:
 
     def __init__(self, per_s: float, now: float) -> None:
         """`per_s` 0: no bound. `now` here and below: any clock in seconds that does not go back."""
-        self._per_s = per_s
-        self._tokens = self._most = max(1.0, per_s * BURST_S)
-        self._filled_at = now
+        self._bucket = TokenBucket(per_s, max(1.0, per_s * BURST_S), now) if per_s else None
         self._refused = 0
 
     def lets_in(self, now: float) -> bool:
         """Whether this INVITE gets through."""
-        if not self._per_s:
-            return True
-        self._tokens = min(self._most, self._tokens + (now - self._filled_at) * self._per_s)
-        self._filled_at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
+        return self._bucket is None or self._bucket.take(now)
 
     def refused(self) -> bool:
         """Count one that did not; True: the first since `told`, so say something."""

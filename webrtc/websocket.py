@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from call.errors import GatewayError, PeerError, PolicyError
+from call.tokenbucket import TokenBucket
 from webrtc import signalling
 from webrtc.lobby import Lobby
 
@@ -89,23 +90,6 @@ class Visitor(Protocol):
 
 Door = Callable[[signalling.Hello, Peer], Awaitable[Visitor]]
 """Lets somebody in who says hello, or raises a GatewayError."""
-
-
-class TokenBucket:
-    """Allows `rate` events a second after a burst; the clock is an argument."""
-
-    def __init__(self, rate: float, burst: float, now: float) -> None:
-        self._rate, self._burst = rate, burst
-        self._tokens, self._at = burst, now
-
-    def take(self, now: float) -> bool:
-        """Whether one more event is allowed at `now` (seconds)."""
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
-        self._at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
 
 
 def is_origin_allowed(origin: str | None, allowed: Collection[str]) -> bool:

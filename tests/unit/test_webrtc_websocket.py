@@ -24,7 +24,7 @@ from call.errors import GatewayError, PeerError, PolicyError
 from webrtc import signalling, websocket
 from webrtc.lobby import Lobby
 from webrtc.signalling import MAX_MESSAGE_BYTES
-from webrtc.websocket import Peer, TokenBucket, is_origin_allowed, serve_socket
+from webrtc.websocket import Peer, is_origin_allowed, serve_socket
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "signalling.schema.json").read_text())
 SERVER_SCHEMA = Draft202012Validator(SCHEMA | {"anyOf": [{"$ref": "#/$defs/ServerMessage"}]})
@@ -367,20 +367,6 @@ async def test_page_that_does_not_read_at_all_is_let_go(house: House, monkeypatc
         client.transport.abort()
     assert not house.guests[0].peer.is_open
     assert house.guests[0].peer._outgoing.qsize() <= websocket.SEND_QUEUE
-
-
-# -- the bucket ---------------------------------------------------------------------------------------
-
-
-def test_bucket_allows_a_burst_and_then_its_rate() -> None:
-    bucket = TokenBucket(rate=2.0, burst=3.0, now=100.0)
-    assert [bucket.take(100.0) for _ in range(4)] == [True, True, True, False]
-    assert [bucket.take(100.5), bucket.take(100.5)] == [True, False]
-
-
-def test_bucket_that_rested_holds_no_more_than_its_burst() -> None:
-    bucket = TokenBucket(rate=10.0, burst=2.0, now=0.0)
-    assert [bucket.take(1_000.0) for _ in range(3)] == [True, True, False]
 
 
 async def test_clients_that_never_say_hello_are_few_and_guests_do_not_count(house: House) -> None:
