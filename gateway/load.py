@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from call.errors import Overloaded
+from sip.schedstat import Turns, read_turns
 
 SAMPLE_S: Final = 0.5
 MAX_LAG_S: Final = 0.25
@@ -26,31 +27,13 @@ MEDIA_THREAD: Final = "media"
 _HINT: Final = "Try again in a minute; whoever runs the gateway can {}."
 
 
-@dataclass(frozen=True, slots=True)
-class Turns:
-    """What the scheduler counts of one thread since its start (Linux: /proc/PID/task/TID/schedstat)."""
-
-    used_s: float
-    """Time on a processor."""
-    waited_s: float
-    """Time that it wanted one and had none: other programs were on."""
-    count: int
-    """How often it got one."""
-    is_waiting: bool
-    """It wants one now: this wait is not counted before it ends."""
-
-
 def turns_of(prefix: str, tasks: Path = Path("/proc/self/task")) -> dict[str, Turns]:
     """The turns so far of each thread of this process whose name begins with `prefix`."""
     found: dict[str, Turns] = {}
     for task in tasks.iterdir():
-        try:
-            if (task / "comm").read_text().startswith(prefix):
-                used_ns, waited_ns, count = map(int, (task / "schedstat").read_text().split())
-                state = (task / "stat").read_text().rpartition(")")[2].split()[0]
-                found[task.name] = Turns(used_ns / 1e9, waited_ns / 1e9, count, state == "R")
-        except (OSError, ValueError):
-            continue  # the thread ended meanwhile
+        with contextlib.suppress(OSError, ValueError):  # the thread ended meanwhile
+            if (task / "comm").read_text().startswith(prefix) and (turns := read_turns(task)):
+                found[task.name] = turns
     return found
 
 
@@ -119,5 +102,5 @@ class LoadWatch:
 def _mean_wait_s(then: Turns, now: Turns, elapsed_s: float) -> float:
     """The wait for each turn; a thread that had none and wants one has waited all the time."""
     if now.count == then.count:
-        return elapsed_s if now.is_waiting else 0.0
+        return elapsed_s if now.is_ready else 0.0
     return (now.waited_s - then.waited_s) / (now.count - then.count)

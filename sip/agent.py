@@ -10,13 +10,15 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from call.errors import Overloaded, PeerError, TransportError
 from sip import messages
 from sip.channel import Channel
 from sip.ledger import Ledger
 from sip.messages import Heartbeat, LegEvent, Start, Started
-from sip.starvation import is_starved, turns_of
+from sip.schedstat import read_turns
+from sip.starvation import is_starved
 
 START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 4.0
@@ -231,12 +233,13 @@ class Agent:
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
         """Kill a worker that is silent. Turns of our loop are counted: if we are late, the worker is not to blame."""
         silent_turns = starved_turns = 0
+        main_thread = Path("/proc", str(process.pid))
         while silent_turns < SILENT_TURNS:
-            heard, before = self._signs_of_life, turns_of(process.pid)
+            heard, before = self._signs_of_life, read_turns(main_thread)
             await asyncio.sleep(TURN_S)
             if self._signs_of_life != heard:
                 silent_turns = starved_turns = 0
-            elif starved_turns < STARVED_TURNS and is_starved(before, turns_of(process.pid), TURN_S):
+            elif starved_turns < STARVED_TURNS and is_starved(before, read_turns(main_thread), TURN_S):
                 starved_turns += 1
             else:
                 silent_turns += 1

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from call.errors import Overloaded
-from gateway.load import CALM_SAMPLES, MAX_LAG_S, MAX_WAIT_S, SAMPLE_S, LoadWatch, Turns, turns_of
+from gateway.load import CALM_SAMPLES, MAX_LAG_S, MAX_WAIT_S, SAMPLE_S, LoadWatch, turns_of
+from sip.schedstat import Turns
 
 
 class Clock:
