@@ -14,6 +14,8 @@ mod opus_voice;
 pub mod plc;
 mod prediction;
 pub mod resample;
+#[cfg(test)]
+mod testvoice;
 
 use std::fmt;
 

@@ -62,26 +62,11 @@ impl Receiver {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A voice: a pulse every 8 ms through a ringing filter.
-    #[expect(clippy::cast_possible_truncation, reason = "far from full scale")]
-    fn voice(count: usize) -> Vec<i16> {
-        let (mut one, mut two) = (0.0_f32, 0.0_f32);
-        let mut next = |n: usize| {
-            let pulse = if n.is_multiple_of(64) { 6000.0 } else { 0.0 };
-            (one, two) = (1.5 * one - 0.85 * two + pulse, one);
-            one as i16
-        };
-        (0..count).map(&mut next).collect()
-    }
-
-    fn energy(samples: &[i16]) -> f64 {
-        samples.iter().map(|&sample| f64::from(sample).powi(2)).sum()
-    }
+    use crate::codec::testvoice::{energy, voice};
 
     #[test]
     fn a_voice_goes_round_with_its_loudness() {
-        let spoken = voice(8000);
+        let spoken = voice(1.5, 64, 8000);
         let (mut payload, mut heard) = ([0; 20], Vec::new());
         let (mut sender, mut receiver) = (Sender::new().expect("memory"), Receiver::new().expect("memory"));
         for frame in spoken.chunks(160) {

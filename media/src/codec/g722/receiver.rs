@@ -59,29 +59,18 @@ impl Receiver {
 mod tests {
     use super::*;
     use crate::codec::g722::Encoder;
-
-    /// A voice: a pulse every 7 ms through a ringing filter.
-    #[expect(clippy::cast_possible_truncation, reason = "far from full scale")]
-    fn voice(count: usize) -> Vec<i16> {
-        let (mut one, mut two) = (0.0_f32, 0.0_f32);
-        let mut next = |n: usize| {
-            let pulse = if n.is_multiple_of(112) { 6000.0 } else { 0.0 };
-            (one, two) = (1.6 * one - 0.85 * two + pulse, one);
-            one as i16
-        };
-        (0..count).map(&mut next).collect()
-    }
+    use crate::codec::testvoice::{energy, voice};
 
     /// The energy of what was spoken over that of what is wrong in what was heard.
     fn ratio(spoken: &[i16], heard: &[i16]) -> f64 {
         let wrong = |(&spoken, &heard): (&i16, &i16)| (f64::from(spoken) - f64::from(heard)).powi(2);
         let error: f64 = spoken.iter().zip(heard).map(wrong).sum();
-        spoken.iter().map(|&sample| f64::from(sample).powi(2)).sum::<f64>() / error
+        energy(spoken) / error
     }
 
     #[test]
     fn a_gap_is_spoken_over_and_the_decoder_finds_back() {
-        let spoken = voice(6400);
+        let spoken = voice(1.6, 112, 6400);
         let mut codes = vec![0; 3200];
         Encoder::new().encode(&spoken, &mut codes);
         let (mut receiver, mut heard) = (Receiver::new(), vec![0; 6400]);

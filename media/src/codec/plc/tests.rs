@@ -1,20 +1,5 @@
 use super::*;
-
-/// A voice: a pulse every `period` samples through a ringing filter.
-fn voice(period: usize, count: usize) -> Vec<i16> {
-    let (mut one, mut two) = (0.0_f32, 0.0_f32);
-    let mut next = |n: usize| {
-        let pulse = if n.is_multiple_of(period) { 8000.0 } else { 0.0 };
-        (one, two) = (1.5 * one - 0.85 * two + pulse, one);
-        to_i16(one)
-    };
-    (0..count).map(&mut next).collect()
-}
-
-/// Sum of squares.
-fn energy(samples: &[i16]) -> f64 {
-    samples.iter().map(|&sample| f64::from(sample).powi(2)).sum()
-}
+use crate::codec::testvoice::{energy, voice};
 
 fn heard(rate_hz: u32, samples: &[i16]) -> Plc {
     let mut plc = Plc::new(rate_hz);
@@ -27,7 +12,7 @@ fn heard(rate_hz: u32, samples: &[i16]) -> Plc {
 #[test]
 fn a_voice_goes_on_as_it_was() {
     for (rate_hz, period) in [(8000, 57), (8000, 100), (16_000, 114), (16_000, 201)] {
-        let spoken = voice(period, 3200);
+        let spoken = voice(1.5, period, 3200);
         let mut plc = heard(rate_hz, &spoken[..1600]);
         let mut filled = [0; 80];
         plc.fill(&mut filled);
@@ -40,7 +25,7 @@ fn a_voice_goes_on_as_it_was() {
 
 #[test]
 fn a_long_gap_fades_to_silence_and_pieces_make_the_same_as_a_whole() {
-    let spoken = voice(80, 1600);
+    let spoken = voice(1.5, 80, 1600);
     let mut whole = vec![0; 800];
     heard(8000, &spoken).fill(&mut whole);
     let mut pieces = vec![0; 800];
@@ -53,7 +38,7 @@ fn a_long_gap_fades_to_silence_and_pieces_make_the_same_as_a_whole() {
 
 #[test]
 fn the_end_of_a_gap_is_no_step() {
-    let mut plc = heard(8000, &voice(80, 1600));
+    let mut plc = heard(8000, &voice(1.5, 80, 1600));
     plc.fill(&mut [0; 160]);
     assert_eq!(plc.gap(), 160);
     let mut back = [12_000; 160];
