@@ -22,7 +22,7 @@ pub enum Command {
     Stream(Id, SocketAddr, String, usize, Id),
     /// `impair ID PATH`: the network treats its stream as the pattern in this file says.
     Impair(Id, String),
-    /// `keep ID PATH`: write what this endpoint hears while it is measured.
+    /// `keep ID PATH`: write what this endpoint hears until `halt`.
     Keep(Id, String),
     /// `close ID`.
     Close(Id),

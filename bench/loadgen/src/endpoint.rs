@@ -103,6 +103,7 @@ impl Stream {
 #[derive(Default)]
 pub struct Keep {
     bytes: Vec<u8>,
+    is_over: bool,
 }
 
 struct Keys {
@@ -160,6 +161,13 @@ impl Endpoint {
     /// Keep what is heard from here on.
     pub fn keep(&mut self, path: String) {
         self.keep = Some((path, Keep::default()));
+    }
+
+    /// What comes from here on is no longer kept: nobody speaks any more, and a gateway conceals what it misses.
+    pub fn stop_keeping(&mut self) {
+        if let Some((_, keep)) = &mut self.keep {
+            keep.is_over = true;
+        }
     }
 
     /// Write what was kept of a stream that began `offset` frames into the speech, at `begun_ns`.
@@ -222,7 +230,7 @@ impl Endpoint {
         let Some(packet) = rtp::parse(&bytes[..len]) else {
             return Heard::Other;
         };
-        if let Some((_, keep)) = &mut self.keep {
+        if let Some((_, keep)) = self.keep.as_mut().filter(|(_, keep)| !keep.is_over) {
             keep.push(packet.header.timestamp, at_ns, packet.payload);
         }
         self.arrivals.push(Arrival { number: self.extender.extend(packet.header.sequence.0), at_ns });

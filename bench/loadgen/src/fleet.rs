@@ -182,6 +182,7 @@ impl Fleet {
             Command::Halt => {
                 self.schedule = None;
                 self.in_flight.clear();
+                self.endpoints.values_mut().for_each(Endpoint::stop_keeping);
                 self.report_at = Some(kernel::now_ns() + DRAIN_NS);
             }
         }
