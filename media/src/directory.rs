@@ -1,4 +1,5 @@
-//! Which leg a packet on the shared port belongs to, and which thread holds that leg.
+//! Which leg a packet on the shared port belongs to, and which thread holds that leg. Media packets are found by their
+//! path, in a map that the thread which reads the port has for itself; only STUN asks what all threads share.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -16,86 +17,114 @@ pub struct Home {
 }
 
 #[derive(Default)]
-struct Maps {
-    by_ufrag: HashMap<Box<[u8]>, Home>,
-    /// Only paths over which an authenticated check came, so strangers cannot fill it.
-    by_path: HashMap<Path, Home>,
+struct Names {
+    homes: HashMap<Box<[u8]>, Home>,
+    by_leg: HashMap<LegId, Box<[u8]>>,
 }
 
-/// Shared by all threads; read per packet of the shared port, written when a call begins, moves, ends or restarts ICE.
-/// A writer goes through all entries to find a leg's old names, and packets wait for it meanwhile (ADR 0007).
+/// The ICE ufrags of all legs. Shared by all threads; read per STUN packet, written when a call begins, moves, ends or
+/// restarts ICE.
 #[derive(Default)]
-pub struct Directory(RwLock<Maps>);
+pub struct Ufrags(RwLock<Names>);
 
-impl Directory {
-    fn read(&self) -> RwLockReadGuard<'_, Maps> {
+impl Ufrags {
+    fn read(&self) -> RwLockReadGuard<'_, Names> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Maps> {
+    fn write(&self) -> RwLockWriteGuard<'_, Names> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The leg that a binding request names.
     #[must_use]
-    pub fn by_ufrag(&self, ufrag: &[u8]) -> Option<Home> {
-        self.read().by_ufrag.get(ufrag).copied()
-    }
-
-    /// The leg that sends over this path.
-    #[must_use]
-    pub fn by_path(&self, path: Path) -> Option<Home> {
-        self.read().by_path.get(&path).copied()
+    pub fn home(&self, ufrag: &[u8]) -> Option<Home> {
+        self.read().homes.get(ufrag).copied()
     }
 
     /// Give a ufrag to a leg, instead of its old one; false when another leg has it.
     pub fn name(&self, ufrag: &str, home: Home) -> bool {
-        let mut maps = self.write();
-        if maps.by_ufrag.get(ufrag.as_bytes()).is_some_and(|other| other.leg != home.leg) {
+        let names = &mut *self.write();
+        if names.homes.get(ufrag.as_bytes()).is_some_and(|other| other.leg != home.leg) {
             return false;
         }
-        maps.by_ufrag.retain(|_, other| other.leg != home.leg);
-        maps.by_ufrag.insert(ufrag.as_bytes().into(), home);
-        true
-    }
-
-    /// A path began or ceased to belong to a leg of this thread. The latest leg to prove itself has the path.
-    pub fn change_path(&self, shard: usize, change: PathChange) {
-        match change {
-            PathChange::Added(path, leg) => {
-                let home = Home { shard, leg };
-                if self.by_path(path) != Some(home) {
-                    self.write().by_path.insert(path, home);
-                }
-            }
-            PathChange::Removed(path, leg) => {
-                let mut maps = self.write();
-                if maps.by_path.get(&path).is_some_and(|home| home.leg == leg) {
-                    maps.by_path.remove(&path);
-                }
-            }
+        if let Some(old) = names.by_leg.insert(home.leg, ufrag.as_bytes().into()) {
+            names.homes.remove(&old);
         }
+        names.homes.insert(ufrag.as_bytes().into(), home);
+        true
     }
 
     /// The leg moved to another thread.
     pub fn move_leg(&self, leg: LegId, shard: usize) {
-        let maps = &mut *self.write();
-        for home in maps.by_ufrag.values_mut().chain(maps.by_path.values_mut()).filter(|home| home.leg == leg) {
+        let names = &mut *self.write();
+        if let Some(home) = names.by_leg.get(&leg).and_then(|ufrag| names.homes.get_mut(ufrag)) {
             home.shard = shard;
         }
     }
 
     /// The leg is gone.
     pub fn forget(&self, leg: LegId) {
-        let mut maps = self.write();
-        maps.by_ufrag.retain(|_, home| home.leg != leg);
+        let names = &mut *self.write();
+        if let Some(ufrag) = names.by_leg.remove(&leg) {
+            names.homes.remove(&ufrag);
+        }
     }
 
-    /// How many ufrags and paths are known.
+    /// How many are known.
     #[must_use]
-    pub fn len(&self) -> (usize, usize) {
-        let maps = self.read();
-        (maps.by_ufrag.len(), maps.by_path.len())
+    pub fn len(&self) -> usize {
+        self.read().homes.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The paths of all legs on the shared port, known to the thread that reads it. Only paths over which an authenticated
+/// check came, so strangers cannot fill it.
+#[derive(Default)]
+pub struct Paths(HashMap<Path, Home>);
+
+impl Paths {
+    /// The leg that sends over this path.
+    #[must_use]
+    pub fn home(&self, path: Path) -> Option<Home> {
+        self.0.get(&path).copied()
+    }
+
+    /// A path began or ceased to belong to a leg of this thread. The latest leg to prove itself has the path.
+    pub fn change(&mut self, shard: usize, change: PathChange) {
+        match change {
+            PathChange::Added(path, leg) => {
+                self.0.insert(path, Home { shard, leg });
+            }
+            PathChange::Removed(path, leg) => {
+                if self.home(path).is_some_and(|home| home.leg == leg) {
+                    self.0.remove(&path);
+                }
+            }
+        }
+    }
+
+    /// The leg moved to another thread.
+    pub fn move_leg(&mut self, leg: LegId, shard: usize) {
+        self.0.values_mut().filter(|home| home.leg == leg).for_each(|home| home.shard = shard);
+    }
+
+    /// How many are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -113,33 +142,43 @@ mod tests {
 
     #[test]
     fn a_leg_has_one_ufrag_and_nobody_can_take_it() {
-        let directory = Directory::default();
-        assert!(directory.name("old", HOME));
-        assert!(directory.name("new", HOME));
-        assert_eq!((directory.by_ufrag(b"old"), directory.by_ufrag(b"new")), (None, Some(HOME)));
-        assert!(!directory.name("new", OTHER));
-        directory.forget(HOME.leg);
-        assert!(directory.name("new", OTHER));
+        let ufrags = Ufrags::default();
+        assert!(ufrags.name("old", HOME));
+        assert!(ufrags.name("new", HOME));
+        assert_eq!((ufrags.home(b"old"), ufrags.home(b"new")), (None, Some(HOME)));
+        assert!(!ufrags.name("new", OTHER));
+        ufrags.forget(HOME.leg);
+        assert!(ufrags.name("new", OTHER));
+        ufrags.forget(OTHER.leg);
+        assert!(ufrags.is_empty());
+    }
+
+    #[test]
+    fn a_leg_may_take_its_own_ufrag_again() {
+        let ufrags = Ufrags::default();
+        assert!(ufrags.name("u", HOME) && ufrags.name("u", HOME));
+        assert_eq!((ufrags.home(b"u"), ufrags.len()), (Some(HOME), 1));
     }
 
     #[test]
     fn a_path_belongs_to_the_leg_that_proved_itself_last() {
-        let directory = Directory::default();
-        directory.change_path(0, PathChange::Added(path(), HOME.leg));
-        directory.change_path(1, PathChange::Added(path(), OTHER.leg));
-        directory.change_path(0, PathChange::Removed(path(), HOME.leg));
-        assert_eq!(directory.by_path(path()), Some(OTHER));
-        directory.change_path(1, PathChange::Removed(path(), OTHER.leg));
-        assert_eq!(directory.len(), (0, 0));
+        let mut paths = Paths::default();
+        paths.change(0, PathChange::Added(path(), HOME.leg));
+        paths.change(1, PathChange::Added(path(), OTHER.leg));
+        paths.change(0, PathChange::Removed(path(), HOME.leg));
+        assert_eq!(paths.home(path()), Some(OTHER));
+        paths.change(1, PathChange::Removed(path(), OTHER.leg));
+        assert!(paths.is_empty());
     }
 
     #[test]
     fn a_leg_that_moves_takes_its_names_along() {
-        let directory = Directory::default();
-        directory.name("u", HOME);
-        directory.change_path(0, PathChange::Added(path(), HOME.leg));
-        directory.move_leg(HOME.leg, 5);
+        let (ufrags, mut paths) = (Ufrags::default(), Paths::default());
+        ufrags.name("u", HOME);
+        paths.change(0, PathChange::Added(path(), HOME.leg));
+        ufrags.move_leg(HOME.leg, 5);
+        paths.move_leg(HOME.leg, 5);
         let moved = Some(Home { shard: 5, leg: HOME.leg });
-        assert_eq!((directory.by_ufrag(b"u"), directory.by_path(path())), (moved, moved));
+        assert_eq!((ufrags.home(b"u"), paths.home(path())), (moved, moved));
     }
 }

@@ -1,6 +1,6 @@
 //! The engine: starts the media threads, makes legs, and knows on which thread each one lives. Both ends of a route live
-//! on the same thread, so that no packet waits for a lock of another call's media; only the directory of the shared port,
-//! read for each packet there, is written when other calls begin, move and end (ADR 0007).
+//! on the same thread, and the thread that reads the shared port has its paths for itself: no media packet waits for a lock
+//! that is written when other calls begin, move and end.
 
 mod playing;
 
@@ -17,7 +17,7 @@ use crate::balance::{Balance, Gauge};
 use crate::browser::Browser;
 use crate::command::Command;
 use crate::counters::{Drops, Figures};
-use crate::directory::{Directory, Home};
+use crate::directory::{Home, Ufrags};
 use crate::error::Error;
 use crate::event::Event;
 use crate::leg::{Leg, Settings};
@@ -27,7 +27,7 @@ use crate::path::{LegId, SocketId};
 use crate::port::Port;
 use crate::ports;
 use crate::random;
-use crate::shard::{Common, Shard, socket_ids};
+use crate::shard::{Common, READER, Shard, socket_ids};
 use crate::sound::Cut;
 use crate::transport::Transport;
 
@@ -89,7 +89,7 @@ impl Engine {
             opus_complexity: options.opus_complexity,
             mailboxes,
             gauges: (0..options.threads).map(|_| Gauge::default()).collect(),
-            directory: Directory::default(),
+            ufrags: Ufrags::default(),
             events: Events::new().map_err(&descriptor)?,
         });
         let unix_origin = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -104,7 +104,7 @@ impl Engine {
         let sockets: Vec<SocketId> = shared.iter().map(socket_id).collect();
         lock(&self.control).shared = shared;
         for index in 0..self.options.threads {
-            let serves: &[SocketId] = if index == 0 { &sockets } else { &[] };
+            let serves: &[SocketId] = if index == READER { &sockets } else { &[] };
             let shard = Shard::new(index, self.common.clone(), serves).map_err(system("an epoll descriptor"))?;
             let builder = thread::Builder::new().name(format!("media-{index}"));
             let thread = builder.spawn(move || shard.run()).map_err(system("a media thread"))?;
@@ -173,7 +173,7 @@ impl Engine {
         control.check_open()?;
         let id = LegId(NEXT_LEG.fetch_add(1, Ordering::Relaxed));
         let shard = control.next_shard(&self.common.gauges);
-        if let Some(ufrag) = ufrag.filter(|ufrag| !self.common.directory.name(ufrag, Home { shard, leg: id })) {
+        if let Some(ufrag) = ufrag.filter(|ufrag| !self.common.ufrags.name(ufrag, Home { shard, leg: id })) {
             return Err(Error::Argument(format!("ICE ufrag {ufrag:?} is already in use: draw another one")));
         }
         let now = self.clock();
@@ -201,7 +201,7 @@ impl Engine {
         let Some(record) = control.records.get(&leg) else {
             return Ok(());
         };
-        if !self.common.directory.name(ufrag, Home { shard: record.shard, leg }) {
+        if !self.common.ufrags.name(ufrag, Home { shard: record.shard, leg }) {
             return Err(Error::Argument(format!("ICE ufrag {ufrag:?} is already in use: draw another one")));
         }
         let command = Command::RestartIce { ufrag: ufrag.to_owned(), pwd: pwd.to_owned() };
@@ -245,7 +245,8 @@ impl Engine {
         // No answer: the leg broke and is gone.
         if let Ok(parcel) = parcel.recv() {
             self.post(to, Message::Adopt(parcel));
-            self.common.directory.move_leg(leg, to);
+            self.common.ufrags.move_leg(leg, to);
+            self.post(READER, Message::Moved(leg, to));
             if let Some(record) = control.records.get_mut(&leg) {
                 record.shard = to;
             }
@@ -255,7 +256,7 @@ impl Engine {
     /// End a leg; its last figures come later. `None` if it is already closed.
     pub fn close_leg(&self, leg: LegId) -> Option<Receiver<Figures>> {
         let record = lock(&self.control).remove(leg)?;
-        self.common.directory.forget(leg);
+        self.common.ufrags.forget(leg);
         let (reply, figures) = channel();
         self.post(record.shard, Message::Close(leg, reply));
         Some(figures)
@@ -283,12 +284,12 @@ impl Engine {
         }
         let legs = totals.iter().map(|totals| totals.legs as u64).sum();
         let failures = totals.iter().map(|totals| totals.failures).sum();
-        let (ufrags, paths) = self.common.directory.len();
+        let paths: usize = totals.iter().map(|totals| totals.paths).sum();
         let counts = [
             ("legs", legs),
             ("threads", totals.len() as u64),
             ("failures", failures),
-            ("ufrags", ufrags as u64),
+            ("ufrags", self.common.ufrags.len() as u64),
             ("paths", paths as u64),
         ];
         counts.into_iter().chain(drops.named()).collect()

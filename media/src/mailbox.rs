@@ -11,6 +11,7 @@ use crate::command::Command;
 use crate::counters::{Drops, Figures};
 use crate::event::{Event, Queue};
 use crate::leg::Leg;
+use crate::outbox::PathChange;
 use crate::path::{LegId, Path};
 use crate::ports::Pair;
 use crate::socket::EventFd;
@@ -78,6 +79,8 @@ impl Packets {
 pub struct Totals {
     /// Legs alive.
     pub legs: usize,
+    /// Paths known on the shared port; only the thread that reads it knows any.
+    pub paths: usize,
     /// Packets of the shared port that no leg got.
     pub drops: Drops,
     /// Legs ended because handling their packets failed.
@@ -100,6 +103,10 @@ pub enum Message {
     Totals(Sender<Totals>),
     /// Packets for legs of this thread.
     Packets(Packets),
+    /// For the thread that reads the shared port: what changed on the paths of a thread's legs.
+    Paths(usize, Vec<PathChange>),
+    /// For the same: a leg moved to a thread.
+    Moved(LegId, usize),
     /// End.
     Stop,
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::balance::{Gauge, Meter};
 use crate::counters::{Dropped, Figures};
-use crate::directory::{Directory, Home};
+use crate::directory::{Home, Paths, Ufrags};
 use crate::effort::Effort;
 use crate::mailbox::{Events, Mailbox, Message, Packets, Parcel, Totals, socket_id};
 use crate::outbox::Outbox;
@@ -21,6 +21,8 @@ use crate::rtp::{self, Kind};
 use crate::socket::{Epoll, Ready, ReceiveBatch, SendBatch};
 use crate::stun;
 
+/// The thread that reads the shared port.
+pub const READER: usize = 0;
 /// Packets taken from a socket at once.
 const BATCH: usize = 32;
 /// Packets that are sent before more are handled, so that the first ones do not wait for the last.
@@ -75,8 +77,8 @@ pub struct Common {
     pub opus_complexity: i32,
     /// How busy each thread is.
     pub gauges: Vec<Gauge>,
-    /// Who is where on the shared port.
-    pub directory: Directory,
+    /// Who is called what on the shared port.
+    pub ufrags: Ufrags,
     /// For Python.
     pub events: Events,
 }
@@ -93,6 +95,8 @@ struct Core {
     index: usize,
     common: Arc<Common>,
     relay: Relay,
+    /// Who is where on the shared port, if this thread reads it.
+    paths: Paths,
     out: Outbox,
     sender: SendBatch,
     sockets: HashMap<LegId, Pair, BuildHasherDefault<IdHasher>>,
@@ -119,6 +123,7 @@ impl Shard {
             index,
             common,
             relay: Relay::default(),
+            paths: Paths::default(),
             out: Outbox::default(),
             sender: SendBatch::default(),
             sockets: HashMap::default(),
@@ -285,7 +290,7 @@ impl Core {
     }
 
     fn on_shared(&mut self, now: Duration, path: Path, data: &mut [u8]) {
-        match home_of(&self.common.directory, path, data) {
+        match self.home_of(path, data) {
             Ok(home) if home.shard == self.index => self.on_packet(now, home.leg, path, data),
             Ok(home) => match self.handing.get_mut(home.shard) {
                 Some(packets) => packets.push(home.leg, path, data),
@@ -310,10 +315,27 @@ impl Core {
         }
     }
 
-    /// At once, because the very next packet may come over a new path.
+    /// Where a packet of the shared port belongs (RFC 7983): STUN by the ufrag it names, everything else by its path.
+    fn home_of(&self, path: Path, data: &[u8]) -> Result<Home, Dropped> {
+        match rtp::classify(data).ok_or(Dropped::Malformed)? {
+            Kind::Stun => {
+                let request = stun::parse(data).ok_or(Dropped::StunRefused)?;
+                self.common.ufrags.home(request.local_ufrag).ok_or(Dropped::StunRefused)
+            }
+            Kind::Dtls | Kind::Rtp | Kind::Rtcp => self.paths.home(path).ok_or(Dropped::UnknownSource),
+        }
+    }
+
+    /// Before anything is sent, because the answer to it may come over a new path.
     fn note_paths(&mut self) {
-        for change in self.out.paths.drain(..) {
-            self.common.directory.change_path(self.index, change);
+        if self.out.paths.is_empty() {
+            return;
+        }
+        if self.index == READER {
+            self.out.paths.drain(..).for_each(|change| self.paths.change(READER, change));
+        } else {
+            let changes = std::mem::take(&mut self.out.paths);
+            self.common.mailboxes[READER].post(Message::Paths(self.index, changes));
         }
     }
 
@@ -330,11 +352,17 @@ impl Core {
                 }
             }
             Message::Totals(reply) => {
-                self.totals.legs = self.relay.len();
+                (self.totals.legs, self.totals.paths) = (self.relay.len(), self.paths.len());
                 // The asker may have given up.
                 let _ = reply.send(self.totals);
             }
             Message::Packets(mut packets) => packets.visit(|leg, path, data| self.on_packet(now, leg, path, data)),
+            Message::Paths(shard, changes) => {
+                for change in changes {
+                    self.paths.change(shard, change);
+                }
+            }
+            Message::Moved(leg, shard) => self.paths.move_leg(leg, shard),
             Message::Adopt(_) | Message::Release(..) | Message::Close(..) | Message::Stop => {}
         }
         self.note_paths();
@@ -366,17 +394,6 @@ impl Core {
             let relay = &mut self.relay;
             self.common.events.push(&mut self.out.events, &mut |leg| relay.count_dropped(leg, Dropped::Overflow));
         }
-    }
-}
-
-/// Where a packet of the shared port belongs (RFC 7983): STUN by the ufrag it names, everything else by its path.
-fn home_of(directory: &Directory, path: Path, data: &[u8]) -> Result<Home, Dropped> {
-    match rtp::classify(data).ok_or(Dropped::Malformed)? {
-        Kind::Stun => {
-            let request = stun::parse(data).ok_or(Dropped::StunRefused)?;
-            directory.by_ufrag(request.local_ufrag).ok_or(Dropped::StunRefused)
-        }
-        Kind::Dtls | Kind::Rtp | Kind::Rtcp => directory.by_path(path).ok_or(Dropped::UnknownSource),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::counters::Figure;
 use crate::event::Event;
 use crate::leg::{Leg, Settings};
 use crate::liveness::Limits;
+use crate::outbox::PathChange;
 use crate::port::Port;
 use crate::random;
 use crate::rtp::{HEADER_LEN, Header, Pt, SeqNo, Ssrc};
@@ -15,11 +16,15 @@ const HERE: usize = 0;
 const THERE: usize = 1;
 
 fn shard() -> Shard {
+    shard_at(HERE)
+}
+
+fn shard_at(index: usize) -> Shard {
     let mailboxes = vec![Mailbox::new().unwrap(), Mailbox::new().unwrap()];
-    let (directory, events) = (Directory::default(), Events::new().unwrap());
+    let (ufrags, events) = (Ufrags::default(), Events::new().unwrap());
     let gauges = mailboxes.iter().map(|_| crate::balance::Gauge::default()).collect();
-    let common = Common { start: Instant::now(), opus_complexity: 0, mailboxes, gauges, directory, events };
-    Shard::new(HERE, Arc::new(common), &[]).unwrap()
+    let common = Common { start: Instant::now(), opus_complexity: 0, mailboxes, gauges, ufrags, events };
+    Shard::new(index, Arc::new(common), &[]).unwrap()
 }
 
 fn adopt(shard: &mut Shard, id: u64) -> LegId {
@@ -67,10 +72,10 @@ fn packets_for_a_leg_of_another_thread_are_handed_over_in_order() {
     let mut shard = shard();
     let core = &mut shard.core;
     let home = Home { shard: THERE, leg: LegId(7) };
-    core.common.directory.name("ufrag", home);
+    core.common.ufrags.name("ufrag", home);
     let mut check = check_for("ufrag", "a password of 22 chars", true);
     core.on_shared(Duration::ZERO, path(), &mut check);
-    core.common.directory.change_path(THERE, crate::outbox::PathChange::Added(path(), home.leg));
+    core.on_message(Message::Paths(THERE, vec![PathChange::Added(path(), home.leg)]));
     core.on_shared(Duration::ZERO, path(), &mut packet());
     core.hand_over();
     let mut messages = core.common.mailboxes[THERE].take();
@@ -80,6 +85,26 @@ fn packets_for_a_leg_of_another_thread_are_handed_over_in_order() {
     let mut handed = Vec::new();
     packets.visit(|leg, _, data| handed.push((leg, data.to_vec())));
     assert_eq!(handed, [(home.leg, check), (home.leg, packet())]);
+}
+
+#[test]
+fn paths_of_another_threads_legs_are_told_to_the_reader_before_anything_is_sent() {
+    let mut shard = shard_at(THERE);
+    let added = PathChange::Added(path(), LegId(7));
+    shard.core.out.paths.push(added);
+    shard.core.flush();
+    let mut messages = shard.core.common.mailboxes[READER].take();
+    assert!(matches!(messages.pop(), Some(Message::Paths(THERE, changes)) if changes == [added]));
+    assert_eq!(shard.core.home_of(path(), &packet()), Err(Dropped::UnknownSource), "only the reader knows them");
+}
+
+#[test]
+fn a_leg_that_moved_gets_its_packets_on_its_new_thread() {
+    let mut shard = shard();
+    let core = &mut shard.core;
+    core.on_message(Message::Paths(HERE, vec![PathChange::Added(path(), LegId(7))]));
+    core.on_message(Message::Moved(LegId(7), THERE));
+    assert_eq!(core.home_of(path(), &packet()), Ok(Home { shard: THERE, leg: LegId(7) }));
 }
 
 #[test]
@@ -112,7 +137,7 @@ fn dtls_that_python_does_not_take_is_counted_on_its_leg() {
 fn packets_for_a_thread_that_does_not_read_its_mail_are_dropped_and_counted() {
     let mut shard = shard();
     let core = &mut shard.core;
-    core.common.directory.change_path(THERE, crate::outbox::PathChange::Added(path(), LegId(7)));
+    core.on_message(Message::Paths(THERE, vec![PathChange::Added(path(), LegId(7))]));
     for _ in 0..4096 {
         for _ in 0..BATCH {
             core.on_shared(Duration::ZERO, path(), &mut packet());
