@@ -22,7 +22,7 @@ from gateway.directory import Directory
 from gateway.heap import Heap
 from gateway.listeners import Server, check_certificate, listen, listen_publicly
 from gateway.listening import Listening
-from gateway.load import LoadWatch
+from gateway.load import MEDIA_THREAD, LoadWatch, ThreadTurns
 from gateway.records import Records, locate
 from gateway.relays import Relays
 from gateway.routing import Router
@@ -159,7 +159,7 @@ class _House:
         self.sounds = Sounds()
         self._group: asyncio.TaskGroup
         self._tasks: set[asyncio.Task[None]] = set()
-        self.load = LoadWatch()
+        self.load = LoadWatch(ThreadTurns(MEDIA_THREAD).read)
         self.directory = Directory(
             Gatekeeper(config.auth, config.user), config.session.grace_s, config.limits.user_pages
         )

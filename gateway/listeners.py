@@ -29,6 +29,8 @@ UNACKNOWLEDGED_MS: Final = 30_000
 TITLE: Final = "webtrunk"
 """What `settings.json` of every webtrunk says (gateway.site)."""
 ASK_S: Final = 2.0
+TICK_S: Final = 1.0
+"""How often the Date of answers is set: it counts seconds."""
 
 
 class Server(uvicorn.Server):
@@ -36,6 +38,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: ASGIApp, cert: str = "", key: str = "") -> None:
         """Serve `app`, over TLS with a certificate and key (PEM files)."""
+        self._leaving = asyncio.Event()
         punctual: Any = functools.partial(PunctualHttp, Lobby(), Lobby(YARD_PER_ADDRESS, YARD_IN_ALL))
         super().__init__(
             uvicorn.Config(
@@ -58,6 +61,23 @@ class Server(uvicorn.Server):
         self.is_up = asyncio.Event()
         self._porch = Lobby()
         self._doors: list[Door] = []
+
+    @property
+    def should_exit(self) -> bool:
+        """Whether it was asked to end."""
+        return self._leaving.is_set()
+
+    @should_exit.setter
+    def should_exit(self, should_exit: bool) -> None:
+        if should_exit:
+            self._leaving.set()
+
+    async def main_loop(self) -> None:
+        """As uvicorn's, which looks ten times a second whether it should end; two of them are most of an idle CPU."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._leaving.wait()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's, with doors of our own; then set `is_up`."""

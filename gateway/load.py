@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,20 +26,32 @@ MEDIA_THREAD: Final = "media"
 _HINT: Final = "Try again in a minute; whoever runs the gateway can {}."
 
 
-def turns_of(prefix: str, tasks: Path = Path("/proc/self/task")) -> dict[str, Turns]:
-    """The turns so far of each thread of this process whose name begins with `prefix`."""
-    found: dict[str, Turns] = {}
-    for task in tasks.iterdir():
-        with contextlib.suppress(OSError, ValueError):  # the thread ended meanwhile
-            if (task / "comm").read_text().startswith(prefix) and (turns := read_turns(task)):
-                found[task.name] = turns
-    return found
+class ThreadTurns:
+    """The turns of the threads of this process whose names begin with `prefix`."""
+
+    def __init__(self, prefix: str, tasks: Path = Path("/proc/self/task")) -> None:
+        self._prefix, self._tasks = prefix, tasks
+        self._names: dict[Path, str] = {}
+
+    def read(self) -> dict[str, Turns]:
+        """So far, by thread id. Names are read once: to ask all threads again each time costs more than the rest."""
+        names = {task: self._names.get(task) or _name(task) for task in self._tasks.iterdir()}
+        self._names = names
+        turns = {task.name: read_turns(task) for task, name in names.items() if name.startswith(self._prefix)}
+        return {thread: one for thread, one in turns.items() if one}
+
+
+def _name(task: Path) -> str:
+    try:
+        return (task / "comm").read_text()
+    except OSError:  # it ended meanwhile
+        return ""
 
 
 class LoadWatch:
     """Samples the load twice a second; `check` refuses when it is beyond the safe bounds."""
 
-    def __init__(self, read_turns: Callable[[], Mapping[str, Turns]] = lambda: turns_of(MEDIA_THREAD)) -> None:
+    def __init__(self, read_turns: Callable[[], Mapping[str, Turns]]) -> None:
         self._read_turns = read_turns
         self._last: Mapping[str, Turns] = {}
         self.lag_s = 0.0

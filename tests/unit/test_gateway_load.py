@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from call.errors import Overloaded
-from gateway.load import CALM_SAMPLES, MAX_LAG_S, MAX_WAIT_S, SAMPLE_S, LoadWatch, turns_of
+from gateway.load import CALM_SAMPLES, MAX_LAG_S, MAX_WAIT_S, SAMPLE_S, LoadWatch, ThreadTurns
 from sip.schedstat import Turns
 
 
@@ -113,10 +113,14 @@ def test_turns_of_threads_are_read_by_their_names(tmp_path: Path) -> None:
         (tmp_path / number / "comm").write_text(name + "\n")
         (tmp_path / number / "stat").write_text(f"{number} (a) name) R 1 2 3")
         (tmp_path / number / "schedstat").write_text(schedstat)
-    assert turns_of("media", tmp_path) == {"7": Turns(2.5, 0.004, 2, True)}
+    threads = ThreadTurns("media", tmp_path)
+    assert threads.read() == {"7": Turns(2.5, 0.004, 2, True)}
+    (tmp_path / "9" / "schedstat").write_text("1000000000 0 1")
+    (tmp_path / "7").rename(tmp_path / "gone")
+    assert threads.read().keys() == {"9", "gone"}, "threads come and go"
 
 
 def test_this_machine_counts_turns() -> None:
-    (mine,) = [turns for thread, turns in turns_of("").items() if int(thread) == os.getpid()]
+    (mine,) = [turns for thread, turns in ThreadTurns("").read().items() if int(thread) == os.getpid()]
     assert mine.used_s > 0
     assert mine.count > 0
