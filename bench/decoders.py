@@ -38,6 +38,9 @@ class Decoder(Protocol):
     def conceal(self, count: int) -> Samples:
         """So many samples for packets that are missing."""
 
+    def recover(self, following: bytes, count: int) -> Samples:
+        """So many samples for the packet before this one, from the copy in it; concealed where it carries none."""
+
 
 def decoder(codec: str, rate_hz: int) -> Decoder:
     """A decoder that gives this rate."""
@@ -78,9 +81,12 @@ class _Opus:
         parts = [self._run(None, step) for _ in range(-(-count // step))]
         return np.concatenate(parts)[:count]
 
-    def _run(self, payload: bytes | None, room: int) -> Samples:
+    def recover(self, following: bytes, count: int) -> Samples:
+        return self._run(following, count, from_copy=True)
+
+    def _run(self, payload: bytes | None, room: int, *, from_copy: bool = False) -> Samples:
         pcm = (ctypes.c_int16 * room)()
-        count = _libopus().opus_decode(self._state, payload, len(payload or b""), pcm, room, 0)
+        count = _libopus().opus_decode(self._state, payload, len(payload or b""), pcm, room, from_copy)
         return np.frombuffer(pcm, np.int16)[: max(count, 0)].copy()
 
 
@@ -110,6 +116,9 @@ class _Repeating:
         gains = np.clip((_SILENT_AFTER_S - ages) / (_SILENT_AFTER_S - _STEADY_S), 0.0, 1.0)
         self._concealed += wanted
         return self._at_rate((repeated * gains).astype(np.int16))[:count]
+
+    def recover(self, following: bytes, count: int) -> Samples:
+        return self.conceal(count)
 
     def _pitch(self) -> int:
         """The distance, in samples, at which the past is most like itself."""

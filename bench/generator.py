@@ -46,6 +46,10 @@ class Endpoint:
         """Lose and delay what it says, as this file has it (`bench.impairment`)."""
         self._generator.tell(f"impair {self.number} {pattern}")
 
+    def mishear(self, pattern: Path) -> None:
+        """Lose what is sent to it, as this file has it, and report that to whom it speaks (RTCP)."""
+        self._generator.tell(f"mishear {self.number} {pattern}")
+
     def keep(self, path: Path) -> None:
         """Write what is heard from here on to a file, when the generator halts."""
         self._generator.tell(f"keep {self.number} {path}")

@@ -1,8 +1,9 @@
 """A receiver: plays the packets that an endpoint kept, in real time and placed by their RTP timestamps (RFC 3550 §5.1).
 
-It does what a phone or browser does. A packet is played when its time has come; a hole in the timestamps is concealed;
-when nothing has come in time, the sound is stretched and everything later comes later; when for long more has waited
-than is needed, a frame is left out. So a gateway whose clock is wrong or whose packets come in heaps is heard to be so.
+It does what a phone or browser does. A packet is played when its time has come; a hole in the timestamps is filled
+from the copy in the next packet (Opus) or concealed; when nothing has come in time, the sound is stretched and all that
+follows comes later; when for long more has waited than is needed, a frame is left out. So a gateway whose clock is
+wrong or whose packets come in heaps is heard to be so.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Heard:
     starts_s: float
     """When the first packet came: it is played `BUFFER_S` later."""
     concealed_s: float
-    """For holes, and because nothing was there in time."""
+    """For holes, whether or not a copy filled them, and because nothing was there in time."""
 
 
 def listen(kept: Kept, codec: str, rate_hz: int) -> Heard:
@@ -123,10 +124,16 @@ class _Receiver:
             samples = self._decoder.decode(self._waiting.pop(self._expected))
             self._advance(len(samples))
             return samples if samples.size else self._conceal(_STEP_S)
-        hole_s = (min(self._waiting) - self._expected) / self._clock_hz if self._waiting else 0.0
-        samples = self._conceal(min(hole_s, _STEP_S) or _STEP_S)
-        if self._waiting:
-            self._advance(len(samples))
+        if not self._waiting:
+            return self._conceal(_STEP_S)
+        following = min(self._waiting)
+        hole_s = (following - self._expected) / self._clock_hz
+        if hole_s <= _STEP_S:
+            samples = self._decoder.recover(self._waiting[following], round(hole_s * self._rate_hz))
+            self.concealed_s += hole_s
+        else:
+            samples = self._conceal(_STEP_S)
+        self._advance(len(samples))
         return samples
 
     def _advance(self, samples: int) -> None:

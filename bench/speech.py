@@ -99,7 +99,7 @@ def prepare(directory: Path, encode: Encode | None) -> Speech:
         for name, path in files.items():
             spoken = np.load(samples[VOICES[name].rate_hz])
             if VOICES[name].encoder:
-                path.write_bytes(pack(_encode(name, spoken)))
+                path.write_bytes(pack(encode_frames(name, spoken)))
             elif encode:
                 raw = directory / "speech.raw"
                 raw.write_bytes(spoken.tobytes())
@@ -157,7 +157,8 @@ def _open_encoder(name: str) -> AudioCodecContext:
     return context
 
 
-def _encode(name: str, samples: Samples) -> Iterator[bytes]:
+def encode_frames(name: str, samples: Samples) -> Iterator[bytes]:
+    """Frames of a voice of `VOICES`, at its rate."""
     context, rate_hz = _open_encoder(name), VOICES[name].rate_hz
     per_frame = rate_hz // FRAMES_PER_S
     for start in range(0, len(samples), per_frame):

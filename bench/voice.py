@@ -47,11 +47,19 @@ class Cell:
     job: Job
     impairment: Impairment
     seed: int
+    at_ear: bool = False
+    """It is the browser's own way to hear that is bad, and it says so (RTCP); else what both sides send."""
 
     @property
     def network(self) -> str:
         """As the table names it."""
-        return self.impairment.name + (", browser sends FEC" if "fec" in self.job.spoken else "")
+        where = ", where the browser hears" if self.at_ear else ""
+        return self.impairment.name + where + (", browser sends FEC" if "fec" in self.job.spoken else "")
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """Those that the network makes worse."""
+        return ("to-browser",) if self.at_ear else DIRECTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,8 @@ def _cells(options: argparse.Namespace) -> list[Cell]:
             can_fec = bool(kind.loss) and job.browser == "opus"
             jobs = [job] * (options.fec != "on" or not can_fec) + [with_fec] * (options.fec != "off" and can_fec)
             cells += [Cell(job, kind, seed) for job in jobs for seed in range(options.seeds)]
+            if kind.loss and job.browser == "opus":
+                cells += [Cell(job, kind, seed, at_ear=True) for seed in range(options.seeds)]
     return cells
 
 
@@ -154,7 +164,8 @@ async def _carry(subject: Subject, cells: Sequence[Cell], seconds: float, speech
         generator.run()
         await asyncio.sleep(_WARM_S)
         for number, (cell, call) in enumerate(zip(cells, calls, strict=True)):
-            for direction, endpoint in zip(DIRECTIONS, (call.phone, call.browser), strict=True):
+            for direction in cell.directions:
+                endpoint = call.phone if direction == "to-sip" else call.browser
                 path = directory / f"{subject.name}-{number}-{direction}"
                 endpoint.keep(path)
                 ears.append((cell, direction, path))
@@ -168,6 +179,9 @@ async def _carry(subject: Subject, cells: Sequence[Cell], seconds: float, speech
 
 def _impair(cell: Cell, call: Connected, stem: Path) -> None:
     """Both directions with patterns of their own."""
+    if cell.at_ear:
+        call.browser.mishear(_pattern(cell, 0, stem))
+        return
     for way, endpoint in enumerate((call.browser, call.phone)):
         endpoint.impair(_pattern(cell, way, stem))
 
@@ -179,9 +193,14 @@ def _pattern(cell: Cell, way: int, stem: Path) -> Path:
 
 
 def _ideals(cells: Sequence[Cell], seconds: float, speech: Speech, directory: Path) -> list[Ear]:
-    """What could at best be heard: the same packets lost of the same speech, and everything else right."""
+    """What could at best be heard: the same packets lost of the same speech, and everything else right.
+
+    Behind our own encoder there is no such thing: what a copy is worth depends on what was spent on it.
+    """
     ears: list[Ear] = []
     for number, cell in enumerate(cells):
+        if cell.at_ear:
+            continue
         job = cell.job
         ways = ((job.browser, job.phone, job.spoken, BROWSER_OFFSET), (job.phone, job.browser, job.phone, PHONE_OFFSET))
         for way, (source, target, voice, offset) in enumerate(ways):

@@ -4,7 +4,7 @@ import numpy as np
 
 from bench.listener import BUFFER_S, Kept, Packet, listen, read_kept
 from bench.quality import align
-from bench.speech import pack
+from bench.speech import Samples, encode_frames, pack
 
 FRAME = 160
 LOUD = bytes([0x10]) * FRAME  # one value of G.711
@@ -45,6 +45,18 @@ def test_packets_that_overtook_each_other_are_played_in_order() -> None:
 def test_a_lost_packet_is_concealed_at_its_place() -> None:
     heard = listen(packets(*((n, 20 * n, LOUD) for n in range(10) if n != 4)), "PCMU", 8000)
     assert (len(heard.samples), heard.concealed_s) == (10 * FRAME, 0.02)
+
+
+def test_the_copy_in_the_next_packet_is_played_for_a_lost_one() -> None:
+    seconds = np.arange(48_000) / 48_000
+    voice = (8000 * np.sin(2 * np.pi * 200 * seconds) * np.sin(2 * np.pi * 4 * seconds)).astype(np.int16)
+
+    def heard_of(name: str, lost: int | None) -> Samples:
+        kept = [Packet(960 * n, 0.02 * n, frame) for n, frame in enumerate(encode_frames(name, voice)) if n != lost]
+        return listen(Kept(0, 0.0, kept), "opus", 8000).samples[21 * FRAME : 22 * FRAME].astype(float)
+
+    errors = {name: np.abs(heard_of(name, 21) - heard_of(name, None)).mean() for name in ("opus", "opus-fec")}
+    assert errors["opus-fec"] < errors["opus"] / 2
 
 
 def test_a_stream_whose_clock_lags_makes_the_listener_wait() -> None:

@@ -22,6 +22,8 @@ pub enum Command {
     Stream(Id, SocketAddr, String, usize, Id),
     /// `impair ID PATH`: the network treats its stream as the pattern in this file says.
     Impair(Id, String),
+    /// `mishear ID PATH`: the network loses what is sent to it as the pattern in this file says, and it reports that.
+    Mishear(Id, String),
     /// `keep ID PATH`: write what this endpoint hears until `halt`.
     Keep(Id, String),
     /// `close ID`.
@@ -44,6 +46,7 @@ pub fn parse(line: &str) -> Option<Command> {
             Command::Secure(id.parse().ok()?, Profile::from_name(profile)?, from_hex(receive)?, from_hex(send)?)
         }
         ["impair", id, path] => Command::Impair(id.parse().ok()?, path.to_owned()),
+        ["mishear", id, path] => Command::Mishear(id.parse().ok()?, path.to_owned()),
         ["stream", id, to, voice, offset, peer] => Command::Stream(
             id.parse().ok()?,
             to.parse().ok()?,

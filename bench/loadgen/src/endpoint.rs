@@ -3,11 +3,13 @@
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
+use std::time::Duration;
 
 use mediacore::rtp::{self, HEADER_LEN, Header, Kind, Pt, SeqNo, Ssrc};
 use mediacore::srtp::{Profile, Receiver, Sender, SrtpError};
 
 use crate::command::Id;
+use crate::hearing::Hearing;
 use crate::impairment::{Fate, Pattern};
 use crate::kernel::{self, Datagram, MAX_DATAGRAM};
 use crate::speech::{PACKETS_PER_S, Speech, Voice};
@@ -124,6 +126,7 @@ pub struct Endpoint {
     extender: Extender,
     has_heard: bool,
     keep: Option<(String, Keep)>,
+    hearing: Option<Hearing>,
 }
 
 impl Endpoint {
@@ -138,6 +141,7 @@ impl Endpoint {
             extender: Extender::default(),
             has_heard: false,
             keep: None,
+            hearing: None,
         })
     }
 
@@ -156,6 +160,13 @@ impl Endpoint {
         let (receiver, sender) = (Receiver::new(profile, receive)?, Sender::new(profile, send)?);
         self.keys = Some(Keys { receiver, sender });
         Ok(())
+    }
+
+    /// Lose some of what is sent to it, in the codec that it speaks, and report that to whom it speaks.
+    pub fn mishear(&mut self, pattern: Pattern, speech: &Speech) -> Option<()> {
+        let voice = speech.voice(self.stream.as_ref()?.voice);
+        self.hearing = Some(Hearing::new(pattern, voice.clock_rate_hz));
+        Some(())
     }
 
     /// Keep what is heard from here on.
@@ -230,11 +241,32 @@ impl Endpoint {
         let Some(packet) = rtp::parse(&bytes[..len]) else {
             return Heard::Other;
         };
+        let now = Duration::from_nanos(at_ns);
+        if self.hearing.as_mut().is_some_and(|hearing| !hearing.takes(now, &packet.header)) {
+            return Heard::Other;
+        }
         if let Some((_, keep)) = self.keep.as_mut().filter(|(_, keep)| !keep.is_over) {
             keep.push(packet.header.timestamp, at_ns, packet.payload);
         }
         self.arrivals.push(Arrival { number: self.extender.extend(packet.header.sequence.0), at_ns });
+        self.report(now);
         if std::mem::replace(&mut self.has_heard, true) { Heard::Rtp } else { Heard::FirstRtp }
+    }
+}
+
+impl Endpoint {
+    /// Report what it misses, when that is due.
+    fn report(&mut self, now: Duration) {
+        let (Some(hearing), Some(stream), Some(keys)) = (&mut self.hearing, &self.stream, &mut self.keys) else {
+            return;
+        };
+        let mut packet = [0; MAX_DATAGRAM];
+        if let Some(len) = hearing.report(now, stream.ssrc.0, &mut packet)
+            && let Ok(len) = keys.sender.protect_rtcp(&mut packet, len)
+        {
+            // A report that is lost is followed by another one.
+            let _ = self.socket.send_to(&packet[..len], stream.to);
+        }
     }
 }
 

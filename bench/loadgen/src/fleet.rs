@@ -176,6 +176,13 @@ impl Fleet {
                 let stream = self.endpoint(id)?.stream.as_mut();
                 stream.ok_or_else(|| io::Error::other(format!("{id} does not speak")))?.impair(Pattern::read(&path)?);
             }
+            Command::Mishear(id, path) => {
+                let pattern = Pattern::read(&path)?;
+                self.endpoints
+                    .get_mut(&id)
+                    .and_then(|endpoint| endpoint.mishear(pattern, &self.speech))
+                    .ok_or_else(|| io::Error::other(format!("{id} does not speak")))?;
+            }
             Command::Keep(id, path) => self.endpoint(id)?.keep(path),
             Command::Run => self.begin(),
             Command::Mark => (self.mark_ns, self.latest_ns) = (kernel::now_ns(), 0),

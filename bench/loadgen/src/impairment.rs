@@ -22,20 +22,21 @@ pub struct Pattern(Vec<Fate>);
 impl Pattern {
     /// Read the words of `path`: `x` for a lost packet, else its delay in µs.
     pub fn read(path: &str) -> io::Result<Self> {
-        parse(&std::fs::read_to_string(path)?)
+        Self::parse(&std::fs::read_to_string(path)?)
             .ok_or_else(|| io::Error::other(format!("{path} is not a pattern of impairments")))
+    }
+
+    /// Read such words.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fate = |word: &str| if word == "x" { Some(Fate::Lost) } else { word.parse().ok().map(Fate::Delayed) };
+        let fates: Vec<Fate> = text.split_ascii_whitespace().map(fate).collect::<Option<_>>()?;
+        (!fates.is_empty()).then_some(Self(fates))
     }
 
     /// The fate of packet number `index`.
     pub fn fate(&self, index: usize) -> Fate {
         self.0[index % self.0.len()]
     }
-}
-
-fn parse(text: &str) -> Option<Pattern> {
-    let fate = |word: &str| if word == "x" { Some(Fate::Lost) } else { word.parse().ok().map(Fate::Delayed) };
-    let fates: Vec<Fate> = text.split_ascii_whitespace().map(fate).collect::<Option<_>>()?;
-    (!fates.is_empty()).then_some(Pattern(fates))
 }
 
 /// Packets on their way: when each arrives, whose it is, its bytes.
@@ -73,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_pattern_repeats() {
-        let pattern = parse("0 x 4000").unwrap();
+        let pattern = Pattern::parse("0 x 4000").unwrap();
         assert_eq!(
             [0, 1, 2, 4].map(|n| pattern.fate(n)),
             [Fate::Delayed(0), Fate::Lost, Fate::Delayed(4000), Fate::Lost]
@@ -82,7 +83,7 @@ mod tests {
 
     #[test]
     fn what_is_no_pattern_is_refused() {
-        assert_eq!([parse(""), parse("0 y"), parse("-4")], [None, None, None]);
+        assert_eq!(["", "0 y", "-4"].map(Pattern::parse), [None, None, None]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod encode;
 mod endpoint;
 mod fleet;
 mod floor;
+mod hearing;
 mod ideal;
 mod impairment;
 mod kernel;
