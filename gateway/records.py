@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -231,7 +231,8 @@ class Records(Archive):
                     return
 
     def _write(self, batch: Sequence[CallRecord]) -> None:
-        rows = [asdict(record) for record in batch]
+        # Not `asdict`, which copies every entry of every journal: nothing of a record changes any more.
+        rows = [{column.name: getattr(record, column.name) for column in calls.columns} for record in batch]
         try:
             with self._engine.begin() as connection:
                 connection.execute(delete(calls).where(calls.c.id.in_([row["id"] for row in rows])))
