@@ -87,7 +87,7 @@ class _Opus:
     def _run(self, payload: bytes | None, room: int, *, from_copy: bool = False) -> Samples:
         pcm = (ctypes.c_int16 * room)()
         count = _libopus().opus_decode(self._state, payload, len(payload or b""), pcm, room, from_copy)
-        return np.frombuffer(pcm, np.int16)[: max(count, 0)].copy()
+        return np.frombuffer(bytearray(pcm), np.int16)[: max(count, 0)]
 
 
 class _Repeating:

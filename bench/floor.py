@@ -21,6 +21,10 @@ STEP_S: Final = 10.0
 class BareCall:
     """One call through the floor."""
 
+    browser: Endpoint
+    phone: Endpoint
+    srtp: str
+
     def __init__(self, browser: Endpoint, phone: Endpoint, srtp: SrtpProfile) -> None:
         self.browser, self.phone, self.srtp = browser, phone, srtp
 

@@ -47,10 +47,12 @@ def _style(root: Path) -> list[Tool]:
         Tool("lint", (ruff, "check", "--quiet", *sources)),
         Tool("types", (mypy, "--no-error-summary")),
         Tool("script types", (mypy, "--no-error-summary", "scripts/chores"), needs="scripts/chores"),
+        Tool("bench types", (mypy, "--no-error-summary", "bench"), needs="bench"),
         Tool("imports", (str(root / ".venv/bin/lint-imports"), "--no-logo"), needs="call"),
         Tool("page types", ("node_modules/.bin/tsc", "-p", "tsconfig.json"), needs="tsconfig.json"),
         Tool("rust format", ("cargo", "fmt", "--check", "--", "-l"), "media", "media/Cargo.toml"),
         Tool("fuzz format", ("cargo", "fmt", "--check"), "media/fuzz", "media/fuzz/Cargo.toml"),
+        Tool("bench format", ("cargo", "fmt", "--check"), "bench/loadgen", "bench/loadgen/Cargo.toml"),
         Tool("rust lint", ("cargo", "clippy", "--quiet", *CLIPPY), "media", "media/Cargo.toml"),
     ]
 
@@ -75,7 +77,8 @@ def check(root: Path) -> int:
 def test(root: Path) -> int:
     """Everything: `check`, and every test with real peers and a real browser."""
     folders = [str(path.relative_to(root)) for path in sorted((root / "tests").iterdir()) if path.is_dir()]
-    return _run(root, [*_style(root), *_tests(root, *folders, rust=EVERYTHING), _fuzz(root)], loud=True)
+    load = Tool("bench tests", ("cargo", "test", "--quiet"), "bench/loadgen", "bench/loadgen/Cargo.toml")
+    return _run(root, [*_style(root), *_tests(root, *folders, rust=EVERYTHING), load, _fuzz(root)], loud=True)
 
 
 def _fuzz(root: Path) -> Tool:
