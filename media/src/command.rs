@@ -26,6 +26,14 @@ pub struct Format {
     pub ptime_ms: u32,
 }
 
+impl Format {
+    /// Whether packets of this payload type belong to it.
+    #[must_use]
+    pub fn has(&self, payload_type: Pt) -> bool {
+        [Some(self.payload_type), self.telephone_event].contains(&Some(payload_type))
+    }
+}
+
 /// Where an RTP leg's peer is, from its SDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Remote {
@@ -49,7 +57,7 @@ pub enum Command {
     SetSdes(Option<Box<sdes::Change>>),
     /// Send `VoIP` metrics with reports (RFC 3611 §4.7), or do not.
     SetVoipMetrics(bool),
-    /// The peer speaks this.
+    /// The peer speaks this; a browser that speaks another payload type, as soon as it does.
     SetFormat(Format),
     /// The peer is here.
     SetRemote(Remote),

@@ -1,14 +1,16 @@
 //! One leg: our half of a call's media. Packets, commands and time come in; packets and events go to the outbox.
 
+mod changeover;
 mod digits;
 mod figures;
 
 use std::time::Duration;
 
+use changeover::Changeover;
 use digits::Keys;
 pub use digits::events_of;
 
-use crate::command::{Command, Format, Remote};
+use crate::command::{Command, Remote};
 use crate::counters::{Counters, Dropped};
 use crate::dtmf::{Digit, Form};
 use crate::ear::Ears;
@@ -85,6 +87,7 @@ pub struct Leg {
     refused: u32,
     meter: Meter,
     keys: Keys,
+    change: Option<Box<Changeover>>,
     receiving: bool,
     sending: bool,
     /// Whether the peer's address is known, so that its silence means something.
@@ -121,6 +124,7 @@ impl Leg {
             refused: 0,
             meter: Meter::default(),
             keys: Keys::default(),
+            change: None,
             receiving: true,
             sending: true,
             expected,
@@ -218,6 +222,7 @@ impl Leg {
         }
         let plain = &mut data[..opened?];
         let packet = rtp::parse(plain).ok_or(Dropped::Malformed)?;
+        self.follow_change(now, packet.header.payload_type);
         let mut received = Received::default();
         let (kind, restarts) = self.inbound.on_packet(now, &packet, &mut |digit| received.add_digit(digit))?;
         if restarts {
@@ -288,7 +293,7 @@ impl Leg {
             Command::SetSrtp(keys) => return self.set_srtp(*keys),
             Command::SetSdes(change) => self.set_sdes(change.map(|change| *change)),
             Command::SetVoipMetrics(enabled) => self.reporter.sends_voip = enabled,
-            Command::SetFormat(format) => self.set_format(format),
+            Command::SetFormat(format) => self.agree(now, format),
             Command::SetRemote(remote) => self.set_remote(now, remote),
             Command::SetSending(enabled) => {
                 self.sending = enabled;
@@ -304,8 +309,8 @@ impl Leg {
             Command::Dtmf { events, duration_ms, gap_ms } => {
                 self.queue_digits(now, &events, duration_ms, gap_ms, out);
             }
-            Command::Play(play) => self.outbound.play(now, play),
-            Command::StopPlaying => self.outbound.stop_playing(),
+            Command::Play(play) => self.play(now, play),
+            Command::StopPlaying => self.stop_playing(),
             Command::Tap(tap) => self.ears.add(tap),
             Command::SetDigits { form, listens } => {
                 self.outbound.set_digit_form(form);
@@ -351,12 +356,6 @@ impl Leg {
         }
     }
 
-    fn set_format(&mut self, format: Format) {
-        self.inbound.set_format(format);
-        self.outbound.set_format(format);
-        self.tune_ear();
-    }
-
     fn set_remote(&mut self, now: Duration, remote: Remote) {
         if let Transport::Port(port) = &mut self.transport {
             port.set_remote(remote);
@@ -389,6 +388,7 @@ impl Leg {
         if self.reporter.deadline() <= now {
             self.send_report(now, false, out);
         }
+        self.end_change(now);
         let (outbound, mut wire) = self.sending_half(out);
         outbound.on_timer(now, &mut wire);
         self.ears.on_timer(now);
@@ -425,6 +425,7 @@ impl Leg {
             self.outbound.deadline(can_send),
             self.ears.deadline(),
             self.keys.deadline(),
+            self.change_deadline(),
         ];
         others.into_iter().flatten().fold(self.reporter.deadline(), Duration::min)
     }

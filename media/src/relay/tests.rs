@@ -1,5 +1,6 @@
 //! Whole legs, driven with packets and time.
 
+mod changeover;
 mod keys;
 mod playing;
 
