@@ -97,6 +97,31 @@ def _from_list(offered: Sequence[CodecName], usable: Sequence[CodecName], wanted
     return Choice(chosen, "the route lists it")
 
 
+def better_browser_codec(
+    now: CodecName, offered: Sequence[CodecName], trunk_codec: CodecName, prefer: Preference
+) -> Choice | None:
+    """What a browser that speaks `now` had better speak, since the trunk speaks `trunk_codec`; None: what it speaks.
+
+    The route's policy chooses as for a first answer. A change must gain something and lose nothing, so that none is
+    followed by another while the trunk speaks the same.
+    """
+    try:
+        choice = choose_browser_codec(offered, (trunk_codec,), prefer)
+    except UnacceptableOffer:
+        return None
+    before, after = (_merits(codec, trunk_codec, prefer) for codec in (now, choice.codec))
+    gains = after != before and all(new >= old for new, old in zip(after, before, strict=True))
+    return choice if gains else None
+
+
+def _merits(codec: CodecName, trunk_codec: CodecName, prefer: Preference) -> tuple[bool, ...]:
+    """What speaks for a browser's codec beside the trunk's; wideband only where it may cost something."""
+    is_relayed = codec == trunk_codec
+    is_heard = is_relayed or not (is_foreign(codec) or is_foreign(trunk_codec))
+    is_wide = prefer != "cpu" and codec_of(codec).is_wide and codec_of(trunk_codec).is_wide
+    return is_heard, is_relayed, is_wide
+
+
 def offer_to_trunk(
     browser_codec: CodecName, trunk_codecs: Sequence[CodecName], prefer: Preference
 ) -> tuple[CodecName, ...]:
@@ -150,6 +175,12 @@ def codec_sentence(browser_codec: CodecName, trunk_codec: CodecName, reason: str
         return f"{speak}, and webtrunk cannot transcode between them{because}."
     wide = " and keeps wideband" if browser.is_wide and trunk.is_wide else ""
     return f"{speak}, so webtrunk transcodes{wide}{because}."
+
+
+def change_sentence(now: CodecName, trunk_codec: CodecName, better: Choice) -> str:
+    """One sentence: why a browser that speaks `now` is asked for a new offer."""
+    trunk, wanted, former = (codec_of(codec).spoken for codec in (trunk_codec, better.codec, now))
+    return f"The trunk speaks {trunk}, so {wanted} is better for the browser than {former} ({better.reason})."
 
 
 def _sounds_worse(codec: CodecName) -> int:

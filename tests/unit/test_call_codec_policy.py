@@ -1,8 +1,12 @@
+from itertools import product
+
 import pytest
 
 from call.codec_policy import (
     Choice,
     Preference,
+    better_browser_codec,
+    change_sentence,
     choose_browser_codec,
     choose_trunk_codec,
     codec_sentence,
@@ -53,6 +57,55 @@ def test_a_trunk_that_cannot_be_transcoded_needs_a_browser_that_has_its_codec() 
     assert "speaks only ILBC, which webtrunk cannot transcode" in str(caught.value)
     assert choose_browser_codec([*CHROMIUM, "ILBC/8000"], ["ILBC/8000"], "quality") == Choice(
         "ILBC/8000", "it can only be passed on, and both sides have it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("offered", "now", "trunk", "prefer", "better"),
+    [
+        (CHROMIUM, "PCMU", "PCMA", "cpu", "PCMA"),
+        (CHROMIUM, "PCMA", "opus", "cpu", "opus"),
+        (CHROMIUM, "PCMU", "PCMU", "cpu", None),
+        (CHROMIUM, "PCMU", "G729", "cpu", None),
+        (["opus", "PCMU"], "PCMU", "G722", "cpu", None),
+        (CHROMIUM, "opus", "PCMA", "quality", None),
+        (CHROMIUM, "opus", "G722", "quality", None),
+        (CHROMIUM, "PCMU", "opus", "quality", "opus"),
+        (CHROMIUM, "PCMU", "G722", "quality", "opus"),
+        (CHROMIUM, "PCMU", "PCMU", "quality", None),
+        (["PCMU", "G722"], "G722", "PCMU", "quality", "PCMU"),
+        (["PCMU", "G722"], "PCMU", "PCMA", "quality", None),
+        (CHROMIUM, "PCMU", "PCMA", ["PCMU", "PCMA"], None),
+        (CHROMIUM, "PCMU", "PCMA", ["PCMA", "PCMU"], "PCMA"),
+        (CHROMIUM, "PCMU", "PCMA", ["opus", "PCMA"], None),
+        (CHROMIUM, "PCMU", "G722", ["ILBC/8000"], None),
+        ([*CHROMIUM, "ILBC/8000"], "opus", "ILBC/8000", "quality", "ILBC/8000"),
+        (CHROMIUM, "opus", "ILBC/8000", "quality", None),
+    ],
+)
+def test_the_browsers_codec_once_the_trunks_is_known(
+    offered: list[CodecName], now: CodecName, trunk: CodecName, prefer: Preference, better: CodecName | None
+) -> None:
+    choice = better_browser_codec(now, offered, trunk, prefer)
+    assert (choice.codec if choice else None) == better
+
+
+@pytest.mark.parametrize("prefer", ["quality", "cpu", ["PCMA", "opus"]])
+@pytest.mark.parametrize("offered", [CHROMIUM, CHROMIUM[::-1], ["PCMU", "G722"], ["G729", "PCMA"]])
+def test_no_change_is_followed_by_another_while_the_trunk_speaks_the_same(
+    offered: list[CodecName], prefer: Preference
+) -> None:
+    for now, trunk in product(offered, ["opus", "G722", "PCMU", "PCMA", "G729", "ILBC/8000"]):
+        better = better_browser_codec(now, offered, trunk, prefer)
+        assert better is None or better_browser_codec(better.codec, offered, trunk, prefer) is None
+
+
+def test_one_sentence_says_why_another_codec_is_better() -> None:
+    better = better_browser_codec("PCMU", CHROMIUM, "PCMA", "cpu")
+    assert better is not None
+    assert change_sentence("PCMU", "PCMA", better) == (
+        "The trunk speaks PCMA, so PCMA is better for the browser than PCMU "
+        "(the route prefers the trunk's own codec, to save transcoding)."
     )
 
 
