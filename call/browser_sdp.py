@@ -52,6 +52,11 @@ class BrowserOffer:
         return self.description.media[self.index]
 
     @property
+    def codec_names(self) -> tuple[CodecName, ...]:
+        """Its codecs by name, in its order."""
+        return tuple(one.codec for one in self.codecs)
+
+    @property
     def rejected(self) -> tuple[int, ...]:
         """Indices of the m= sections that the answer rejects."""
         return tuple(index for index in range(len(self.description.media)) if index != self.index)

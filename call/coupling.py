@@ -11,8 +11,21 @@ from enum import Enum
 from typing import assert_never
 
 from call.causes import Ending
+from call.codecs import Format
 from call.errors import ImpossibleTransition
-from call.leg import Answered, DialogState, Ended, Failed, Headers, Held, LegEvent, Pressed, Ringing, next_state
+from call.leg import (
+    Answered,
+    DialogState,
+    Ended,
+    Failed,
+    Headers,
+    Held,
+    LegEvent,
+    Pressed,
+    Ringing,
+    Settled,
+    next_state,
+)
 
 
 class Side(Enum):
@@ -60,6 +73,13 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Suit:
+    """The other side speaks this: speak what goes with it."""
+
+    format: Format
+
+
+@dataclass(frozen=True, slots=True)
 class Warn:
     """Tell the person on this leg that something they asked for could not be done."""
 
@@ -74,7 +94,7 @@ class Release:
     ending: Ending
 
 
-Command = Progress | Accept | Press | Hold | Warn | Release
+Command = Progress | Accept | Press | Hold | Suit | Warn | Release
 Addressed = tuple[Side, Command]
 
 
@@ -142,6 +162,10 @@ def step(call: Call, side: Side, event: LegEvent) -> tuple[Call, list[Addressed]
             return call, [(side.other, Hold(on))]
         case Held():
             return call, []  # only a call that is up can be held
+        case Settled(format) if call.is_answered:
+            return call, [(side.other, Suit(format))]
+        case Settled():
+            return call, []  # only the final answer counts: an 18x may have said something else
         case Failed() if other is DialogState.TERMINATED:
             return call, []
         case Failed(sentence, hint):

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from call.causes import Ending
+from call.codecs import Format
 from call.errors import ImpossibleTransition
 
 Headers = tuple[tuple[str, str], ...]
@@ -65,6 +66,13 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """The peer of this leg speaks this from now on."""
+
+    format: Format
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """Something that was asked of the leg could not be done; the leg goes on."""
 
@@ -79,7 +87,7 @@ class Ended:
     ending: Ending
 
 
-LegEvent = Ringing | Answered | Pressed | Held | Failed | Ended
+LegEvent = Ringing | Answered | Pressed | Held | Settled | Failed | Ended
 
 _S = DialogState
 TRANSITIONS: Final[Mapping[DialogState, Mapping[type[LegEvent], DialogState]]] = MappingProxyType(
@@ -89,6 +97,7 @@ TRANSITIONS: Final[Mapping[DialogState, Mapping[type[LegEvent], DialogState]]] =
             Answered: _S.CONFIRMED,
             Pressed: _S.TRYING,
             Held: _S.TRYING,
+            Settled: _S.TRYING,
             Failed: _S.TRYING,
             Ended: _S.TERMINATED,
         },
@@ -97,6 +106,7 @@ TRANSITIONS: Final[Mapping[DialogState, Mapping[type[LegEvent], DialogState]]] =
             Answered: _S.CONFIRMED,
             Pressed: _S.EARLY,
             Held: _S.EARLY,
+            Settled: _S.EARLY,
             Failed: _S.EARLY,
             Ended: _S.TERMINATED,
         },
@@ -106,6 +116,7 @@ TRANSITIONS: Final[Mapping[DialogState, Mapping[type[LegEvent], DialogState]]] =
             Ringing: _S.CONFIRMED,
             Pressed: _S.CONFIRMED,
             Held: _S.CONFIRMED,
+            Settled: _S.CONFIRMED,
             Failed: _S.CONFIRMED,
             Ended: _S.TERMINATED,
         },
@@ -115,6 +126,7 @@ TRANSITIONS: Final[Mapping[DialogState, Mapping[type[LegEvent], DialogState]]] =
             Answered: _S.TERMINATED,
             Pressed: _S.TERMINATED,
             Held: _S.TERMINATED,
+            Settled: _S.TERMINATED,
             Failed: _S.TERMINATED,
             Ended: _S.TERMINATED,
         },

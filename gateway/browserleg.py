@@ -8,16 +8,17 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
-from call import browser_sdp, causes, interworking
+from call import browser_sdp, causes
 from call.browser_sdp import BrowserAnswer, BrowserOffer, LocalTransport
 from call.causes import Ending
 from call.codecs import CodecName, Format
-from call.coupling import Accept, Command, Hold, Press, Progress, Release, Warn
+from call.coupling import Accept, Command, Hold, Press, Progress, Release, Suit, Warn
 from call.errors import GatewayError, PeerError
-from call.interworking import Preference
-from call.leg import Answered, Ended, Headers, Held, LegEvent, Pressed
+from call.interworking import Choice, Preference
+from call.leg import Answered, Ended, Headers, Held, LegEvent, Pressed, Settled
 from gateway import relays
 from gateway.audiowatch import AudioWatch
+from gateway.browsercodec import BrowserCodec
 from gateway.directory import Session
 from gateway.grace import Grace, Loss
 from gateway.relays import Leg, MediaEvent, Relays
@@ -56,8 +57,6 @@ class BrowserLeg:
     def __init__(self, house: Surroundings, report: Report, *, record: str, remote: str) -> None:
         self._house, self._report = house, report
         self._record, self._remote = record, remote
-        self.codec: CodecName | None = None
-        self.codec_reason = ""
         self.describe_codecs: Callable[[], str] = lambda: ""
         self.final_stats: dict[str, Any] = {}
         self.media: Leg | None = None
@@ -68,6 +67,7 @@ class BrowserLeg:
         self._incoming: signalling.CallIncoming | None = None  # what pages are told, if we are called
         self._is_answered = False
         self._is_over = False
+        self._codec: BrowserCodec | None = None
         self._offer: BrowserOffer | None = None
         self._answer: BrowserAnswer | None = None
         self._endpoint: DtlsEndpoint | None = None
@@ -79,6 +79,11 @@ class BrowserLeg:
         self._watch = AudioWatch(
             "browser", stats=self._stats, expects_audio=lambda: not self._is_held, tell=self._tell_one_way
         )
+
+    @property
+    def choice(self) -> Choice | None:
+        """The codec that the page was given, and why."""
+        return self._codec.choice if self._codec else None
 
     @property
     def format(self) -> Format | None:
@@ -181,33 +186,41 @@ class BrowserLeg:
             GatewayError: The offer cannot be served; nothing was allocated.
         """
         offer = browser_sdp.read_browser_offer(sdp)
-        choice = interworking.choose_browser_codec([one.codec for one in offer.codecs], codecs, prefer)
-        self.codec, self.codec_reason = choice.codec, choice.reason
+        self._codec = BrowserCodec(offer, codecs, prefer)
         self._renew_credentials()
         self.media = self._house.relays.browser_leg(*self._credentials, self._on_media)
         self.speaker = Speaker(self._house.relays, self.media, self._report.note)
         return self._answer_offer(offer)
 
     def take_new_offer(self, sdp: str) -> None:
-        """Answer another offer of the same call: ICE restart, or a new peer connection. The trunk notices nothing.
+        """Answer another offer of the same call: ICE restart, new connection, or asked for; the trunk notices nothing.
+
+        Whatever it was made for, its answer has the codec that became better meanwhile.
 
         Raises:
             GatewayError: The offer cannot be served; the media goes on as before.
         """
-        if self.media is None or self._offer is None or self.codec is None:
+        if self.media is None or self._offer is None or self._codec is None:
             raise PeerError("This call has no media yet.")
         offer = browser_sdp.read_browser_offer(sdp)
-        offer.format_of(self.codec)
+        better = self._codec.better(offer)
+        offer.format_of((better or self._codec.choice).codec)
         if (offer.ufrag, offer.pwd) != (self._offer.ufrag, self._offer.pwd):
             self._renew_credentials()
             self.media.restart_ice(*self._credentials)
             self._report.note("ICE restart", "the page sent new credentials")
+        if better is not None:
+            self._codec.change_to(better)
         answer = self._answer_offer(offer)
         self._grace.cancel()
-        self._send(signalling.CallAnswerSdp(self._name, answer, self._record))
+        codecs = self.describe_codecs()
+        self._send(signalling.CallAnswerSdp(self._name, answer, self._record, codecs))
+        if better is not None and self.format is not None:
+            self._report.note("codec changes", codecs)
+            self._report.emit(Settled(self.format))
 
     def _answer_offer(self, offer: BrowserOffer) -> str:
-        assert self.media is not None and self.codec is not None
+        assert self.media is not None and self._codec is not None
         keeps_dtls = self._endpoint is not None and self._offer is not None
         keeps_dtls = keeps_dtls and self._offer is not None and self._offer.fingerprints == offer.fingerprints
         current = self._answer.setup if self._answer and keeps_dtls else None
@@ -218,7 +231,7 @@ class BrowserLeg:
         self._sdp_version += 1
         answer = browser_sdp.browser_answer(
             offer,
-            codec=self.codec,
+            codec=self._codec.choice.codec,
             transport=LocalTransport(
                 self._house.relays.browser_candidates, *self._credentials, self._endpoint.fingerprint_sha256
             ),
@@ -348,6 +361,8 @@ class BrowserLeg:
                 self._send(message)
             case Press(digits, _, _):
                 self._send(signalling.CallDtmf(self._name, digits))
+            case Suit(format):
+                self._suit(format.codec)
             case Hold():
                 pass  # a trunk's hold is its own business: it sends its own music, or nothing
             case Warn(sentence, hint):
@@ -356,6 +371,13 @@ class BrowserLeg:
                 self._finish(ending)
             case _:
                 assert_never(command)
+
+    def _suit(self, trunk_codec: CodecName) -> None:
+        """Ask the page for another offer, if another codec is better by now; one that does not listen goes on."""
+        why = self._codec.suit(trunk_codec, self._offer) if self._codec and self._offer else ""
+        if why:
+            self._report.note("renegotiation", why)
+            self._send(signalling.CallRenegotiate(self._name, why))
 
     def _stats(self) -> dict[str, Any]:
         return dict(self.media.stats()) if self.media is not None else {}

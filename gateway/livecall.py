@@ -95,9 +95,10 @@ class LiveCall:
 
     def describe_codecs(self) -> str:
         """One sentence: which codecs, and why."""
-        if self.browser is None or self.trunk is None or self.browser.codec is None or self.trunk.codec is None:
+        if self.browser is None or self.trunk is None or self.browser.choice is None or self.trunk.codec is None:
             return ""
-        return interworking.codec_sentence(self.browser.codec, self.trunk.codec, self.browser.codec_reason)
+        choice = self.browser.choice
+        return interworking.codec_sentence(choice.codec, self.trunk.codec, choice.reason)
 
     def _leg(self, side: Side) -> CallLeg | None:
         return self.browser if side is self.browser_side else self.trunk

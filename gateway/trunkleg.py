@@ -10,9 +10,9 @@ from typing import Any, Final, assert_never
 from call import causes, interworking, trunk_sdp
 from call.causes import Cause, Ending
 from call.codecs import CodecName, Format
-from call.coupling import Accept, Command, Hold, Press, Progress, Release, Warn
+from call.coupling import Accept, Command, Hold, Press, Progress, Release, Suit, Warn
 from call.errors import GatewayError, PeerError
-from call.leg import Answered, Ended, Failed, Headers, Ringing
+from call.leg import Answered, Ended, Failed, Headers, Ringing, Settled
 from call.sdp_attributes import Direction
 from call.trunk_sdp import TrunkMedia
 from gateway import relays
@@ -56,6 +56,7 @@ class TrunkLeg:
         self._is_answered = False
         self._is_over = False
         self._hears_media = False
+        self._told_codec: CodecName | None = None
         self._local_sdp = ""
         self._sdp_session = secrets.randbits(62)
         self._sdp_version = 1
@@ -80,7 +81,7 @@ class TrunkLeg:
         return self.remote.codec if self.remote else None
 
     def follow(self, browser: Format) -> None:
-        """Speak what fits the codec that the browser was given."""
+        """Offer from now on what fits the codec that the browser was given."""
         self._codecs = interworking.offer_to_trunk(browser.codec, self._settings.spoken_codecs, self._settings.prefer)
         self._fmtps = {browser.codec: browser.fmtp}
 
@@ -146,10 +147,17 @@ class TrunkLeg:
             self._report.note("ACK", "the trunk confirmed our 200")
             if self.remote is None:
                 self._take_answer(event.sdp)
-            return
-        self._report.note("200", "the far end answered")
-        if self._take_answer(event.sdp):
-            self._report.emit(Answered(_custom(event.headers)))
+        else:
+            self._report.note("200", "the far end answered")
+            if self._take_answer(event.sdp):
+                self._report.emit(Answered(_custom(event.headers)))
+        self._tell_codec()
+
+    def _tell_codec(self) -> None:
+        """By the final answer and what follows it, another codec may be better for the other leg (design D7)."""
+        if self._is_answered and self.remote is not None and self.remote.codec != self._told_codec:
+            self._told_codec = self.remote.codec
+            self._report.emit(Settled(Format(self.remote.codec, self.remote.payload_type, self.remote.fmtp)))
 
     def _take_offer(self, sdp: str) -> None:
         """Apply the trunk's offer and make our answer."""
@@ -181,6 +189,7 @@ class TrunkLeg:
         held = self.remote is not None and self.remote.hold
         self._report.note("re-INVITE", "the far end holds the call" if held else "accepted")
         self._post(messages.Reanswer(self.id, 200, self._local_sdp))
+        self._tell_codec()
 
     def _on_ended(self, event: messages.Ended) -> None:
         if self._is_over:
@@ -223,6 +232,8 @@ class TrunkLeg:
                 self.speaker.set_background(self._sounds.music if on else None)
             case Press():
                 self._digits.press(command)
+            case Suit(browser):
+                self.follow(browser)
             case Warn(sentence, _):
                 self._report.note("warning", sentence)  # a phone has no way to show it
             case Release(ending):

@@ -26,6 +26,7 @@ const RESTART_AFTER_MS = 1000;
  *   dtmf: string,
  *   hold: boolean,
  *   recording: boolean,
+ *   codec: string,
  *   problem: Problem,
  * }} CallEvents
  * @typedef {{
@@ -226,8 +227,10 @@ export class Call extends Emitter {
       case 'call.progress':
         return this.#step(message.early_media ? 'earlyMedia' : 'rang');
       case 'call.answered':
-        this.codec = message.codec;
+        this.#learnCodec(message.codec);
         return this.#step('answered');
+      case 'call.renegotiate':
+        return this.#offer();
       case 'call.dtmf':
         return this.emit('dtmf', message.digits);
       case 'call.held':
@@ -287,8 +290,9 @@ export class Call extends Emitter {
   }
 
   /** @param {import('./signalling.js').CallAnswerSdp} message */
-  async #takeAnswer({ sdp, record }) {
+  async #takeAnswer({ sdp, record, codec }) {
     this.record = record;
+    if (codec) this.#learnCodec(codec);
     try {
       await this.#peer?.answer(sdp);
     } catch (error) {
@@ -300,6 +304,12 @@ export class Call extends Emitter {
         hint: error instanceof Error ? error.message : '',
       });
     }
+  }
+
+  /** @param {string} codec */
+  #learnCodec(codec) {
+    this.codec = codec;
+    this.emit('codec', codec);
   }
 
   /** @param {boolean} on */
@@ -342,8 +352,14 @@ export class Call extends Emitter {
 
   /** @param {'restart' | 'renew'} how */
   async #repair(how) {
+    if (this.isOver) return;
+    this.#peer?.[how]();
+    await this.#offer();
+  }
+
+  /** Another offer on the connection as it is; an answer that is still on its way is then of no use. */
+  async #offer() {
     if (!this.#peer || this.isOver) return;
-    this.#peer[how]();
     const sdp = await this.#peer.offer();
     if (!this.isOver) this.#line.send({ type: 'call.offer', call: this.name, sdp });
   }

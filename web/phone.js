@@ -169,6 +169,7 @@ export class Phone extends Emitter {
     call.on('dtmf', (digits) => this.#hearDigits(digits));
     call.on('hold', () => this.emit('change', null));
     call.on('recording', () => this.emit('change', null));
+    call.on('codec', () => this.emit('change', null));
     call.on('problem', (problem) => this.say(problem));
     call.on('stream', (stream) => this.emit('stream', stream));
     this.#follow(call);

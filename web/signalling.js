@@ -24,19 +24,20 @@
  * @typedef {{ urls: string, username?: string, credential?: string }} IceServer
  * @typedef {{ type: 'welcome', user: string, display: string, session: string, resumed: boolean, grace_s: number,
  *   ping_s: number, ice_servers: IceServer[], features: string[], calls: LiveCall[], version: number }} Welcome
- * @typedef {{ type: 'call.answer-sdp', call: string, sdp: string, record: string }} CallAnswerSdp
+ * @typedef {{ type: 'call.answer-sdp', call: string, sdp: string, record: string, codec: string }} CallAnswerSdp
  * @typedef {{ type: 'call.incoming', call: string, remote: string, display: string, to: string,
  *   headers: Record<string, string>, record: string }} CallIncoming
  * @typedef {{ type: 'call.progress', call: string, status: number, early_media: boolean,
  *   headers: Record<string, string> }} CallProgress
  * @typedef {{ type: 'call.answered', call: string, codec: string, headers: Record<string, string> }} CallAnswered
+ * @typedef {{ type: 'call.renegotiate', call: string, why: string }} CallRenegotiate
  * @typedef {{ type: 'call.held', call: string, on: boolean }} CallHeld
  * @typedef {{ type: 'call.recording', call: string, on: boolean }} CallRecording
  * @typedef {{ type: 'call.ended', call: string, cause: string, sip_status: number, sentence: string, hint: string }} CallEnded
  * @typedef {{ type: 'error', code: string, message: string, hint: string, call: string | null }} ErrorMessage
  * @typedef {{ type: 'pong', sequence: number }} Pong
- * @typedef {CallAnswerSdp | CallIncoming | CallProgress | CallAnswered | CallDtmf | CallHeld | CallRecording | CallEnded}
- *   CallMessage
+ * @typedef {CallAnswerSdp | CallIncoming | CallProgress | CallAnswered | CallRenegotiate | CallDtmf | CallHeld |
+ *   CallRecording | CallEnded} CallMessage
  * @typedef {Welcome | CallMessage | ErrorMessage | Pong} ServerMessage
  */
 
@@ -101,11 +102,12 @@ const SERVER_FIELDS = {
     calls: { check: isListOf(isLiveCall), otherwise: [] },
     version: { check: (value) => value === VERSION, otherwise: VERSION },
   },
-  'call.answer-sdp': { call: TEXT, sdp: TEXT, record: TEXT },
+  'call.answer-sdp': { call: TEXT, sdp: TEXT, record: TEXT, codec: TEXT_OR_EMPTY },
   'call.incoming': { call: TEXT, remote: TEXT, display: TEXT, to: TEXT, headers: HEADERS, record: TEXT_OR_EMPTY },
   'call.progress': { call: TEXT, status: NUMBER, early_media: FLAG, headers: HEADERS },
   'call.answered': { call: TEXT, codec: TEXT, headers: HEADERS },
   'call.dtmf': { call: TEXT, digits: TEXT },
+  'call.renegotiate': { call: TEXT, why: TEXT },
   'call.held': { call: TEXT, on: FLAG },
   'call.recording': { call: TEXT, on: FLAG },
   'call.ended': { call: TEXT, cause: TEXT, sip_status: NUMBER, sentence: TEXT, hint: TEXT_OR_EMPTY },

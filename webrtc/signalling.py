@@ -77,7 +77,7 @@ class CallReject:
 
 @dataclass(frozen=True, slots=True)
 class CallOffer:
-    """A new offer of the same call: ICE restart, or a new peer connection. Answered by `call.answer-sdp`."""
+    """A new offer of the same call: ICE restart, new peer connection, or asked for. Answered by `call.answer-sdp`."""
 
     call: CallName
     sdp: Sdp
@@ -171,6 +171,8 @@ class CallAnswerSdp:
     sdp: str
     record: str
     """Id of the call's record: `webtrunk call ID`."""
+    codec: str = ""
+    """One sentence: which codecs, and why; empty until the far end's is known."""
     type: Literal["call.answer-sdp"] = "call.answer-sdp"
 
 
@@ -208,6 +210,16 @@ class CallAnswered:
     """One sentence: which codecs, and why."""
     headers: dict[str, str] = field(default_factory=dict)
     type: Literal["call.answered"] = "call.answered"
+
+
+@dataclass(frozen=True, slots=True)
+class CallRenegotiate:
+    """Another codec became better: please send `call.offer`, without an ICE restart. Who does not stays as it is."""
+
+    call: str
+    why: str
+    """One sentence."""
+    type: Literal["call.renegotiate"] = "call.renegotiate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +278,7 @@ ServerMessage = Annotated[
     | CallIncoming
     | CallProgress
     | CallAnswered
+    | CallRenegotiate
     | CallDtmf
     | CallHeld
     | CallRecording

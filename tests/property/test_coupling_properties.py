@@ -6,14 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from call.causes import Ending, cancelled, hung_up, trunk_ending
+from call.codecs import Format
 from call.coupling import Addressed, Call, Progress, Release, Side, step
 from call.errors import ImpossibleTransition
-from call.leg import Answered, DialogState, Ended, Failed, Held, LegEvent, Pressed, Ringing
+from call.leg import Answered, DialogState, Ended, Failed, Held, LegEvent, Pressed, Ringing, Settled
 
 endings = st.sampled_from([hung_up("A"), cancelled("A"), trunk_ending(trunk="t", number="1", status=486)])
 caller_events: st.SearchStrategy[LegEvent] = (
     st.builds(Pressed, st.just("1"))
     | st.builds(Held, st.booleans())
+    | st.builds(Settled, st.just(Format("PCMU", 0)))
     | st.builds(Failed, st.just("no"))
     | st.builds(Ended, endings)
 )

@@ -1,9 +1,10 @@
 import pytest
 
 from call.causes import cancelled, hung_up, trunk_ending
-from call.coupling import Accept, Addressed, Call, Hold, Press, Progress, Release, Side, Warn, step
+from call.codecs import Format
+from call.coupling import Accept, Addressed, Call, Hold, Press, Progress, Release, Side, Suit, Warn, step
 from call.errors import ImpossibleTransition
-from call.leg import Answered, DialogState, Ended, Failed, Held, LegEvent, Pressed, Ringing
+from call.leg import Answered, DialogState, Ended, Failed, Held, LegEvent, Pressed, Ringing, Settled
 
 CALLER, CALLEE = Side.CALLER, Side.CALLEE
 BUSY = trunk_ending(trunk="demo", number="busy", status=486)
@@ -136,3 +137,11 @@ def test_each_side_is_the_others_other() -> None:
 
 def test_new_call_is_neither_answered_nor_over() -> None:
     assert (Call().is_answered, Call().is_over) == (False, False)
+
+
+@pytest.mark.parametrize("side", Side)
+def test_what_one_side_speaks_matters_to_the_other_once_the_call_is_answered(side: Side) -> None:
+    spoken = Format("PCMA", 8)
+    assert run((CALLEE, Ringing(183)), (side, Settled(spoken)))[1] == []
+    assert run(*ANSWERED, (side, Settled(spoken)))[1] == [(side.other, Suit(spoken))]
+    assert run(*ANSWERED, (side.other, Ended(hung_up("echo"))), (side, Settled(spoken)))[1] == []

@@ -1,11 +1,25 @@
 import pytest
 
 from call.causes import hung_up
+from call.codecs import Format
 from call.errors import ImpossibleTransition
-from call.leg import TRANSITIONS, Answered, DialogState, Ended, Failed, Held, LegEvent, Pressed, Ringing, next_state
+from call.leg import (
+    TRANSITIONS,
+    Answered,
+    DialogState,
+    Ended,
+    Failed,
+    Held,
+    LegEvent,
+    Pressed,
+    Ringing,
+    Settled,
+    next_state,
+)
 
 ENDED = Ended(hung_up("Alice"))
-EVENTS: tuple[LegEvent, ...] = (Ringing(), Answered(), Pressed("1"), Held(True), Failed("no"), ENDED)
+SETTLED = Settled(Format("PCMU", 0))
+EVENTS: tuple[LegEvent, ...] = (Ringing(), Answered(), Pressed("1"), Held(True), SETTLED, Failed("no"), ENDED)
 
 
 @pytest.mark.parametrize(
@@ -29,8 +43,9 @@ def test_dialog_follows_its_events(events: tuple[LegEvent, ...], state: DialogSt
 
 
 @pytest.mark.parametrize("state", DialogState)
-def test_digits_change_no_state(state: DialogState) -> None:
-    assert next_state(state, Pressed("5")) is state
+@pytest.mark.parametrize("event", [Pressed("5"), SETTLED])
+def test_digits_and_codecs_change_no_state(state: DialogState, event: LegEvent) -> None:
+    assert next_state(state, event) is state
 
 
 def test_ringing_that_was_overtaken_by_the_answer_changes_nothing() -> None:

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from call.causes import Cause, hung_up
-from call.coupling import Accept, Press, Progress, Release
+from call.codecs import Format
+from call.coupling import Accept, Press, Progress, Release, Suit
 from call.errors import GatewayError, PeerError, UnacceptableOffer
-from call.leg import Answered, Ended, LegEvent, Pressed
+from call.interworking import Preference
+from call.leg import Answered, Ended, LegEvent, Pressed, Settled
 from gateway import relays
 from gateway.browserleg import BrowserLeg
 from tests.unit.recorders import House, MediaRecorder, Page, ReportRecorder, offer, page
@@ -29,9 +31,9 @@ class Bench:
     def __post_init__(self) -> None:
         self.leg = BrowserLeg(self.house.surroundings, self.report.report, record="r1", remote="echo")
 
-    def call(self, sdp: str = "") -> str:
+    def call(self, sdp: str = "", prefer: Preference = "quality") -> str:
         """The page starts a call."""
-        answer = self.leg.take_offer(sdp or offer(), ("PCMU",), "quality")
+        answer = self.leg.take_offer(sdp or offer(), ("PCMU",), prefer)
         self.leg.belong_to(self.caller.session, "p-1")
         return answer
 
@@ -64,7 +66,8 @@ async def test_offer_is_answered_at_once_with_one_codec(bench: Bench) -> None:
     answer = bench.call()
     assert "a=ice-lite" in answer
     assert "192.0.2.1 8082" in answer
-    assert bench.leg.codec == "opus"
+    assert bench.leg.choice is not None
+    assert bench.leg.choice.codec == "opus"
     assert bench.media.last("set_codec") == ("opus", 111, 110, 48_000, 20)
     assert (bench.media.last("set_sending"), bench.media.last("set_receiving")) == ((True,), (True,))
     assert bench.report.events == []
@@ -280,6 +283,90 @@ async def test_call_without_media_has_nothing_to_restart(bench: Bench) -> None:
     bench.ring(page())
     with pytest.raises(PeerError, match="no media yet"):
         bench.leg.take_new_offer(offer())
+
+
+# -- another codec became better ----------------------------------------------------------------------
+
+PCMA = Format("PCMA", 8)
+
+
+async def answered(bench: Bench) -> None:
+    """A call on a route that saves work, whose trunk speaks another codec than the page was given."""
+    bench.call(prefer="cpu")
+    bench.leg.describe_codecs = lambda: "Both speak PCMA."
+    bench.leg.post(Accept())
+    bench.leg.post(Suit(PCMA))
+
+
+async def test_page_is_asked_once_for_an_offer_when_another_codec_is_better(bench: Bench) -> None:
+    await answered(bench)
+    bench.leg.post(Suit(PCMA))
+    why = (
+        "The trunk speaks PCMA, so PCMA is better for the browser than PCMU "
+        "(the route prefers the trunk's own codec, to save transcoding)."
+    )
+    assert bench.caller.sent[1:] == [signalling.CallRenegotiate("p-1", why)]
+    assert bench.report.notes == [("renegotiation", why)]
+
+
+async def test_the_offer_that_was_asked_for_gets_the_better_codec_and_keeps_ice_and_dtls(bench: Bench) -> None:
+    await answered(bench)
+    endpoint = bench.leg._endpoint
+    bench.leg.take_new_offer(offer())
+    answer = bench.caller.sent[-1]
+    assert isinstance(answer, signalling.CallAnswerSdp)
+    assert (answer.codec, "PCMA/8000" in answer.sdp, "PCMU" in answer.sdp) == ("Both speak PCMA.", True, False)
+    assert bench.media.last("set_codec") == ("PCMA", 8, 126, 8000, 20)
+    assert bench.media.last("restart_ice") is None
+    assert bench.leg._endpoint is endpoint
+    assert bench.report.notes[-1] == ("codec changes", "Both speak PCMA.")
+    assert bench.report.events == [Settled(PCMA)]
+
+
+async def test_an_ice_restart_that_crosses_the_request_is_served_and_brings_the_better_codec(bench: Bench) -> None:
+    await answered(bench)
+    bench.leg.take_new_offer(offer(ufrag="bbbb"))
+    bench.leg.take_new_offer(offer(ufrag="bbbb"))
+    answers = [message for message in bench.caller.sent if isinstance(message, signalling.CallAnswerSdp)]
+    restarted = bench.media.last("restart_ice")
+    assert restarted is not None
+    assert all(f"a=ice-ufrag:{restarted[0]}" in answer.sdp and "PCMA/8000" in answer.sdp for answer in answers)
+    assert [name for name, _ in bench.media.calls].count("restart_ice") == 1
+    assert bench.report.events == [Settled(PCMA)]
+
+
+async def test_page_that_does_not_listen_keeps_its_call_as_it_is(bench: Bench) -> None:
+    await answered(bench)
+    assert bench.media.last("set_codec") == ("PCMU", 0, 126, 8000, 20)
+    assert bench.report.events == []
+
+
+async def test_page_is_not_asked_when_its_codec_is_the_best_or_the_trunk_has_gone_back(bench: Bench) -> None:
+    bench.call()
+    bench.leg.post(Suit(PCMA))
+    assert bench.caller.sent == []
+    other = Bench()
+    await answered(other)
+    other.leg.post(Suit(Format("PCMU", 0)))
+    other.leg.take_new_offer(offer())
+    assert other.media.last("set_codec") == ("PCMU", 0, 126, 8000, 20)
+    await other.house.tear_down()
+
+
+async def test_trunk_that_changes_again_later_is_followed_again(bench: Bench) -> None:
+    await answered(bench)
+    bench.leg.take_new_offer(offer())
+    bench.leg.post(Suit(Format("G722", 9)))
+    assert bench.caller.types[-1] == "call.renegotiate"
+    bench.leg.take_new_offer(offer())
+    assert bench.media.last("set_codec") == ("G722", 9, 126, 8000, 20)
+
+
+async def test_call_that_still_rings_has_nothing_to_renegotiate(bench: Bench) -> None:
+    callee = page()
+    bench.ring(callee)
+    bench.leg.post(Suit(PCMA))
+    assert callee.types == ["call.incoming"]
 
 
 # -- media and DTLS -----------------------------------------------------------------------------------

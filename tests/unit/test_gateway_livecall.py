@@ -6,14 +6,16 @@ from typing import Any, cast
 import pytest
 
 from call.causes import Cause, Ending, cancelled, hung_up
-from call.codecs import CodecName
-from call.coupling import Accept, Command, Press, Progress, Release, Side
-from call.leg import Answered, Ended, LegEvent, Pressed, Ringing
+from call.codecs import CodecName, Format
+from call.coupling import Accept, Command, Press, Progress, Release, Side, Suit
+from call.interworking import Choice
+from call.leg import Answered, Ended, LegEvent, Pressed, Ringing, Settled
 from gateway.browserleg import BrowserLeg
 from gateway.livecall import Direction, LiveCall
 from gateway.records import LIVE, CallRecord
 from gateway.trunkleg import TrunkLeg
 
+BECAUSE = Choice("PCMU", "because")
 STOP = Ending(Cause.GATEWAY_ERROR, 503, "The gateway was stopped.")
 
 
@@ -23,7 +25,7 @@ class LegRecorder:
 
     emit: Callable[[LegEvent], None]
     codec: CodecName = "PCMU"
-    codec_reason: str = "because"
+    choice: Choice = BECAUSE
     commands: list[Command] = field(default_factory=list)
     fails_on: type[Command] | None = None
     media: Any = None
@@ -152,6 +154,24 @@ async def test_digits_before_the_answer_are_not_lost_in_early_media(bench: Bench
     bench.browser.emit(Ended(cancelled("Alice")))
     await bench.record()
     assert Press("1") in bench.trunk.commands
+
+
+async def test_the_browser_learns_what_the_trunk_speaks_with_the_answer_and_the_record_what_both_do(
+    bench: Bench,
+) -> None:
+    spoken = Format("PCMA", 8)
+    bench.trunk.codec = "PCMA"
+    bench.trunk.emit(Ringing(183))
+    bench.trunk.emit(Settled(spoken))
+    bench.trunk.emit(Answered())
+    bench.trunk.emit(Settled(spoken))
+    bench.browser.emit(Settled(spoken))
+    bench.trunk.emit(Ended(hung_up("echo")))
+    bench.browser.choice = Choice("PCMA", "because")
+    record = await bench.record()
+    assert bench.browser.commands == [Progress(183, False), Accept(), Suit(spoken), Release(hung_up("echo"))]
+    assert bench.trunk.commands == [Suit(spoken)]
+    assert record.codecs == "Both speak PCMA: relayed without transcoding (because)."
 
 
 def test_sides_follow_the_direction() -> None:

@@ -5,9 +5,11 @@ from typing import cast
 import pytest
 
 from call.causes import Cause, Ending, hung_up
-from call.coupling import Accept, Press, Progress, Release
+from call.codecs import Format
+from call.coupling import Accept, Press, Progress, Release, Suit
 from call.errors import GatewayError, PeerError
-from call.leg import Answered, Ended, Failed, Pressed, Ringing
+from call.interworking import Preference
+from call.leg import Answered, Ended, Failed, Pressed, Ringing, Settled
 from call.sdes import Crypto, Policy
 from call.sdp import parse
 from call.trunk_sdp import trunk_offer
@@ -24,6 +26,8 @@ ANSWER = (
 )
 HOLD = ANSWER.replace("o=- 1 1", "o=- 1 2") + "a=sendonly\r\n"
 G729_ONLY = ANSWER.replace("0 101", "18").replace("0 PCMU", "18 G729")
+PCMA_ONLY = ANSWER.replace("AVP 0", "AVP 8").replace("0 PCMU", "8 PCMA")
+SETTLED = Settled(Format("PCMU", 0))
 ALIEN = (("X-Ticket", "42"), ("Via", "SIP/2.0/UDP x"))
 
 
@@ -35,9 +39,10 @@ class Bench:
     report: ReportRecorder = field(default_factory=ReportRecorder)
     worker: Worker = field(default_factory=Worker)
     srtp: Policy = "off"
+    prefer: Preference = "quality"
 
     def __post_init__(self) -> None:
-        settings = TrunkSettings(host="sip.example.com", allow=("*",), srtp=self.srtp)
+        settings = TrunkSettings(host="sip.example.com", allow=("*",), srtp=self.srtp, prefer=self.prefer)
         self.leg = TrunkLeg(
             "L1",
             "carrier",
@@ -111,7 +116,7 @@ async def test_sdp_of_a_183_opens_the_media_but_only_audio_is_early_media(bench:
 async def test_answer_is_told_with_its_headers(bench: Bench) -> None:
     bench.invite()
     bench.leg.on_sip(messages.Answered("L1", ANSWER, ALIEN))
-    assert bench.report.events == [Answered((("X-Ticket", "42"),))]
+    assert bench.report.events == [Answered((("X-Ticket", "42"),)), SETTLED]
     assert bench.leg.codec == "PCMU"
     assert (bench.media.last("set_sending"), bench.media.last("set_receiving")) == ((True,), (True,))
 
@@ -119,7 +124,7 @@ async def test_answer_is_told_with_its_headers(bench: Bench) -> None:
 async def test_audio_of_an_answered_call_is_no_early_media(bench: Bench) -> None:
     bench.answered()
     bench.media.handler(relays.MediaStarted())
-    assert bench.report.events == [Answered()]
+    assert bench.report.events == [Answered(), SETTLED]
 
 
 async def test_answer_without_a_common_codec_ends_the_call_in_words(bench: Bench) -> None:
@@ -172,7 +177,7 @@ async def test_release_stops_the_media_and_says_why(bench: Bench) -> None:
     assert isinstance(command, messages.Release)
     assert command.headers == (("Reason", "Q.850;cause=16;text=\"lice said 'bye'.\""),)
     assert (bench.media.last("set_sending"), bench.media.last("set_receiving")) == ((False,), (False,))
-    assert bench.report.events == [Answered()]
+    assert bench.report.events == [Answered(), SETTLED]
     bench.leg.on_sip(messages.Ended("L1", "us", 200))
     assert bench.ending.sentence == 'Ålice said "bye".'
 
@@ -236,7 +241,7 @@ async def test_invite_without_sdp_gets_our_offer_and_its_ack_the_answer(bench: B
     assert "RTP/AVP 9 0 8" in accept.sdp
     bench.leg.on_sip(messages.Answered("L1", ANSWER, ()))
     assert bench.leg.codec == "PCMU"
-    assert bench.report.events == []  # an ACK is no answer of the far end
+    assert bench.report.events == [SETTLED]  # an ACK is no answer of the far end
 
 
 async def test_incoming_offer_without_a_common_codec_is_refused(bench: Bench) -> None:
@@ -266,7 +271,7 @@ async def test_hold_touches_this_leg_alone(bench: Bench) -> None:
     assert reanswer.status == 200
     assert "a=recvonly" in (reanswer.sdp or "")
     assert bench.media.last("set_sending") == (False,)
-    assert bench.report.events == [Answered()]
+    assert bench.report.events == [Answered(), SETTLED]
     bench.leg.on_sip(messages.Reoffered("L1", ANSWER))
     assert bench.media.last("set_sending") == (True,)
 
@@ -277,7 +282,30 @@ async def test_reoffer_that_cannot_be_served_is_refused_and_the_call_goes_on(ben
     bench.leg.on_sip(messages.Reoffered("L1", G729_ONLY))
     assert bench.worker.commands[-1] == messages.Reanswer("L1", 488)
     assert bench.media.calls == before
-    assert bench.report.events == [Answered()]
+    assert bench.report.events == [Answered(), SETTLED]
+
+
+async def test_codec_that_the_trunk_takes_is_told_with_its_answer_and_again_when_it_changes(bench: Bench) -> None:
+    bench.invite()
+    bench.leg.on_sip(messages.Ringing("L1", 183, PCMA_ONLY, ()))
+    bench.leg.on_sip(messages.Reoffered("L1", ANSWER))
+    assert bench.report.events == [Ringing(183)]
+    bench.leg.on_sip(messages.Answered("L1", ANSWER, ()))
+    bench.leg.on_sip(messages.Reoffered("L1", ANSWER))
+    bench.leg.on_sip(messages.Reoffered("L1", PCMA_ONLY))
+    assert bench.report.events[1:] == [Answered(), SETTLED, Settled(Format("PCMA", 8))]
+
+
+async def test_another_codec_of_the_browser_sends_nothing_and_leads_our_next_offer() -> None:
+    bench = Bench(prefer="cpu")
+    bench.answered()
+    commands, media = list(bench.worker.commands), list(bench.media.calls)
+    bench.leg.post(Suit(Format("PCMA", 8)))
+    assert (bench.worker.commands, bench.media.calls) == (commands, media)
+    bench.leg.on_sip(messages.Reoffered("L1", None))
+    reanswer = bench.worker.commands[-1]
+    assert isinstance(reanswer, messages.Reanswer)
+    assert "RTP/AVP 8 0 9" in (reanswer.sdp or "")
 
 
 async def test_reinvite_without_sdp_gets_our_offer(bench: Bench) -> None:
@@ -316,7 +344,7 @@ async def test_digits_that_the_trunk_refuses_go_another_way(bench: Bench) -> Non
 async def test_silent_trunk_is_noted_and_not_hung_up(bench: Bench) -> None:
     bench.answered()
     bench.media.handler(relays.PeerSilent("no RTP for 30 s"))
-    assert bench.report.events == [Answered()]
+    assert bench.report.events == [Answered(), SETTLED]
     assert ("trunk is silent", "no RTP for 30 s") in bench.report.notes
 
 

@@ -125,8 +125,8 @@ SERVER_MESSAGES: list[tuple[signalling.ServerMessage, dict[str, Any]]] = [
         },
     ),
     (
-        signalling.CallAnswerSdp("p-1", "v=0", "ab12"),
-        {"type": "call.answer-sdp", "call": "p-1", "sdp": "v=0", "record": "ab12"},
+        signalling.CallAnswerSdp("p-1", "v=0", "ab12", "Both speak PCMA."),
+        {"type": "call.answer-sdp", "call": "p-1", "sdp": "v=0", "record": "ab12", "codec": "Both speak PCMA."},
     ),
     (
         signalling.CallIncoming("c1", "+4930", "Bob", "100", {"X-A": "1"}, "c1"),
@@ -147,6 +147,10 @@ SERVER_MESSAGES: list[tuple[signalling.ServerMessage, dict[str, Any]]] = [
     (
         signalling.CallAnswered("c", "Both speak Opus."),
         {"type": "call.answered", "call": "c", "codec": "Both speak Opus.", "headers": {}},
+    ),
+    (
+        signalling.CallRenegotiate("c", "The trunk speaks PCMA."),
+        {"type": "call.renegotiate", "call": "c", "why": "The trunk speaks PCMA."},
     ),
     (signalling.CallDtmf("c", "5"), {"type": "call.dtmf", "call": "c", "digits": "5"}),
     (

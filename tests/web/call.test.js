@@ -179,6 +179,40 @@ test('an answer to an offer that was replaced since is dropped', async () => {
   assert.deepEqual(call.pc.answers, ['right answer']);
 });
 
+test('a page that is asked for another offer makes one on the connection as it is, and shows the new codec', async () => {
+  const { call, sent, connection } = await answeredCall();
+  const told = [];
+  call.on('codec', (codec) => told.push(codec));
+  await call.receive({ type: 'call.renegotiate', call: 'p1', why: 'The trunk speaks PCMA.' });
+  assert.deepEqual(offers(sent), [{ type: 'call.offer', call: 'p1', sdp: 'offer 2 of connection 0' }]);
+  assert.equal(connection.restarts, 0);
+  assert.equal(call.codec, 'Opus');
+  await call.receive({ type: 'call.answer-sdp', call: 'p1', sdp: 'answer 2', record: 'r', codec: 'Both speak PCMA.' });
+  assert.deepEqual(connection.answers, ['answer 1', 'answer 2']);
+  assert.deepEqual([call.codec, told], ['Both speak PCMA.', ['Both speak PCMA.']]);
+});
+
+test('a restart that is under way when an offer is asked for is answered by the last answer', async () => {
+  const { call, sent, connection } = await answeredCall();
+  connection.become('disconnected');
+  mock.timers.tick(1000);
+  await settled();
+  await call.receive({ type: 'call.renegotiate', call: 'p1', why: 'The trunk speaks PCMA.' });
+  await call.receive({ type: 'call.answer-sdp', call: 'p1', sdp: 'of the restart', record: 'r', codec: '' });
+  await call.receive({ type: 'call.answer-sdp', call: 'p1', sdp: 'of both', record: 'r', codec: '' });
+  assert.equal(offers(sent).length, 2);
+  assert.deepEqual(connection.answers, ['answer 1', 'of both']);
+});
+
+test('a page whose audio is not there yet, or a call that is over, has nothing to offer when asked', async () => {
+  const reloaded = newCall({ state: 'answered' });
+  await reloaded.call.receive({ type: 'call.renegotiate', call: 'p1', why: 'The trunk speaks PCMA.' });
+  const { call, sent } = await answeredCall();
+  call.hangup();
+  await call.receive({ type: 'call.renegotiate', call: 'p1', why: 'The trunk speaks PCMA.' });
+  assert.deepEqual([offers(reloaded.sent), offers(sent)], [[], []]);
+});
+
 test('an offer that the gateway refused does not spoil the next one', async () => {
   const { call, connection } = await answeredCall();
   connection.become('failed');
