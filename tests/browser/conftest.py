@@ -28,11 +28,13 @@ class OpenPhone(Protocol):
 
 @dataclass(frozen=True)
 class House:
-    """The gateway and the SIP ports on which its trunks "sipp" and "desk" are expected."""
+    """The gateway and the SIP ports on which its trunks "sipp", "desk" and "cheap" are expected."""
 
     gateway: GatewayProcess
     sipp_port: int
     desk_port: int
+    cheap_port: int
+    """Of a route that saves work: the page is given the codec that the trunk is expected to take."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -48,12 +50,14 @@ async def browser(speech: Speech) -> AsyncIterator[Chromium]:
 
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    directory, sipp_port, desk_port = tmp_path_factory.mktemp("gateway"), free_port(), free_block(2)[0]
+    directory, sipp_port = tmp_path_factory.mktemp("gateway"), free_port()
+    desk_port, cheap_port = free_block(2)[0], free_block(2)[0]
     settings = demo_settings(directory, session={"ring_s": 5})
     settings["trunk"]["sipp"] = trunk_to(sipp_port, ["sipp"])
     settings["trunk"]["desk"] = trunk_to(desk_port, ["desk"])
+    settings["trunk"]["cheap"] = trunk_to(cheap_port, ["cheap"], prefer="cpu")
     gateway = GatewayProcess(directory, settings, demo=True)
-    yield House(gateway, sipp_port, desk_port)
+    yield House(gateway, sipp_port, desk_port, cheap_port)
     gateway.stop()
 
 
@@ -85,13 +89,22 @@ def desk_phone(house: House, other_speech: Speech, tmp_path: Path) -> Iterator[B
 
 
 @pytest.fixture
-def sipp(house: House, tmp_path: Path) -> Iterator[Callable[..., Sipp]]:
-    """Runs a scenario as the trunk "sipp": `calls="alice"` calls, without it SIPp waits to be called."""
-    running: list[Sipp] = []
+def pcma_phone(house: House, other_speech: Speech, tmp_path: Path) -> Iterator[Baresip]:
+    """baresip as the trunk "cheap"; it takes PCMA of all that it is offered."""
+    phone = Baresip(tmp_path / "cheap", other_speech, user="cheap", port=house.cheap_port, codec="PCMA")
+    yield phone
+    phone.stop()
 
-    def run(*steps: str, calls: str = "") -> Sipp:
+
+@pytest.fixture
+def sipp(house: House, tmp_path: Path) -> Iterator[Callable[..., Sipp]]:
+    """Runs a scenario as the trunk "sipp" or "cheap": `calls="alice"` calls, without it SIPp waits to be called."""
+    running: list[Sipp] = []
+    ports = {"sipp": house.sipp_port, "cheap": house.cheap_port}
+
+    def run(*steps: str, calls: str = "", trunk: str = "sipp") -> Sipp:
         remote = house.gateway.sip_port if calls else None
-        running.append(Sipp(tmp_path, "scenario", steps, port=house.sipp_port, remote=remote, user=calls or "sipp"))
+        running.append(Sipp(tmp_path, "scenario", steps, port=ports[trunk], remote=remote, user=calls or trunk))
         return running[-1]
 
     yield run

@@ -116,6 +116,16 @@ class Softphone:
         entries: list[dict[str, object]] = await self.page.evaluate(_STATS)
         return next(entry for entry in entries if entry["type"] == kind)
 
+    async def codecs(self) -> tuple[str, str]:
+        """What it hears and what it speaks, as of now."""
+        entries: list[dict[str, str]] = await self.page.evaluate(_STATS)
+        names = {entry["id"]: entry["mimeType"].removeprefix("audio/") for entry in entries if entry["type"] == "codec"}
+        inbound, outbound = (
+            next(names[entry["codecId"]] for entry in entries if entry["type"] == kind)
+            for kind in ("inbound-rtp", "outbound-rtp")
+        )
+        return inbound, outbound
+
     async def record_id(self) -> str:
         return str(await self.page.evaluate("window.webtrunk.call.record"))
 

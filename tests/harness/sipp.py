@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 from xml.sax.saxutils import quoteattr
 
 from tests.harness.ports import HOST, free_port
@@ -13,6 +13,9 @@ from tests.harness.program import ROOT, Program
 
 MUSIC: Final = ROOT / "demo" / "prompts" / "music.ul"
 """What a scenario can play: 8 kHz µ-law."""
+Law = Literal["PCMU", "PCMA"]
+LAWS: Final[dict[Law, int]] = {"PCMU": 0, "PCMA": 8}
+"""Their payload types."""
 REALM: Final = "sipp.example"
 _TAG: Final = ";tag=[pid]sipp[call_number]"
 _REPLY: Final = """SIP/2.0 {status} {phrase}
@@ -37,8 +40,8 @@ o=sipp 1 {version} IN IP4 [local_ip]
 s=-
 c=IN IP4 [media_ip]
 t=0 0
-m=audio [rtpstream_audio_port] RTP/AVP 0 101
-a=rtpmap:0 PCMU/8000
+m=audio [rtpstream_audio_port] RTP/AVP {payload_type} 101
+a=rtpmap:{payload_type} {codec}/8000
 a=rtpmap:101 telephone-event/8000
 a={direction}
 """
@@ -50,9 +53,9 @@ _KEEP_DIALOG: Final = """<action>
 </action>"""
 
 
-def sdp(direction: str = "sendrecv", version: int = 1) -> str:
-    """An SDP body: PCMU with telephone-event."""
-    return _SDP.format(direction=direction, version=version)
+def sdp(direction: str = "sendrecv", version: int = 1, codec: Law = "PCMU") -> str:
+    """An SDP body: one codec with telephone-event."""
+    return _SDP.format(direction=direction, version=version, codec=codec, payload_type=LAWS[codec])
 
 
 # --- steps of the called side ------------------------------------------------------------------------------------
@@ -168,9 +171,9 @@ def pause(seconds: float) -> str:
     return f'<pause milliseconds="{int(seconds * 1000)}"/>'
 
 
-def play(file: Path = MUSIC) -> str:
-    """Play µ-law over and over from here on."""
-    return f'<nop><action><exec rtp_stream="{file},-1,0"/></action></nop>'
+def play(file: Path = MUSIC, codec: Law = "PCMU") -> str:
+    """Play what is encoded in this law over and over from here on."""
+    return f'<nop><action><exec rtp_stream="{file},-1,{LAWS[codec]}"/></action></nop>'
 
 
 _URI: Final = "sip:[service]@[remote_ip]:[remote_port]"
