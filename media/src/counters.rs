@@ -25,6 +25,8 @@ pub enum Dropped {
     Duplicate,
     /// A sequence number far off, not yet confirmed by another (RFC 3550 A.1).
     Probation,
+    /// Of a stream that another one has taken the place of and that still runs.
+    Superseded,
     /// This leg is told not to receive (hold, mute).
     Muted,
     /// Came after its place in the stream was given up.
@@ -45,7 +47,7 @@ impl From<SrtpError> for Dropped {
     }
 }
 
-const REASONS: [(Dropped, &str); 14] = [
+const REASONS: [(Dropped, &str); 15] = [
     (Dropped::Malformed, "dropped_malformed"),
     (Dropped::UnknownSource, "dropped_unknown_source"),
     (Dropped::StunRefused, "dropped_stun_refused"),
@@ -56,6 +58,7 @@ const REASONS: [(Dropped, &str); 14] = [
     (Dropped::ComfortNoise, "dropped_comfort_noise"),
     (Dropped::Duplicate, "dropped_duplicate"),
     (Dropped::Probation, "dropped_probation"),
+    (Dropped::Superseded, "dropped_superseded"),
     (Dropped::Muted, "dropped_muted"),
     (Dropped::Late, "dropped_late"),
     (Dropped::Overflow, "dropped_overflow"),

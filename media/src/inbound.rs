@@ -14,6 +14,10 @@ use crate::stream::Origin;
 /// sounds like that begins now.
 const COMFORT_NOISE: Pt = Pt(13);
 
+/// A stream that another one replaced is heard again once that has been silent for so long: where early media runs on
+/// beside the call's own, nobody wants to hear both by turns.
+const REPLACED: Duration = Duration::from_millis(200);
+
 /// A packet on its way from one leg to others.
 #[derive(Clone, Copy)]
 pub struct Media<'a> {
@@ -61,6 +65,9 @@ pub struct Inbound {
     stats: ReceiverStats,
     rate_hz: u32,
     detector: Detector,
+    /// The stream that the present one took the place of.
+    former: Option<u32>,
+    heard: Duration,
     /// Loss, reordered, duplicates and bursts of before the clock rate changed.
     before: [u64; 4],
 }
@@ -73,6 +80,8 @@ impl Default for Inbound {
             stats: ReceiverStats::new(8000),
             rate_hz: 8000,
             detector: Detector::new(8000),
+            former: None,
+            heard: Duration::ZERO,
             before: [0; 4],
         }
     }
@@ -136,20 +145,25 @@ impl Inbound {
         digit: &mut dyn FnMut(Digit),
     ) -> Result<(Use, bool), Dropped> {
         let header = &packet.header;
+        let kind = self.kind(header.payload_type);
+        let others = self.stats.ssrc().filter(|present| *present != header.ssrc.0);
+        if kind == Use::TelephoneEvent && others.is_some() {
+            // Events may have a stream of their own (RFC 4733 §2.6): it takes no other's place.
+            self.detector.on_packet(now, header.ssrc, header.timestamp, packet.payload, digit);
+            return Ok((kind, false));
+        }
+        if others.is_some() && self.former == Some(header.ssrc.0) && now < self.heard + REPLACED {
+            return Err(Dropped::Superseded);
+        }
+        (self.former, self.heard) = (others.or(self.former), now);
         let arrival = self.stats.on_packet(now, header.ssrc.0, header.sequence.0, header.timestamp);
         match arrival {
             Arrival::Duplicate => return Err(Dropped::Duplicate),
             Arrival::Probation => return Err(Dropped::Probation),
-            Arrival::Restart => {
-                if let Some(held) = self.detector.reset() {
-                    digit(held);
-                }
-            }
-            Arrival::Newer | Arrival::Reordered => {}
+            Arrival::Restart | Arrival::Newer | Arrival::Reordered => {}
         }
-        let kind = self.kind(header.payload_type);
         if kind == Use::TelephoneEvent {
-            self.detector.on_packet(now, header.timestamp, packet.payload, digit);
+            self.detector.on_packet(now, header.ssrc, header.timestamp, packet.payload, digit);
         }
         Ok((kind, arrival == Arrival::Restart))
     }

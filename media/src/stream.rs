@@ -60,6 +60,8 @@ pub struct Stream {
     /// Timestamp of the sample after the last one sent, and when that is due.
     next_timestamp: u32,
     next_at: Duration,
+    /// Timestamp of the last telephone-event: what is sent after it belongs to a later time.
+    last_event: Option<u32>,
     /// The next frame of ours starts when it is sent.
     resumes: bool,
     /// The next frame of ours is the first after a silence.
@@ -87,6 +89,7 @@ impl Stream {
             next_sequence: SeqNo(sequence & 0x7fff),
             next_timestamp: timestamp,
             next_at: Duration::ZERO,
+            last_event: None,
             resumes: true,
             marks: true,
             mapping: None,
@@ -155,6 +158,12 @@ impl Stream {
         }
         if header.sequence.since(mapping.newest) <= 0 {
             return None;
+        }
+        let timestamp = header.timestamp.wrapping_add(mapping.timestamp_offset);
+        if self.last_event.take().is_some_and(|event| timestamp.wrapping_sub(event).cast_signed() < 0) {
+            // The source's clock stood still while ours went on for an event.
+            self.resume(now, origin, header);
+            return Some(true);
         }
         self.mapping = Some(Mapping {
             sequence_offset: self.next_sequence.0.wrapping_sub(header.sequence.0),
@@ -229,11 +238,15 @@ impl Stream {
         place
     }
 
-    /// Time passes that no packet fills: the next frame of ours starts `ticks` later, marked.
+    /// Time passes that no packet fills: the next frame of ours starts `ticks` later, marked; unless it starts when it is
+    /// sent, whatever has passed.
     pub fn pass(&mut self, ticks: u32) {
+        self.marks = true;
+        if self.resumes {
+            return;
+        }
         self.next_timestamp = self.next_timestamp.wrapping_add(ticks);
         self.next_at += time(ticks, self.rate_hz);
-        self.marks = true;
     }
 
     /// The next frame of ours starts at the time it is sent, marked.
@@ -250,6 +263,7 @@ impl Stream {
             self.next_timestamp = self.clock(now);
             self.next_at = now;
         }
+        self.last_event = Some(timestamp);
         self.break_mapping();
         self.pause();
         Place { sequence, timestamp, marker: false }

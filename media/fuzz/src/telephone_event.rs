@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mediacore::dtmf::{self, Detector, Digit, Generator, Packet};
+use mediacore::rtp::Ssrc;
 
 use crate::script::Script;
 
@@ -29,9 +30,9 @@ fn hear(script: &mut Script) {
         now += Duration::from_millis(u64::from(script.byte()));
         digits += usize::from(detector.on_tick(now).is_some());
         assert!(detector.deadline().is_none_or(|at| at > now), "a tick did not do its work");
-        let timestamp = script.u32();
+        let (ssrc, timestamp) = (Ssrc(u32::from(script.byte() % 3)), script.u32());
         let payload = script.bytes();
-        detector.on_packet(now, timestamp, payload, &mut |digit| {
+        detector.on_packet(now, ssrc, timestamp, payload, &mut |digit| {
             digits += 1;
             assert!(digit.event <= 15);
             assert_eq!(dtmf::event_of(digit.as_char()), Some(digit.event));
@@ -81,7 +82,7 @@ fn transmit(script: &mut Script, mut generator: Generator, rate_hz: u32, is_loss
         while let Some(Packet { marker, timestamp, payload }) = generator.next(now, ticks) {
             let copies = if is_lossy && !marker { script.byte() % 3 } else { 1 + script.byte() % 2 };
             for _ in 0..copies {
-                detector.on_packet(now, timestamp, &payload, &mut |digit| heard.push(digit));
+                detector.on_packet(now, Ssrc(1), timestamp, &payload, &mut |digit| heard.push(digit));
             }
         }
         now += TICK * u32::from(1 + script.byte() % if is_lossy { 8 } else { 2 });

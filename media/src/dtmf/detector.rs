@@ -1,12 +1,13 @@
 //! Telephone-events in, digits out: each exactly once, whatever is lost, repeated or reordered.
 //!
-//! The RTP timestamp names an event (RFC 4733 §2.5.1.2), so it alone tells one digit from the next. The marker bit is not
-//! looked at: Chromium sets it on every packet of a train. Timestamps are compared, never subtracted from durations, because
+//! Its stream and RTP timestamp name an event (RFC 4733 §2.5.1.2), so they alone tell one digit from the next, whatever becomes
+//! of sequence numbers. The marker bit is not looked at: Chromium sets it on every packet of a train. Timestamps are compared, never subtracted from durations, because
 //! browsers stamp telephone-event/8000 with Opus's 48 kHz clock.
 
 use std::time::Duration;
 
 use super::{Digit, parse};
+use crate::rtp::Ssrc;
 
 /// A held digit is over when its train stops for so long: ten packets of a regular train, two of the slowest seen.
 const LOST_END: Duration = Duration::from_millis(200);
@@ -18,6 +19,7 @@ const LAST_DIGIT: u8 = 15;
 /// What names an event.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Key {
+    ssrc: Ssrc,
     timestamp: u32,
     event: u8,
 }
@@ -36,7 +38,7 @@ impl Held {
     /// A new segment of the same event: its predecessor was full, or it starts where that is full.
     fn is_continued_by(&self, key: Key) -> bool {
         let full = self.duration == u16::MAX || key.timestamp.wrapping_sub(self.key.timestamp) == u32::from(u16::MAX);
-        self.key.event == key.event && full
+        (self.key.ssrc, self.key.event) == (key.ssrc, key.event) && full
     }
 }
 
@@ -54,10 +56,18 @@ impl Detector {
         Self { clock_rate_hz: clock_rate_hz.max(1), held: None, finished: [None; REMEMBERED] }
     }
 
-    /// One telephone-event payload with its RTP timestamp. Up to two digits can come out: one whose end was lost, and this one.
-    pub fn on_packet(&mut self, now: Duration, timestamp: u32, payload: &[u8], emit: &mut dyn FnMut(Digit)) {
+    /// One telephone-event payload with its stream and RTP timestamp. Up to two digits can come out: one whose end was lost,
+    /// and this one.
+    pub fn on_packet(
+        &mut self,
+        now: Duration,
+        ssrc: Ssrc,
+        timestamp: u32,
+        payload: &[u8],
+        emit: &mut dyn FnMut(Digit),
+    ) {
         let Some(packet) = parse(payload).filter(|packet| packet.event <= LAST_DIGIT) else { return };
-        let key = Key { timestamp, event: packet.event };
+        let key = Key { ssrc, timestamp, event: packet.event };
         if self.finished.contains(&Some(key)) {
             return;
         }
@@ -79,13 +89,6 @@ impl Detector {
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         self.held.map(|held| held.heard + LOST_END)
-    }
-
-    /// The SSRC changed, so its timestamps start anew: forget the old ones; a digit that was held is given out.
-    pub fn reset(&mut self) -> Option<Digit> {
-        let digit = self.finish();
-        self.finished = [None; REMEMBERED];
-        digit
     }
 
     /// The held event if `key` belongs to it, else a new one in its place.
@@ -123,16 +126,22 @@ mod tests {
     use super::super::TelephoneEvent;
     use super::*;
 
+    const SSRC: Ssrc = Ssrc(1);
+
     /// A packet as (ms, RTP timestamp, event, end, duration).
     type Row = (u64, u32, u8, bool, u16);
 
     fn feed(detector: &mut Detector, rows: &[Row]) -> Vec<(char, u32)> {
+        feed_from(SSRC, detector, rows)
+    }
+
+    fn feed_from(ssrc: Ssrc, detector: &mut Detector, rows: &[Row]) -> Vec<(char, u32)> {
         let mut digits = Vec::new();
         for &(now_ms, timestamp, event, end, duration) in rows {
             let now = Duration::from_millis(now_ms);
             let payload = TelephoneEvent { event, end, volume: 10, duration }.to_bytes();
             digits.extend(detector.on_tick(now));
-            detector.on_packet(now, timestamp, &payload, &mut |digit| digits.push(digit));
+            detector.on_packet(now, ssrc, timestamp, &payload, &mut |digit| digits.push(digit));
         }
         digits.into_iter().map(|digit| (digit.as_char(), digit.duration_ms)).collect()
     }
@@ -217,7 +226,7 @@ mod tests {
     fn flash_and_short_payloads_are_no_digits() {
         let mut detector = Detector::new(8000);
         assert_eq!(feed(&mut detector, &[(0, 0, 16, true, 800), (0, 0, 255, true, 800)]), []);
-        detector.on_packet(Duration::ZERO, 0, &[1, 0x80, 0], &mut |digit| panic!("{digit:?}"));
+        detector.on_packet(Duration::ZERO, SSRC, 0, &[1, 0x80, 0], &mut |digit| panic!("{digit:?}"));
         assert_eq!(detector.deadline(), None);
     }
 
@@ -225,7 +234,6 @@ mod tests {
     fn a_new_ssrc_may_use_the_old_timestamps() {
         let mut detector = Detector::new(8000);
         assert_eq!(feed(&mut detector, &[(0, 0, 1, true, 800), (10, 800, 2, false, 160)]), [('1', 100)]);
-        assert_eq!(detector.reset(), Some(Digit { event: 2, duration_ms: 20 }));
-        assert_eq!(feed(&mut detector, &[(20, 0, 1, true, 800)]), [('1', 100)]);
+        assert_eq!(feed_from(Ssrc(2), &mut detector, &[(20, 0, 1, true, 800)]), [('2', 20), ('1', 100)]);
     }
 }

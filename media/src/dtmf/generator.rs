@@ -244,7 +244,8 @@ mod tests {
         let mut detector = Detector::new(48_000);
         let mut digits = Vec::new();
         for (now_ms, packet) in sent {
-            detector.on_packet(millis(now_ms), packet.timestamp, &packet.payload, &mut |digit| digits.push(digit));
+            let emit = &mut |digit| digits.push(digit);
+            detector.on_packet(millis(now_ms), crate::rtp::Ssrc(1), packet.timestamp, &packet.payload, emit);
         }
         assert_eq!(digits.iter().map(|digit| digit.duration_ms).collect::<Vec<_>>(), [3000]);
     }

@@ -3,6 +3,7 @@
 mod changeover;
 mod keys;
 mod playing;
+mod sources;
 
 use super::*;
 use crate::browser::Browser;

@@ -49,7 +49,8 @@ fn events_in(sent: &[Sent], payload_type: Pt) -> Vec<(u8, u32)> {
     let mut detector = dtmf::Detector::new(8000);
     let mut keys = Vec::new();
     for packet in sent.iter().map(Sent::rtp).filter(|packet| packet.header.payload_type == payload_type) {
-        detector.on_packet(Duration::ZERO, packet.header.timestamp, packet.payload, &mut |digit| keys.push(digit));
+        let Header { ssrc, timestamp, .. } = packet.header;
+        detector.on_packet(Duration::ZERO, ssrc, timestamp, packet.payload, &mut |digit| keys.push(digit));
     }
     keys.iter().map(|digit| (digit.event, digit.duration_ms)).collect()
 }
