@@ -120,7 +120,7 @@ impl Browser {
             return Err(self.keep(path, packet));
         };
         let len = unprotect(&mut keys.receiver, packet)?;
-        self.ice.heard(now, path);
+        self.ice.heard_media(now, path);
         Ok(len)
     }
 

@@ -1,8 +1,10 @@
 //! The ICE-lite half of a browser leg: which path the peer has chosen (RFC 8445 §2.5, §7.3, RFC 7675).
 //!
-//! A check with USE-CANDIDATE from anywhere moves the path at once. A plain check moves it only when there is no path
-//! yet (Chromium's first check is plain, and its `ClientHello` may come before the nomination) or when the old path is
-//! silent (clients that nominate once and then change their address). Whatever is authenticated is also consent.
+//! A check with USE-CANDIDATE from anywhere moves the path: at once, or while media still comes over the old one, with the
+//! first media over the new one, for a check can be overheard and sent again by a stranger, media cannot (RFC 3711 §3.3.2).
+//! A plain check moves it only when there is no path yet (Chromium's first check is plain, and its `ClientHello` may come
+//! before the nomination) or when the old path is silent (clients that nominate once and then change their address).
+//! Whatever is authenticated is also consent.
 
 use std::time::Duration;
 
@@ -12,6 +14,9 @@ use crate::stun::Password;
 /// A path from which nothing valid came for this long gives way to a plain check; browsers check every 2.5 to 5 s and
 /// send media in between.
 const SILENT: Duration = Duration::from_secs(3);
+
+/// Media that came so lately still comes: a few packets may be lost.
+const STILL: Duration = Duration::from_millis(500);
 
 /// Validated paths kept per leg: the chosen one and those that the peer may still switch to.
 const MAX_PATHS: usize = 4;
@@ -38,6 +43,12 @@ pub struct IceLite {
     ufrag: String,
     password: Password,
     selected: Option<Selected>,
+    /// When media last came over the selected path.
+    media: Option<Duration>,
+    /// Nominated while media still came over the selected path.
+    rival: Option<Path>,
+    /// The path moved, and no check has told so yet.
+    is_news: bool,
     /// Validated paths and when something valid last came over them.
     paths: Vec<(Path, Duration)>,
 }
@@ -46,7 +57,15 @@ impl IceLite {
     /// An endpoint with these local credentials.
     #[must_use]
     pub fn new(ufrag: &str, pwd: &str) -> IceLite {
-        IceLite { ufrag: ufrag.to_owned(), password: Password::new(pwd), selected: None, paths: Vec::new() }
+        IceLite {
+            ufrag: ufrag.to_owned(),
+            password: Password::new(pwd),
+            selected: None,
+            media: None,
+            rival: None,
+            is_news: false,
+            paths: Vec::new(),
+        }
     }
 
     /// New credentials; the old ones are refused from now on. The path stays until the peer chooses another
@@ -79,8 +98,20 @@ impl IceLite {
         self.paths.iter().map(|(path, _)| *path)
     }
 
+    /// Note that authenticated media came over `path`, which moves the path if it was nominated meanwhile.
+    pub fn heard_media(&mut self, now: Duration, path: Path) {
+        self.heard(now, path);
+        if self.rival == Some(path) {
+            self.select(path, true);
+            self.is_news = true;
+        }
+        if self.path() == Some(path) {
+            self.media = Some(now);
+        }
+    }
+
     /// Note that something authenticated came over `path`; false when no valid check ever did.
-    pub fn heard(&mut self, now: Duration, path: Path) -> bool {
+    fn heard(&mut self, now: Duration, path: Path) -> bool {
         match self.paths.iter_mut().find(|(known, _)| *known == path) {
             Some((_, at)) => {
                 *at = now;
@@ -106,18 +137,28 @@ impl IceLite {
         }
         if self.should_select(now, path, use_candidate) {
             let moved = self.selected.is_some_and(|old| old.path != path && old.nominated);
-            let nominated = use_candidate || moved;
-            self.selected = Some(Selected { path, nominated });
-            change.nominated = nominated.then_some(path);
+            self.select(path, use_candidate || moved);
+            self.is_news = use_candidate || moved;
+        } else if use_candidate && self.path() != Some(path) {
+            self.rival = Some(path);
+        }
+        if std::mem::take(&mut self.is_news) {
+            change.nominated = self.path();
         }
         change
+    }
+
+    fn select(&mut self, path: Path, nominated: bool) {
+        self.selected = Some(Selected { path, nominated });
+        (self.media, self.rival) = (None, None);
     }
 
     fn should_select(&self, now: Duration, path: Path, use_candidate: bool) -> bool {
         match self.selected {
             None => true,
             Some(old) if old.path == path => use_candidate && !old.nominated,
-            Some(old) => use_candidate || self.is_silent(now, old.path),
+            Some(_) if use_candidate => self.media.is_none_or(|at| now.saturating_sub(at) >= STILL),
+            Some(old) => self.is_silent(now, old.path),
         }
     }
 
@@ -178,6 +219,32 @@ mod tests {
         assert_eq!(ice.on_check(at(0), path(2), USE_CANDIDATE).nominated, Some(path(2)));
         assert_eq!(ice.path(), Some(path(2)));
         assert!(ice.is_valid(path(1)), "packets under way still count");
+    }
+
+    #[test]
+    fn while_media_comes_over_the_old_path_only_media_moves_it() {
+        let ms = Duration::from_millis;
+        let mut ice = IceLite::new("u", "p");
+        ice.on_check(ms(0), path(1), USE_CANDIDATE);
+        ice.heard_media(ms(100), path(1));
+        // Overheard and sent again by a stranger, or the browser on its way to another network.
+        assert_eq!(ice.on_check(ms(200), path(2), USE_CANDIDATE).nominated, None);
+        ice.heard_media(ms(300), path(1));
+        assert_eq!(ice.path(), Some(path(1)));
+        ice.heard_media(ms(320), path(2));
+        assert_eq!(ice.path(), Some(path(2)));
+        assert_eq!(ice.on_check(ms(330), path(2), PLAIN).nominated, Some(path(2)), "told with the next check");
+        assert_eq!(ice.on_check(ms(340), path(2), PLAIN).nominated, None);
+    }
+
+    #[test]
+    fn once_media_ceases_on_the_old_path_a_nomination_moves_it() {
+        let ms = Duration::from_millis;
+        let mut ice = IceLite::new("u", "p");
+        ice.on_check(ms(0), path(1), USE_CANDIDATE);
+        ice.heard_media(ms(100), path(1));
+        assert_eq!(ice.on_check(ms(599), path(2), USE_CANDIDATE).nominated, None);
+        assert_eq!(ice.on_check(ms(600), path(2), USE_CANDIDATE).nominated, Some(path(2)));
     }
 
     #[test]

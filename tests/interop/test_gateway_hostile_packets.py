@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -13,7 +14,7 @@ from typing import Any, Final
 import pytest
 
 from tests.harness.gateway import GatewayProcess
-from tests.harness.hostilepackets import client_hello, control, media, noise, oversized, truncated
+from tests.harness.hostilepackets import client_hello, control, media, noise, oversized, stun_check, truncated
 from tests.harness.media import Phone
 from tests.harness.memory import MIB, resident
 from tests.harness.packetstorm import STRANGER, Storm
@@ -108,6 +109,22 @@ async def test_checks_with_the_right_name_and_a_wrong_password_move_nothing(hous
         figures = await leg_figures(house.gateway, call, "browser")
         assert figures["dropped_stun_refused"] >= ARRIVED * 20_000
         assert figures["path"] == path
+
+
+async def test_checks_that_were_overheard_draw_no_audio_away(house: House, speech: Speech) -> None:
+    """Whoever overhears one check of the browser can send it again from anywhere; it is as authentic as before."""
+    loop, port = asyncio.get_running_loop(), house.gateway.settings["media"]["browser_port"]
+    async with unhurt_call(house.gateway, speech) as call:
+        answer = await call.until("call.answer-sdp")
+        ufrag, password = (re.findall(rf"a=ice-{name}:(\S+)", answer["sdp"])[0] for name in ("ufrag", "pwd"))
+        path = (await leg_figures(house.gateway, call, "browser"))["path"]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.bind((STRANGER, 0))
+            stranger.setblocking(False)
+            for number in range(50):
+                await loop.sock_sendto(stranger, stun_check(random.Random(number), ufrag, password), (HOST, port))
+                assert (await loop.sock_recv(stranger, 2048))[:2] == b"\x01\x01", "a response, and nothing else"
+        assert (await leg_figures(house.gateway, call, "browser"))["path"] == path
 
 
 async def test_packets_in_the_browsers_own_name_are_no_use_without_its_keys(house: House, speech: Speech) -> None:
