@@ -15,7 +15,7 @@ pub mod plc;
 mod prediction;
 pub mod resample;
 #[cfg(test)]
-mod testvoice;
+pub(crate) mod testvoice;
 
 use std::fmt;
 

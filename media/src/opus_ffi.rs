@@ -87,6 +87,12 @@ impl Encoder {
         if result < 0 { Err(result) } else { Ok(()) }
     }
 
+    /// Forget every frame so far; the settings stay.
+    pub(crate) fn reset(&mut self) {
+        // SAFETY: the encoder is live and this request takes no argument. It cannot fail.
+        unsafe { opus_encoder_ctl(self.raw.as_ptr(), RESET_STATE) };
+    }
+
     /// Encode one frame; its length must be one that Opus knows. Returns the payload's length.
     pub(crate) fn encode(&mut self, samples: &[i16], payload: &mut [u8]) -> Result<usize, OpusError> {
         let frame_size = c_int::try_from(samples.len()).unwrap_or(0);

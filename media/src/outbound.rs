@@ -180,8 +180,18 @@ impl Outbound {
     }
 
     fn change_source(&mut self) {
-        self.drop_route();
+        if let Some(route) = &mut self.route {
+            route.mute();
+        }
         self.stream.change_source();
+    }
+
+    /// Let the route keep up with its source, of which nothing is sent now.
+    fn overhear(&mut self, now: Duration, format: Format, media: &Media) {
+        match &mut self.route {
+            Some(route) if route.key() == Key::between(media, format) => route.overhear(now, media),
+            _ => self.drop_route(),
+        }
     }
 
     /// Send the packets of a sound that are due.
@@ -224,11 +234,13 @@ impl Outbound {
         let Some(format) = self.format else {
             return;
         };
-        if self.player.is_some() {
-            return;
-        }
-        if !self.sending || self.is_sending_digits() || wire.transport.rtp_path().is_none() {
+        if !self.sending || wire.transport.rtp_path().is_none() {
             self.interrupt();
+        } else if self.player.is_some() {
+            self.overhear(now, format, media);
+        } else if self.is_sending_digits() {
+            self.overhear(now, format, media);
+            self.stream.skip_source_packet();
         } else if media.codec == format.codec {
             self.drop_route();
             self.relay(now, format, media, wire);
@@ -255,14 +267,7 @@ impl Outbound {
     }
 
     fn transcode(&mut self, now: Duration, format: Format, media: &Media, wire: &mut Wire) {
-        let key = Key {
-            source: media.origin.leg,
-            from: media.codec,
-            audio: media.audio,
-            to: format.codec,
-            ptime_ms: format.ptime_ms,
-        };
-        if !self.prepare_route(key) {
+        if !self.prepare_route(Key::between(media, format)) {
             return;
         }
         let Outbound { route: Some(route), stream, stats, .. } = self else {

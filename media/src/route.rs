@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::codec::{self, Codec, CodecError, Encoder, MAX_PAYLOAD};
+use crate::command::Format;
 use crate::inbound::Media;
 use crate::path::LegId;
 use crate::playout::queue::Verdict;
@@ -27,6 +28,20 @@ pub struct Key {
     pub ptime_ms: u32,
 }
 
+impl Key {
+    /// From the stream of `media` to a peer that wants `format`.
+    #[must_use]
+    pub fn between(media: &Media, format: Format) -> Key {
+        Key {
+            source: media.origin.leg,
+            from: media.codec,
+            audio: media.audio,
+            to: format.codec,
+            ptime_ms: format.ptime_ms,
+        }
+    }
+}
+
 /// A transcoding route.
 pub struct Transcode {
     key: Key,
@@ -38,6 +53,8 @@ pub struct Transcode {
     line: Vec<i16>,
     /// Media time of the first one.
     at: i64,
+    /// Something else is sent in the place of the source.
+    is_muted: bool,
     errors: u64,
 }
 
@@ -55,7 +72,7 @@ impl Transcode {
         let mut encoder = Encoder::new(key.to, rate_hz, key.ptime_ms, complexity)?;
         encoder.save_silence();
         let line = Vec::with_capacity(encoder.frame() + playout.most());
-        Ok(Transcode { key, playout, encoder, rate_hz, line, at: 0, errors: 0 })
+        Ok(Transcode { key, playout, encoder, rate_hz, line, at: 0, is_muted: false, errors: 0 })
     }
 
     /// What the route is made for.
@@ -66,13 +83,48 @@ impl Transcode {
 
     /// Take a packet of the source; finished frames go to `send`.
     pub fn push(&mut self, now: Duration, media: &Media, stream: &mut Stream, send: Send) -> Verdict {
+        if std::mem::take(&mut self.is_muted) {
+            self.encoder.reset();
+        }
         let verdict = self.playout.push(now, media);
         self.on_timer(now, stream, send);
         verdict
     }
 
+    /// Something else is sent in the place of the source until the next `push`: nothing of before will be sent later.
+    pub fn mute(&mut self) {
+        self.is_muted = true;
+        self.drop_line();
+    }
+
+    /// Take a packet of the source that is not to be sent. The jitter buffer and the decoder keep up, since a decoder that
+    /// begins in the midst of speech gives 60 ms of it too quiet.
+    pub fn overhear(&mut self, now: Duration, media: &Media) {
+        self.mute();
+        self.playout.push(now, media);
+        self.skip(now);
+    }
+
+    /// Decode what is due for the decoder's sake.
+    fn skip(&mut self, now: Duration) {
+        while let Some(piece) = self.playout.pull(now, &mut self.line) {
+            if piece.kind == Kind::Pause {
+                self.at += signed(piece.samples);
+            }
+            self.drop_line();
+        }
+    }
+
+    fn drop_line(&mut self) {
+        self.at += signed(self.line.len());
+        self.line.clear();
+    }
+
     /// Send what is due.
     pub fn on_timer(&mut self, now: Duration, stream: &mut Stream, send: Send) {
+        if self.is_muted {
+            return self.skip(now);
+        }
         self.send_frames(now, stream, send, false);
         while let Some(piece) = self.playout.pull(now, &mut self.line) {
             if piece.kind == Kind::Pause {

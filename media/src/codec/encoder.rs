@@ -88,6 +88,14 @@ impl Encoder {
         self.kind.encode(&self.own, payload)
     }
 
+    /// Forget what came before of Opus, which would give the last milliseconds of it once more; other codecs go on as they
+    /// are.
+    pub fn reset(&mut self) {
+        if let Kind::Opus(voice) = &mut self.kind {
+            voice.reset();
+        }
+    }
+
     /// Tell the loss that the receiver sees; above 0 Opus carries copies (in-band FEC, RFC 6716 §2.1.7).
     pub fn set_expected_loss(&mut self, percent: u8) {
         if let Kind::Opus(voice) = &mut self.kind {

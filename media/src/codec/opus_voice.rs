@@ -72,6 +72,12 @@ impl OpusVoice {
         Ok(len)
     }
 
+    /// Forget what was encoded.
+    pub(super) fn reset(&mut self) {
+        self.encoder.reset();
+        self.silence = None;
+    }
+
     /// Tell the loss that the receiver sees, in percent; above 0 each packet carries a copy of the one before.
     pub(super) fn set_expected_loss(&mut self, percent: u8) {
         let percent = i32::from(percent.min(100));
@@ -167,5 +173,19 @@ mod tests {
         voice.set_expected_loss(0);
         voice.set_complexity(99);
         assert!(size(&lengths(&mut voice, (200..300).map(tone))) < with_copies);
+    }
+
+    #[test]
+    fn nothing_of_before_a_reset_is_heard_after_it() {
+        let (mut voice, mut payload) = (voice(), [0; 200]);
+        for n in 1..10 {
+            voice.encode(&tone(n), &mut payload).expect("a frame");
+        }
+        voice.reset();
+        let len = voice.encode(&[0; FRAME], &mut payload).expect("a frame");
+        let mut decoder = crate::opus_ffi::Decoder::new(8000).expect("libopus is there");
+        let mut samples = [0; FRAME];
+        decoder.decode(&payload[..len], &mut samples).expect("our own");
+        assert!(peak(&samples) < 8, "{}", peak(&samples));
     }
 }

@@ -2,7 +2,7 @@
 
 /// A pulse every `period` samples through a filter that rings the lower, the larger `ring` (below 1.85).
 #[expect(clippy::cast_possible_truncation, reason = "far from full scale")]
-pub(super) fn voice(ring: f32, period: usize, count: usize) -> Vec<i16> {
+pub(crate) fn voice(ring: f32, period: usize, count: usize) -> Vec<i16> {
     let (mut one, mut two) = (0.0_f32, 0.0_f32);
     let mut next = |n: usize| {
         let pulse = if n.is_multiple_of(period) { 6000.0 } else { 0.0 };
@@ -13,6 +13,6 @@ pub(super) fn voice(ring: f32, period: usize, count: usize) -> Vec<i16> {
 }
 
 /// Sum of squares.
-pub(super) fn energy(samples: &[i16]) -> f64 {
+pub(crate) fn energy(samples: &[i16]) -> f64 {
     samples.iter().map(|&sample| f64::from(sample).powi(2)).sum()
 }

@@ -3,6 +3,7 @@
 mod changeover;
 mod keys;
 mod playing;
+mod resuming;
 mod sources;
 
 use super::*;
