@@ -205,7 +205,7 @@ impl Bench {
             telephone_event_rate_hz: script.choice([8000, 48_000]),
             ptime_ms: script.choice([20, 10, 30, 40, 60]),
         };
-        self.peers[index].format = Some(format);
+        self.peers[index].agree(format);
         self.command(index, Command::SetFormat(format));
     }
 

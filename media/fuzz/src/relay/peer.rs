@@ -31,8 +31,8 @@ pub struct Peer {
     pub is_browser: bool,
     /// What its leg began with.
     pub seed: Seed,
-    /// What was agreed with it.
-    pub format: Option<Format>,
+    /// What was agreed with it, the latest last: that, or while a browser changes over, one before.
+    agreed: Vec<Format>,
     /// Where its leg may send.
     pub proven: HashSet<Path>,
     ice_generation: u32,
@@ -64,7 +64,7 @@ impl Peer {
             id,
             is_browser,
             seed,
-            format: None,
+            agreed: Vec::new(),
             proven: HashSet::new(),
             ice_generation: 0,
             key_generation: 0,
@@ -74,6 +74,14 @@ impl Peer {
             stream,
             heard: VecDeque::new(),
         }
+    }
+
+    /// The leg is told of this; a browser goes on with what it had until it speaks the new one.
+    pub fn agree(&mut self, format: Format) {
+        if !self.is_browser {
+            self.agreed.clear();
+        }
+        self.agreed.push(format);
     }
 
     /// Our end, for its leg.
@@ -157,7 +165,8 @@ impl Peer {
             200..=239 => stream.sequence.plus(u16::from(sequence_step)).plus(0u16.wrapping_sub(220)),
             _ => stream.sequence.plus(script.u16()),
         };
-        let (audio, event) = self.format.map_or((Pt(0), None), |format| (format.payload_type, format.telephone_event));
+        let (audio, event) =
+            self.agreed.last().map_or((Pt(0), None), |format| (format.payload_type, format.telephone_event));
         let kind = script.byte();
         stream.payload_type = match kind {
             0..=191 => audio,
@@ -238,8 +247,9 @@ impl Peer {
         let Packet { header, payload } = rtp::parse(&bytes).expect("RTP");
         assert_eq!(header.ssrc.0, self.seed.ssrc);
         assert_eq!(bytes.len(), HEADER_LEN + payload.len(), "nothing but a plain header");
-        let format = self.format.expect("nothing is sent before the format is known");
-        assert!(header.payload_type == format.payload_type || Some(header.payload_type) == format.telephone_event);
+        let spoken = self.agreed.iter().position(|format| format.has(header.payload_type));
+        // Once it was spoken to in a format, it is not in one of before.
+        self.agreed.drain(..spoken.expect("a format that was agreed"));
         assert!(!self.heard.contains(&header.sequence), "sequence number {} comes again", header.sequence.0);
         self.heard.push_back(header.sequence);
         if self.heard.len() > REMEMBERED {
