@@ -66,7 +66,7 @@ impl Replay {
     }
 
     fn receive(&mut self, packet: Packet) {
-        let media = Media { origin: ORIGIN, codec: self.from, audio: Pt(0), packet, bytes: &[] };
+        let media = Media { origin: ORIGIN, codec: self.from, audio: Pt(0), packet };
         let (now, frames) = (self.now, &mut self.frames);
         self.route.push(now, &media, &mut self.stream, &mut |_, place, payload| keep(frames, now, place, payload));
     }

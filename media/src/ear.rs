@@ -1,24 +1,16 @@
 //! What a leg's peer says, decoded for whoever listens in: recordings and the live tee. It works beside the relay and
 //! never holds a packet back; a leg that nobody listens to has none.
 
-pub mod anchor;
+mod anchor;
 
 use std::time::Duration;
 
-use crate::codec::{Codec, Decoder};
+use crate::codec::Codec;
 use crate::inbound::Media;
-use crate::reorder::{Output, Reorder};
-use crate::rtp::{self, Packet, Pt};
-use crate::stream::Origin;
-use crate::tap::{Place, TapWriter, place_of};
+use crate::playout::{Kind, Listener, Playout};
+use crate::rtp::Pt;
+use crate::tap::{Place, TapWriter};
 use anchor::Anchor;
-
-/// Packets that may wait for a missing one.
-const REORDER_DEPTH: usize = 5;
-/// How long they may wait. A listener is no participant: it may be patient.
-const REORDER_WAIT: Duration = Duration::from_millis(100);
-/// The most that is concealed; a longer gap is silence.
-const MAX_CONCEAL: Duration = Duration::from_millis(120);
 
 /// The ears of one leg: one for each sampling rate that is wanted, so usually none.
 #[derive(Default)]
@@ -66,31 +58,14 @@ struct Ear {
     hearing: Option<Box<Hearing>>,
 }
 
-/// One stream being decoded.
+/// One stream becoming samples, each at its place.
 struct Hearing {
-    key: (Origin, Codec, Pt),
-    reorder: Reorder,
-    line: Line,
-}
-
-/// Behind the reorder window: a line of samples in time.
-struct Line {
-    audio: Pt,
-    clock_rate_hz: u32,
-    rate_hz: u32,
-    decoder: Decoder,
+    key: (Codec, Pt),
+    playout: Playout,
     anchor: Anchor,
+    /// One piece of the line.
     samples: Vec<i16>,
-    /// The RTP timestamp that continues what was decoded last, and the place of its first sample.
-    next: Option<(u32, Place)>,
-    /// Samples in the packet before.
-    frame: usize,
-    /// Packets given up before the next one.
-    lost: u16,
 }
-
-/// Takes samples at their place.
-type Hear<'h> = &'h mut dyn FnMut(Place, &[i16]);
 
 impl Ear {
     fn add(&mut self, tap: TapWriter) {
@@ -104,114 +79,49 @@ impl Ear {
     }
 
     fn on_packet(&mut self, now: Duration, media: &Media) {
-        let key = (media.origin, media.codec, media.audio);
+        let key = (media.codec, media.audio);
         if self.hearing.as_ref().is_none_or(|hearing| hearing.key != key) {
             // Without a decoder it stays silent; the next packet tries again.
             self.hearing = Hearing::new(key, self.rate_hz).map(Box::new);
         }
-        let Ear { taps, hearing: Some(hearing), .. } = self else {
-            return;
-        };
-        let Hearing { reorder, line, .. } = &mut **hearing;
-        let header = &media.packet.header;
-        reorder.push(now, header.ssrc.0, header.sequence.0, media.bytes, &mut |output| {
-            line.take(now, output, &mut |place, samples| write(taps, place, samples));
-        });
+        if let Some(hearing) = &mut self.hearing {
+            hearing.playout.push(now, media);
+        }
+        self.on_timer(now);
     }
 
     fn on_timer(&mut self, now: Duration) {
         let Ear { taps, hearing: Some(hearing), .. } = self else {
             return;
         };
-        let Hearing { reorder, line, .. } = &mut **hearing;
-        reorder.on_timer(now, &mut |output| {
-            line.take(now, output, &mut |place, samples| write(taps, place, samples));
+        hearing.pull(now, &mut |place, samples| {
+            for tap in &mut *taps {
+                tap.write(place, samples);
+            }
         });
     }
 
     fn deadline(&self) -> Option<Duration> {
-        self.hearing.as_ref()?.reorder.deadline()
-    }
-}
-
-fn write(taps: &mut [TapWriter], place: Place, samples: &[i16]) {
-    for tap in taps {
-        tap.write(place, samples);
+        self.hearing.as_ref()?.playout.deadline()
     }
 }
 
 impl Hearing {
-    fn new(key: (Origin, Codec, Pt), rate_hz: u32) -> Option<Hearing> {
-        let (_, codec, audio) = key;
-        let line = Line {
-            audio,
-            clock_rate_hz: codec.clock_rate_hz(),
-            rate_hz,
-            decoder: Decoder::new(codec, rate_hz).ok()?,
-            anchor: Anchor::new(rate_hz),
-            samples: Vec::new(),
-            next: None,
-            frame: 0,
-            lost: 0,
-        };
-        Some(Hearing { key, reorder: Reorder::new(REORDER_DEPTH, REORDER_WAIT), line })
+    fn new(key: (Codec, Pt), rate_hz: u32) -> Option<Hearing> {
+        let playout = Playout::new(key.0, rate_hz, Listener::Later).ok()?;
+        let samples = Vec::with_capacity(playout.most());
+        Some(Hearing { key, playout, anchor: Anchor::new(rate_hz), samples })
     }
-}
 
-impl Line {
-    fn take(&mut self, now: Duration, output: Output, hear: Hear) {
-        match output {
-            Output::Lost(count) => self.lost = self.lost.saturating_add(count),
-            Output::Restart => self.next = None,
-            Output::Packet(bytes) => {
-                if let Some(packet) = rtp::parse(bytes).filter(|packet| packet.header.payload_type == self.audio) {
-                    self.take_audio(now, &packet, hear);
-                }
+    /// Give `hear` every piece that is there, at its place.
+    fn pull(&mut self, now: Duration, hear: &mut dyn FnMut(Place, &[i16])) {
+        while let Some(piece) = self.playout.pull(now, &mut self.samples) {
+            let anchor = self.anchor.follow(self.playout.origin(), piece.kind == Kind::Pause);
+            // Only what seems to have been said before our clock began has no place.
+            if let Ok(place) = Place::try_from(anchor + piece.at) {
+                hear(place, &self.samples);
             }
-        }
-    }
-
-    fn take_audio(&mut self, now: Duration, packet: &Packet, hear: Hear) {
-        let place = self.place(now, packet.header.timestamp);
-        self.fill(place, hear);
-        self.samples.clear();
-        if self.decoder.decode(packet.payload, &mut self.samples).is_err() {
-            return;
-        }
-        hear(place, &self.samples);
-        self.frame = self.samples.len();
-        let count = self.frame as u64;
-        let ticks = count * u64::from(self.clock_rate_hz) / u64::from(self.rate_hz);
-        let timestamp = packet.header.timestamp.wrapping_add(u32::try_from(ticks).unwrap_or(0));
-        self.next = Some((timestamp, place + count));
-    }
-
-    /// Where a packet with this timestamp belongs. The first one belongs where it arrives; the others follow their
-    /// timestamps, so that neither jitter nor waiting moves them.
-    fn place(&mut self, now: Duration, timestamp: u32) -> Place {
-        let Some((expected, next)) = self.next else {
-            self.anchor.restart();
-            return place_of(now, self.rate_hz);
-        };
-        let ticks = i64::from(timestamp.wrapping_sub(expected).cast_signed());
-        let gap = ticks * i64::from(self.rate_hz) / i64::from(self.clock_rate_hz);
-        let is_pause = self.lost == 0 && gap >= self.frame.max(1).try_into().unwrap_or(i64::MAX);
-        self.anchor.place(now, next.saturating_add_signed(gap), is_pause)
-    }
-
-    /// Conceal what was lost between the packet before and `place`.
-    fn fill(&mut self, place: Place, hear: Hear) {
-        let lost = usize::from(std::mem::take(&mut self.lost)) * self.frame;
-        let Some((_, next)) = self.next else {
-            return;
-        };
-        let gap = usize::try_from(place.saturating_sub(next)).unwrap_or(0);
-        let most = usize::try_from(place_of(MAX_CONCEAL, self.rate_hz)).unwrap_or(0);
-        let count = gap.min(lost).min(most);
-        if count > 0 {
             self.samples.clear();
-            self.decoder.conceal(count, &mut self.samples);
-            hear(next, &self.samples);
         }
     }
 }
@@ -219,8 +129,10 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::{Encoder, MAX_PAYLOAD};
     use crate::path::LegId;
-    use crate::rtp::{Header, SeqNo, Ssrc};
+    use crate::rtp::{Header, Packet, SeqNo, Ssrc};
+    use crate::stream::Origin;
     use crate::tap::{Tap, tap};
 
     const PCMU: Pt = Pt(0);
@@ -244,13 +156,12 @@ mod tests {
 
     fn say(ears: &mut Ears, ms: u64, payload_type: Pt, sequence: u16, timestamp: u32, payload: &[u8]) {
         let header = Header { marker: false, payload_type, sequence: SeqNo(sequence), timestamp, ssrc: Ssrc(1) };
-        let mut start = [0; rtp::HEADER_LEN];
-        rtp::write_header(&header, &mut start);
-        let bytes = [&start[..], payload].concat();
-        let packet = rtp::parse(&bytes).unwrap();
-        let origin = Origin { leg: LegId(1), ssrc: Ssrc(1) };
-        let media = Media { origin, codec: Codec::Pcmu, audio: PCMU, packet, bytes: &bytes };
-        ears.hear(at(ms), &media);
+        listen(ears, ms, Codec::Pcmu, PCMU, Packet { header, payload });
+    }
+
+    fn listen(ears: &mut Ears, ms: u64, codec: Codec, audio: Pt, packet: Packet) {
+        let origin = Origin { leg: LegId(1), ssrc: packet.header.ssrc };
+        ears.hear(at(ms), &Media { origin, codec, audio, packet });
     }
 
     /// Each millisecond from the start: whether there was sound.
@@ -297,8 +208,8 @@ mod tests {
         let (mut ears, tap) = listened();
         hear(&mut ears, 0, 0, 0);
         hear(&mut ears, 40, 2, 320);
-        assert_eq!(ears.deadline(), Some(at(140)));
-        ears.on_timer(at(140));
+        assert_eq!(ears.deadline(), Some(at(120)));
+        ears.on_timer(at(120));
         assert_eq!(ears.deadline(), None);
         let heard = heard(&tap, 60);
         assert!(heard.starts_with(&"#".repeat(25)) && heard.ends_with(&"#".repeat(20)), "{heard}");
@@ -340,13 +251,53 @@ mod tests {
     }
 
     #[test]
-    fn digits_and_garbage_only_take_their_place_in_the_sequence() {
+    fn digits_only_take_their_place_in_the_sequence_and_garbage_is_concealed() {
         let (mut ears, tap) = listened();
         hear(&mut ears, 0, 0, 0);
         say(&mut ears, 20, Pt(101), 1, 160, &[5, 0x8a, 0, 160]);
         say(&mut ears, 40, PCMU, 2, 320, &[]);
         hear(&mut ears, 60, 3, 480);
-        assert_eq!(heard(&tap, 80), pattern(&[('#', 20), ('.', 40), ('#', 20)]));
+        assert_eq!(heard(&tap, 80), pattern(&[('#', 20), ('.', 20), ('#', 40)]));
+    }
+
+    #[test]
+    fn what_goes_on_after_a_hold_lies_where_it_arrives() {
+        let (mut ears, tap) = listened();
+        hear(&mut ears, 0, 0, 0);
+        hear(&mut ears, 2000, 100, 16_000);
+        assert_eq!(heard(&tap, 2020), pattern(&[('#', 20), ('.', 1980), ('#', 20)]));
+    }
+
+    #[test]
+    fn another_codec_and_another_ssrc_lie_where_they_arrive() {
+        let (mut ears, tap) = listened();
+        hear(&mut ears, 0, 0, 0);
+        let mut header = Header { marker: true, payload_type: Pt(8), sequence: SeqNo(7), timestamp: 9, ssrc: Ssrc(1) };
+        listen(&mut ears, 30, Codec::Pcma, Pt(8), Packet { header, payload: &[0xaa; 160] });
+        header.ssrc = Ssrc(2);
+        listen(&mut ears, 70, Codec::Pcma, Pt(8), Packet { header, payload: &[0xaa; 160] });
+        let expected = [('#', 20), ('.', 10), ('#', 20), ('.', 20), ('#', 20)];
+        assert_eq!(heard(&tap, 90), pattern(&expected));
+    }
+
+    /// A word's beginning that is lost: nothing before it could be continued.
+    #[test]
+    fn a_lost_packet_of_opus_is_given_back_from_the_copy_in_the_next_one() {
+        let mut encoder = Encoder::new(Codec::Opus, 8000, 20, 5).expect("legal");
+        encoder.set_expected_loss(20);
+        let (mut ears, tap) = listened();
+        for n in 0..20_u16 {
+            let frame: Vec<i16> = (0..160).map(|at| if n < 10 { 0 } else { [20_000, -20_000][at / 10 % 2] }).collect();
+            let mut payload = [0; MAX_PAYLOAD];
+            let len = encoder.encode(&frame, &mut payload).expect("a legal frame");
+            let timestamp = u32::from(n) * 960;
+            let header = Header { marker: n == 0, payload_type: Pt(111), sequence: SeqNo(n), timestamp, ssrc: Ssrc(1) };
+            if n != 10 {
+                listen(&mut ears, u64::from(n) * 20, Codec::Opus, Pt(111), Packet { header, payload: &payload[..len] });
+            }
+        }
+        let loud = heard(&tap, 240)[200..220].matches('#').count();
+        assert!(loud >= 8, "{loud} ms of the 20 that were lost");
     }
 
     #[test]

@@ -29,8 +29,6 @@ pub struct Media<'a> {
     pub audio: Pt,
     /// Header and payload.
     pub packet: Packet<'a>,
-    /// The whole plain RTP packet.
-    pub bytes: &'a [u8],
 }
 
 impl Media<'_> {

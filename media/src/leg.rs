@@ -239,8 +239,7 @@ impl Leg {
         }
         let mut keys = Received::default();
         let len = self.hear_keys(now, plain, &mut |key| keys.add_digit(key));
-        let bytes: &'a [u8] = &plain[..len];
-        let packet = rtp::parse(bytes).ok_or(Dropped::Malformed)?;
+        let packet = rtp::parse(&plain[..len]).ok_or(Dropped::Malformed)?;
         if let Use::Nothing(reason) = kind {
             self.counters.drops.count(reason);
         }
@@ -257,7 +256,6 @@ impl Leg {
             codec: format.codec,
             audio: format.payload_type,
             packet,
-            bytes,
         });
         if let Some(media) = &received.media {
             self.ears.hear(now, media);

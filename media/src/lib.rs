@@ -45,7 +45,6 @@ pub mod ports;
 mod py;
 pub mod random;
 pub mod relay;
-pub mod reorder;
 pub mod report;
 pub mod route;
 pub mod rtcp;

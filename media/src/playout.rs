@@ -7,6 +7,7 @@
 
 pub mod clock;
 pub mod delay;
+mod piece;
 pub mod queue;
 
 use std::time::Duration;
@@ -16,14 +17,12 @@ use crate::inbound::Media;
 use crate::rtp::Header;
 use clock::{SourceClock, Stamp};
 use delay::Delay;
+pub use piece::{Kind, Piece, Repairs};
 use queue::{Content, Queue, Verdict};
 
 /// A piece may leave this early, so that what is almost due needs no timer (one tick of the relay), in µs.
 const SLACK: i64 = 5_000;
-/// A missing packet is waited for at least this long after its best arrival, in µs: one that the next packet overtook is
-/// there by then.
-const PATIENCE: i64 = 40_000;
-/// And this much longer than the depth, since the depth does not cover every packet, in µs.
+/// A missing packet is waited for this much longer than the depth, since the depth does not cover every packet, in µs.
 const GRACE: i64 = 15_000;
 /// How late the copy of a lost packet is that the next one carries: in µs, a frame and some jitter.
 const COPY_DELAY: i64 = 25_000;
@@ -34,30 +33,24 @@ const ROUNDING_MS: i64 = 2;
 /// Mean amplitude below which samples are silence: -54 dB of full scale.
 const SILENCE: u64 = 64;
 
-/// What a piece of the line is.
+/// Who hears the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Decoded from a packet of its own.
-    Heard,
-    /// Decoded from the copy in the next packet.
-    Recovered,
-    /// Invented in the place of a lost one.
-    Concealed,
-    /// Invented because the source sends nothing while it is silent.
-    Comfort,
-    /// Time that nothing fills: no samples were appended.
-    Pause,
+pub enum Listener {
+    /// A party of the call: every piece comes at its time, and something in the place of what does not come.
+    Party,
+    /// Somebody who hears it later: what is there comes at once, and nothing is invented while nothing comes.
+    Later,
 }
 
-/// A piece of the line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// What it is.
-    pub kind: Kind,
-    /// Media time of its beginning, in samples since the first packet's; pieces follow each other without a gap.
-    pub at: i64,
-    /// How long it is.
-    pub samples: usize,
+impl Listener {
+    /// A missing packet is waited for at least this long after its best arrival, in µs: one that the next packet overtook
+    /// is there by then.
+    const fn patience(self) -> i64 {
+        match self {
+            Listener::Party => 40_000,
+            Listener::Later => 100_000,
+        }
+    }
 }
 
 /// What the source is thought to do.
@@ -71,34 +64,9 @@ enum Flow {
     Paused,
 }
 
-/// What was done to keep the line whole, in packets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Repairs {
-    /// Given back from the copy in the next packet.
-    pub recovered: u64,
-    /// Invented.
-    pub concealed: u64,
-    /// Came after its time.
-    pub late: u64,
-    /// Could not be decoded.
-    pub undecodable: u64,
-}
-
-impl std::ops::Add for Repairs {
-    type Output = Repairs;
-
-    fn add(self, other: Repairs) -> Repairs {
-        Repairs {
-            recovered: self.recovered + other.recovered,
-            concealed: self.concealed + other.concealed,
-            late: self.late + other.late,
-            undecodable: self.undecodable + other.undecodable,
-        }
-    }
-}
-
 /// A jitter buffer with a decoder.
 pub struct Playout {
+    listener: Listener,
     decoder: Decoder,
     queue: Queue,
     clock: SourceClock,
@@ -125,13 +93,14 @@ fn duration(micros: i64) -> Duration {
 }
 
 impl Playout {
-    /// For a stream of `codec`, giving samples at `rate_hz`.
+    /// For a stream of `codec`, giving `listener` samples at `rate_hz`.
     ///
     /// # Errors
     /// As [`Decoder::new`].
-    pub fn new(codec: Codec, rate_hz: u32) -> Result<Playout, CodecError> {
+    pub fn new(codec: Codec, rate_hz: u32, listener: Listener) -> Result<Playout, CodecError> {
         let per_ms = i64::from(rate_hz / 1000);
         Ok(Playout {
+            listener,
             decoder: Decoder::new(codec, rate_hz)?,
             queue: Queue::default(),
             clock: SourceClock::new(codec.clock_rate_hz(), rate_hz),
@@ -164,6 +133,13 @@ impl Playout {
         duration(self.delay.depth())
     }
 
+    /// When the sample at media time 0 would have come with the fastest packets, in samples of our clock; a source that runs
+    /// fast may seem to have begun before it.
+    #[must_use]
+    pub fn origin(&self) -> i64 {
+        self.delay.base() * self.per_ms / 1000
+    }
+
     /// When the sample at `at` is to be played.
     #[must_use]
     pub fn due(&self, at: i64) -> Duration {
@@ -174,9 +150,15 @@ impl Playout {
         self.delay.base() + self.clock.micros(at) + self.delay.depth()
     }
 
+    /// Whether a piece that begins at `at` may leave.
+    fn is_due(&self, now: i64, at: i64) -> bool {
+        self.listener == Listener::Later || now >= self.due_at(at) - SLACK
+    }
+
     /// When a packet for the line's next sample is no longer waited for.
     fn given_up_at(&self) -> i64 {
-        self.delay.base() + self.clock.micros(self.position) + (self.delay.depth() + GRACE).max(PATIENCE)
+        let wait = (self.delay.depth() + GRACE).max(self.listener.patience());
+        self.delay.base() + self.clock.micros(self.position) + wait
     }
 
     /// Take a packet; call [`Playout::pull`] then.
@@ -251,7 +233,7 @@ impl Playout {
                 self.flow = Flow::Paused;
             } else if missing > 0 && gap > 0 {
                 return (now >= self.given_up_at()).then(|| self.bridge(missing, gap, line));
-            } else if now < self.due_at(held.at) - SLACK {
+            } else if !self.is_due(now, held.at) {
                 return self.run_dry(now, gap, line);
             } else if gap > ROUNDING_MS * self.per_ms {
                 return Some(self.pass(gap, line));
@@ -340,12 +322,15 @@ impl Playout {
     }
 
     /// When the line has to go on without a packet. While packets come, be it late, nothing is invented in the place of
-    /// the next one.
+    /// the next one; and who hears the line later need not be given anything.
     fn dry_at(&self) -> Option<i64> {
+        if self.listener == Listener::Later {
+            return None;
+        }
         let frame = self.clock.micros(self.frame);
         match self.flow {
             // The next packet may bring the copy of this one.
-            Flow::Talking => Some((self.given_up_at() + frame).max(self.arrived + frame + PATIENCE)),
+            Flow::Talking => Some((self.given_up_at() + frame).max(self.arrived + frame + self.listener.patience())),
             Flow::Discontinuous => Some((self.due_at(self.position) + SLACK).max(self.arrived + frame)),
             Flow::Paused => None,
         }

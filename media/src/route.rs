@@ -9,7 +9,7 @@ use crate::command::Format;
 use crate::inbound::Media;
 use crate::path::LegId;
 use crate::playout::queue::Verdict;
-use crate::playout::{Kind, Playout, Repairs};
+use crate::playout::{Kind, Listener, Playout, Repairs};
 use crate::rtp::Pt;
 use crate::stream::{Place, Stream};
 
@@ -68,7 +68,7 @@ impl Transcode {
     /// The codec library refuses.
     pub fn new(key: Key, complexity: i32) -> Result<Transcode, CodecError> {
         let rate_hz = codec::inner_rate_hz(key.from, key.to);
-        let playout = Playout::new(key.from, rate_hz)?;
+        let playout = Playout::new(key.from, rate_hz, Listener::Party)?;
         let mut encoder = Encoder::new(key.to, rate_hz, key.ptime_ms, complexity)?;
         encoder.save_silence();
         let line = Vec::with_capacity(encoder.frame() + playout.most());

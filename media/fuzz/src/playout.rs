@@ -7,7 +7,7 @@ use mediacore::codec::Codec;
 use mediacore::inbound::Media;
 use mediacore::path::LegId;
 use mediacore::playout::queue::Verdict;
-use mediacore::playout::{Kind, Playout};
+use mediacore::playout::{Kind, Listener, Playout};
 use mediacore::rtp::{Header, Packet, Pt, SeqNo, Ssrc};
 use mediacore::stream::Origin;
 
@@ -40,7 +40,7 @@ pub fn check(data: &[u8]) {
     let mut script = Script::new(data);
     let codec = script.choice([Codec::Pcmu, Codec::Opus]);
     let mut bench = Bench {
-        playout: Playout::new(codec, 8000).expect("a rate of both"),
+        playout: Playout::new(codec, 8000, Listener::Party).expect("a rate of both"),
         now: Duration::from_secs(1),
         line: Vec::new(),
         position: 0,
@@ -95,7 +95,7 @@ impl Bench {
         let header = Header { marker: false, payload_type, sequence: SeqNo(sequence), timestamp, ssrc: Ssrc(ssrc) };
         let origin = Origin { leg: LegId(1), ssrc: header.ssrc };
         let packet = Packet { header, payload };
-        let media = Media { origin, codec, audio: Pt(0), packet, bytes: &[] };
+        let media = Media { origin, codec, audio: Pt(0), packet };
         self.taken += u64::from(self.playout.push(self.now, &media) == Verdict::Taken);
         self.pull();
     }

@@ -21,7 +21,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        let playout = Playout::new(Codec::Pcmu, 8000).expect("legal");
+        let playout = Playout::new(Codec::Pcmu, 8000, Listener::Party).expect("legal");
         Bench { playout, now: Duration::ZERO, line: Vec::new(), pieces: Vec::new() }
     }
 
@@ -64,7 +64,6 @@ impl Bench {
             codec: Codec::Pcmu,
             audio: Pt(0),
             packet: Packet { header, payload },
-            bytes: &[],
         };
         let verdict = self.playout.push(self.now, &media);
         self.pull();
@@ -253,7 +252,7 @@ fn while_a_digit_is_sent_nothing_is_invented() {
 /// The first byte of an Opus packet alone is a frame without audio (RFC 6716 §3.2.1): what libopus sends in silence.
 #[test]
 fn in_a_silence_that_opus_announced_the_line_goes_on_without_packets() {
-    let mut playout = Playout::new(Codec::Opus, 8000).expect("legal");
+    let mut playout = Playout::new(Codec::Opus, 8000, Listener::Party).expect("legal");
     let mut line = Vec::new();
     let mut push = |playout: &mut Playout, ms: u64, sequence: u16, payload: &[u8]| {
         let timestamp = u32::try_from(ms * 48).unwrap();
@@ -261,7 +260,7 @@ fn in_a_silence_that_opus_announced_the_line_goes_on_without_packets() {
             Header { marker: false, payload_type: Pt(111), sequence: SeqNo(sequence), timestamp, ssrc: Ssrc(1) };
         let origin = Origin { leg: LegId(1), ssrc: Ssrc(1) };
         let packet = Packet { header, payload };
-        playout.push(at(ms), &Media { origin, codec: Codec::Opus, audio: Pt(111), packet, bytes: &[] });
+        playout.push(at(ms), &Media { origin, codec: Codec::Opus, audio: Pt(111), packet });
         while playout.pull(at(ms), &mut line).is_some() {}
     };
     push(&mut playout, 0, 1, &[0x08]);

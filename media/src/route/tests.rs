@@ -46,7 +46,7 @@ impl Bench {
         let header = Header { marker: false, payload_type: Pt(0), sequence: SeqNo(sequence), timestamp, ssrc: Ssrc(1) };
         let origin = Origin { leg: LegId(1), ssrc: Ssrc(1) };
         let packet = Packet { header, payload };
-        let media = Media { origin, codec: self.route.key.from, audio: Pt(0), packet, bytes: &[] };
+        let media = Media { origin, codec: self.route.key.from, audio: Pt(0), packet };
         let sent = &mut self.sent;
         self.route.push(now, &media, &mut self.stream, &mut |_, place, payload| {
             sent.push((now, place.sequence.0, place.timestamp, payload.to_vec()));
