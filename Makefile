@@ -41,7 +41,7 @@ prompts: ## make the demo phone's prompts again (espeak-ng, sox)
 	@scripts/make-prompts
 
 fuzz: ## feed every reader of foreign input hostile bytes; FUZZ_SECONDS per target, else 600 (media/fuzz/README.md, tests/fuzz/README.md)
-	@scripts/setup run
+	@scripts/setup test
 	@$(CHORES) fuzz $(FUZZ_SECONDS)
 
 clean: ## remove everything that set-up made in this tree; the pjsua2 cache stays

@@ -15,7 +15,7 @@ RUN: Final = ("build-essential", "ca-certificates", "libopus-dev", "libssl-dev",
 SYSTEM_PYTHON: Final = ("python3-dev", "python3-venv")
 """Only for Debian's own interpreter: another one brings its headers and venv."""
 G729: Final = "libbcg729-dev"
-TEST: Final = ("baresip", "chromium", "espeak-ng", G729, "sip-tester", "sox")
+TEST: Final = ("baresip", "chromium", "espeak-ng", G729, "linphone-cli", "sip-tester", "sox")
 
 
 def provide(profile: str, log: Path, *extra: str) -> bool:

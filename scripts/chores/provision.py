@@ -26,6 +26,7 @@ DEV_LOCKS: Final = ("requirements-dev.lock",)
 ABI: Final = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
 """What is built for one patch release of Python serves the next."""
 MEDIA_CORE: Final = "media/python/mediacore/_mediacore*.so"
+SAYS_G729: Final = "WEBTRUNK_G729"
 
 
 def run(root: Path, profile: str) -> None:
@@ -65,7 +66,7 @@ class Provision:
         self._venv = root / ".venv"
         self._stamps = Stamps(self._venv / "stamps")
         self._logs = root / ".cache" / "logs"
-        self._with_g729 = wants_g729(root / ".cache" / "with-g729")
+        self._with_g729 = wants_g729(root / ".cache" / "with-g729") or profile == "test"
 
     def provide(self) -> bool:
         """Do what is not current; whether anything was done."""
@@ -97,7 +98,7 @@ class Provision:
 
     def _check_tools(self) -> None:
         """Miss what set-up cannot install at once, not after minutes of building."""
-        if not self._is_current("media core", self._media_inputs(), MEDIA_CORE):
+        if not self._has_media_core():
             _check_rust(self._root / "media" / "Cargo.toml", with_cargo())
         if self._profile != "run" and shutil.which("npm") is None:
             raise ChoreFailed(
@@ -172,12 +173,18 @@ class Provision:
         self._pip("pjsua2", "install", "--no-deps", "--no-index", "--force-reinstall", _last_wheel(log))
 
     def _media_core(self) -> bool:
-        return self._bring(
-            "media core", self._media_inputs(), "compiling the Rust crate", self._build_media_core, MEDIA_CORE
-        )
+        if self._has_media_core():
+            return False
+        inputs = self._media_inputs(with_g729=self._with_g729)
+        return self._bring("media core", inputs, "compiling the Rust crate", self._build_media_core, MEDIA_CORE)
 
-    def _media_inputs(self) -> str:
-        return fingerprint([Path("media")], ABI, *(["g729"] if self._with_g729 else []))
+    def _has_media_core(self) -> bool:
+        """Whether it is current; one with G.729, as the tests need it, serves everybody who did not just refuse it."""
+        fitting = {self._with_g729} if os.environ.get(SAYS_G729) == "0" else {self._with_g729, True}
+        return any(self._is_current("media core", self._media_inputs(with_g729=each), MEDIA_CORE) for each in fitting)
+
+    def _media_inputs(self, *, with_g729: bool) -> str:
+        return fingerprint([Path("media")], ABI, *(["g729"] if with_g729 else []))
 
     def _build_media_core(self) -> None:
         env = with_cargo() | {"VIRTUAL_ENV": str(self._venv)}
@@ -223,9 +230,9 @@ def _last_wheel(log: Path) -> str:
 
 def wants_g729(marker: Path) -> bool:
     """Whether G.729 is built in: WEBTRUNK_G729=1 switches it on, 0 off, and the choice is remembered."""
-    said = os.environ.get("WEBTRUNK_G729")
+    said = os.environ.get(SAYS_G729)
     if said is not None and said not in ("0", "1"):
-        raise ChoreFailed(f"WEBTRUNK_G729 is 1 (G.729 is built in) or 0 (it is not), and not {said!r}.")
+        raise ChoreFailed(f"{SAYS_G729} is 1 (G.729 is built in) or 0 (it is not), and not {said!r}.")
     if said == "1":
         marker.touch()
     elif said == "0":

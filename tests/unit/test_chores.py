@@ -85,6 +85,29 @@ def test_a_command_that_is_missing_is_named(tmp_path: Path) -> None:
         run_logged(["no-such-tool"], tmp_path / "log")
 
 
+def test_a_core_that_was_built_for_the_tests_serves_a_run_unless_g729_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "media/python/mediacore").mkdir(parents=True)
+    (tmp_path / "media/python/mediacore/_mediacore.abi3.so").touch()
+
+    def builds(profile: str, said: str | None) -> bool:
+        monkeypatch.delenv("WEBTRUNK_G729", raising=False)
+        if said is not None:
+            monkeypatch.setenv("WEBTRUNK_G729", said)
+        setup = provision.Provision(tmp_path, profile)
+        monkeypatch.setattr(setup, "_build_media_core", lambda: None)
+        return bool(setup._media_core())
+
+    assert builds("run", None)
+    assert builds("test", None), "the tests need G.729"
+    assert not builds("run", None)
+    assert not builds("test", None)
+    assert builds("run", "0")
+    assert not builds("check", None)
+
+
 def test_g729_is_built_in_on_request_and_the_choice_is_remembered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
