@@ -22,8 +22,15 @@ class Program:
     """One subprocess, from its start to its end."""
 
     def __init__(
-        self, name: str, argv: Sequence[str | Path], *, cwd: Path = ROOT, env: Mapping[str, str] | None = None
+        self,
+        name: str,
+        argv: Sequence[str | Path],
+        *,
+        cwd: Path = ROOT,
+        env: Mapping[str, str] | None = None,
+        listens: bool = False,
     ) -> None:
+        """Start it; one that `listens` can be told lines."""
         self.name = name
         self.lines: list[str] = []
         self._news = threading.Condition()
@@ -32,7 +39,7 @@ class Program:
             [str(word) for word in argv],
             cwd=cwd,
             env=env,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if listens else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -83,6 +90,12 @@ class Program:
         """`wait_for` for tests that run in a loop."""
         return await asyncio.to_thread(self.wait_for, pattern, timeout_s, since=since)
 
+    def tell(self, line: str) -> None:
+        """Write a line to its input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+
     def wait(self, timeout_s: float = 30.0) -> int:
         """Wait until it ends by itself; its exit status."""
         status = self._process.wait(timeout_s)
@@ -127,6 +140,8 @@ class Program:
 
     def _finish(self) -> None:
         self._reader.join(5)
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         if self in _alive:
             _alive.remove(self)
 

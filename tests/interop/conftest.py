@@ -12,6 +12,7 @@ import pytest
 from tests.harness.baresip import Baresip, Credentials, Encryption, Transport
 from tests.harness.certificates import Authority
 from tests.harness.gateway import GatewayProcess, demo_settings, trunk_to
+from tests.harness.linphone import Linphone
 from tests.harness.ports import free_block, free_port
 from tests.harness.program import hurry
 from tests.harness.sipp import Sipp
@@ -27,7 +28,7 @@ class PhoneKind:
     name: str
     transport: Transport
     codec: str
-    prefer: str = "quality"
+    prefer: str | tuple[str, ...] = "quality"
     srtp: str = "off"
     """What the trunk of the gateway wants."""
     encryption: Encryption = ""
@@ -55,6 +56,12 @@ SECURE_PHONES: Final = (
     PhoneKind("udp-open", "udp", "PCMU", srtp="optional"),
     PhoneKind("udp-refused", "udp", "PCMU", srtp="required"),
 )
+G729_PHONES: Final = (
+    PhoneKind("udp-g729", "udp", "G729"),
+    PhoneKind("udp-g729-pcmu", "udp", "G729", prefer=("PCMU",)),
+)
+"""Debian's baresip does not speak it: these are Linphones."""
+ALL_PHONES: Final = (*PHONES, *SECURE_PHONES, *G729_PHONES)
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,7 @@ class House:
     gateway: GatewayProcess
     authority: Authority
     phone_ports: dict[str, int]
-    """Where baresip listens for UDP and TCP; TLS is one above."""
+    """Where baresip, or Linphone, listens for UDP and TCP; TLS is one above."""
     sipp_port: int
     digest_port: int
 
@@ -83,10 +90,10 @@ def priority() -> None:
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     directory = tmp_path_factory.mktemp("gateway")
     authority = Authority(directory / "certificates")
-    phone_ports = {kind.name: free_block(2)[0] for kind in (*PHONES, *SECURE_PHONES)}
+    phone_ports = {kind.name: free_block(2)[0] for kind in ALL_PHONES}
     sipp_port, digest_port = free_port(), free_port()
     settings = demo_settings(directory, session={"ring_s": 5, "grace_s": 2}, sip=_sip_settings(authority))
-    settings["trunk"] |= {kind.name: _phone_trunk(kind, phone_ports[kind.name]) for kind in (*PHONES, *SECURE_PHONES)}
+    settings["trunk"] |= {kind.name: _phone_trunk(kind, phone_ports[kind.name]) for kind in ALL_PHONES}
     settings["trunk"]["sipp"] = trunk_to(sipp_port, ["sipp"])
     settings["trunk"]["digest"] = trunk_to(digest_port, ["digest"], user="me", password=PASSWORD)
     gateway = GatewayProcess(directory, settings, demo=True)
@@ -125,6 +132,20 @@ def desk_phone(house: House, other_speech: Speech, tmp_path: Path) -> Iterator[C
         )
         running.append(phone)
         return phone
+
+    yield start
+    for phone in running:
+        phone.stop()
+
+
+@pytest.fixture
+def linphone(house: House, other_speech: Speech, tmp_path: Path) -> Iterator[Callable[[PhoneKind], Linphone]]:
+    """Starts Linphone where the trunk of that kind expects it."""
+    running: list[Linphone] = []
+
+    def start(kind: PhoneKind) -> Linphone:
+        running.append(Linphone(tmp_path / kind.name, other_speech, user=kind.name, port=house.phone_ports[kind.name]))
+        return running[-1]
 
     yield start
     for phone in running:
