@@ -193,7 +193,7 @@ impl Kind {
             }
             #[cfg(feature = "g729")]
             Kind::G729(receiver) => {
-                if !receiver.decode(payload, samples) {
+                if !receiver.decode(payload, most, samples) {
                     return Err(Undecodable);
                 }
             }

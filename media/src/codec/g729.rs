@@ -30,11 +30,12 @@ impl Receiver {
         Decoder::new().map(Self)
     }
 
-    /// Append the samples of a payload; false, and nothing, when it does not consist of frames.
-    pub(super) fn decode(&mut self, payload: &[u8], samples: &mut Vec<i16>) -> bool {
+    /// Append the samples of a payload, at most `most`; false, and nothing, when it does not consist of so many frames.
+    pub(super) fn decode(&mut self, payload: &[u8], most: usize, samples: &mut Vec<i16>) -> bool {
         let (voice, rest) = payload.as_chunks::<VOICE>();
         let silence = <[u8; SILENCE]>::try_from(rest).ok();
-        if silence.is_none() && !rest.is_empty() {
+        let frames = voice.len() + usize::from(silence.is_some());
+        if (silence.is_none() && !rest.is_empty()) || frames * FRAME > most {
             return false;
         }
         let mut frame = [0; FRAME];
@@ -71,7 +72,7 @@ mod tests {
         let (mut sender, mut receiver) = (Sender::new().expect("memory"), Receiver::new().expect("memory"));
         for frame in spoken.chunks(160) {
             assert_eq!(sender.encode(frame, &mut payload), 20);
-            assert!(receiver.decode(&payload, &mut heard));
+            assert!(receiver.decode(&payload, 160, &mut heard));
         }
         assert_eq!(heard.len(), spoken.len());
         let ratio = energy(&heard[4000..]) / energy(&spoken[4000..]);
@@ -85,20 +86,25 @@ mod tests {
     fn a_description_of_silence_is_a_frame_of_noise_and_goes_on() {
         let mut receiver = Receiver::new().expect("memory");
         let mut heard = Vec::new();
-        assert!(receiver.decode(&[0x28, 0x5c, 0x13, 0x9d, 0x3a, 0x21, 0x44, 0x81, 0x0f, 0x73, 0x55, 0xe0], &mut heard));
+        assert!(receiver.decode(
+            &[0x28, 0x5c, 0x13, 0x9d, 0x3a, 0x21, 0x44, 0x81, 0x0f, 0x73, 0x55, 0xe0],
+            160,
+            &mut heard
+        ));
         assert_eq!(heard.len(), 2 * FRAME);
         receiver.conceal(&mut [0; 400]);
-        assert!(receiver.decode(&[0x55, 0xe0], &mut heard));
+        assert!(receiver.decode(&[0x55, 0xe0], 160, &mut heard));
         assert_eq!(heard.len(), 3 * FRAME);
     }
 
     #[test]
-    fn what_is_no_frame_appends_nothing() {
+    fn what_is_no_frame_or_too_many_appends_nothing() {
         let mut receiver = Receiver::new().expect("memory");
         let mut heard = Vec::new();
         for len in [1, 3, 9, 11, 13, 19] {
-            assert!(!receiver.decode(&vec![0xa5; len], &mut heard), "{len}");
+            assert!(!receiver.decode(&vec![0xa5; len], 1600, &mut heard), "{len}");
         }
+        assert!(!receiver.decode(&[0xa5; 202], 1600, &mut heard), "more than 200 ms");
         assert!(heard.is_empty());
     }
 
@@ -112,7 +118,7 @@ mod tests {
         let mut receiver = Receiver::new().expect("memory");
         for round in 0..500 {
             let payload: Vec<u8> = (0..[10, 20, 22, 2][round % 4]).map(|_| random()).collect();
-            assert!(receiver.decode(&payload, &mut Vec::new()));
+            assert!(receiver.decode(&payload, 1600, &mut Vec::new()));
             if round % 7 == 0 {
                 receiver.conceal(&mut [0; 160]);
             }
