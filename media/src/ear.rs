@@ -268,6 +268,23 @@ mod tests {
         assert_eq!(heard(&tap, 2020), pattern(&[('#', 20), ('.', 1980), ('#', 20)]));
     }
 
+    /// A source's timestamps may leave a pause out, or one of them may lie: what is said then lies where it arrives.
+    #[test]
+    fn a_clock_that_stood_still_or_was_ahead_costs_at_most_three_packets() {
+        for (pause_ms, lie) in [(500, 0), (0, 4000)] {
+            let (mut ears, tap) = listened();
+            hear(&mut ears, 0, 0, 0);
+            hear(&mut ears, 20, 1, 160 + lie);
+            for n in 2..102 {
+                hear(&mut ears, u64::from(n) * 20 + pause_ms, n, u32::from(n) * 160);
+            }
+            let begin = usize::try_from(40 + pause_ms).unwrap();
+            let heard = heard(&tap, 2040 + pause_ms);
+            let sound = heard[begin..].matches('#').count();
+            assert!(sound >= 1940, "{pause_ms} {lie}: {sound} ms of 2 s\n{heard}");
+        }
+    }
+
     #[test]
     fn another_codec_and_another_ssrc_lie_where_they_arrive() {
         let (mut ears, tap) = listened();

@@ -7,6 +7,7 @@
 
 pub mod clock;
 pub mod delay;
+mod listener;
 mod piece;
 pub mod queue;
 
@@ -16,7 +17,8 @@ use crate::codec::{Codec, CodecError, Decoder};
 use crate::inbound::Media;
 use crate::rtp::Header;
 use clock::{SourceClock, Stamp};
-use delay::Delay;
+use delay::{Delay, MAX_DEPTH};
+pub use listener::Listener;
 pub use piece::{Kind, Piece, Repairs};
 use queue::{Content, Queue, Verdict};
 
@@ -32,26 +34,6 @@ const MAX_CONCEAL_MS: i64 = 120;
 const ROUNDING_MS: i64 = 2;
 /// Mean amplitude below which samples are silence: -54 dB of full scale.
 const SILENCE: u64 = 64;
-
-/// Who hears the line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listener {
-    /// A party of the call: every piece comes at its time, and something in the place of what does not come.
-    Party,
-    /// Somebody who hears it later: what is there comes at once, and nothing is invented while nothing comes.
-    Later,
-}
-
-impl Listener {
-    /// A missing packet is waited for at least this long after its best arrival, in µs: one that the next packet overtook
-    /// is there by then.
-    const fn patience(self) -> i64 {
-        match self {
-            Listener::Party => 40_000,
-            Listener::Later => 100_000,
-        }
-    }
-}
 
 /// What the source is thought to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,7 +173,9 @@ impl Playout {
 
     fn place(&mut self, now: i64, header: &Header) -> Option<i64> {
         let stamp = Stamp { ssrc: header.ssrc.0, sequence: header.sequence.0, timestamp: header.timestamp };
-        self.clock.place(now, stamp, self.delay.base(), self.position)
+        let base = self.delay.base();
+        let passed = self.listener.passed(self.position, (now - base - MAX_DEPTH) * self.per_ms / 1000);
+        self.clock.place(now, stamp, base, passed)
     }
 
     /// The source tells what its silence sounds like, and then sends little.
