@@ -20,7 +20,8 @@ fn main() {
         ("srtp", srtp()),
         ("codec", codec()),
     ];
-    for (target, seeds) in corpora.into_iter().chain([("playout", playout()), ("relay", relay())]) {
+    let others = [("g729", g729()), ("playout", playout()), ("relay", relay()), ("tap", tap())];
+    for (target, seeds) in corpora.into_iter().chain(others) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
         fs::create_dir_all(&folder).expect("the corpus can be written");
         for (name, bytes) in seeds {
@@ -304,6 +305,44 @@ fn relay() -> Vec<Seed> {
 }
 
 /// Every decoder at either rate: two packets, a gap, a silence that is told of, and a packet again.
+fn g729() -> Vec<Seed> {
+    let frame = [0x28, 0x5c, 0x13, 0x9d, 0x3a, 0x21, 0x44, 0x81, 0x0f, 0x73];
+    let heard = |payload: &[u8]| [&[0, u8::try_from(payload.len()).expect("short")], payload].concat();
+    let voice = heard(&[frame, frame].concat());
+    let gap = [2, 0, 200];
+    let sent = [3];
+    let script = |rate: u8, steps: &[&[u8]]| [&[rate, 1], &steps.concat()[..]].concat();
+    vec![
+        ("voice", script(0, &[&voice, &voice, &sent, &voice, &sent])),
+        ("voice-wide", script(1, &[&voice, &voice, &sent, &voice, &sent])),
+        ("gap", script(0, &[&voice, &gap, &gap, &voice])),
+        ("silence", script(0, &[&voice, &heard(&[&frame[..], &[0x55, 0xe0]].concat()), &gap, &heard(&[0x55, 0xe0])])),
+        ("no-frame", script(0, &[&heard(&frame[..9]), &heard(&[]), &voice])),
+        ("most", script(0, &[&[1, 15 | 16, 10], &frame])),
+    ]
+}
+
+/// A ring that is written and read; packets in order, swapped, lost and late, with readings between.
+fn tap() -> Vec<Seed> {
+    let at = |place: u16, step: &[u8]| [&place.to_be_bytes(), step].concat();
+    let write = |place: u16, count: u8| at(place, &[1, 0x12, 0x34, count]);
+    let read = |place: u16| at(place, &[0]);
+    let ring = |steps: &[Vec<u8>]| [&[1], &steps.concat()[..]].concat();
+    let hear = |steps: &[(u8, i8, u8)]| {
+        let steps = steps
+            .iter()
+            .flat_map(|(after_ms, step, then)| [after_ms << 2, 120_u8.wrapping_add_signed(*step), 1, *then]);
+        [0, 0xff, 0xf0].into_iter().chain(steps).collect::<Vec<u8>>()
+    };
+    vec![
+        ("in-turn", ring(&[write(8000, 160), read(8160), write(8000, 160), read(8160)])),
+        ("late-and-too-early", ring(&[write(7900, 200), write(39_900, 250), write(50_000, 9), read(50_000)])),
+        ("in-order", hear(&[(20, 1, 0); 40])),
+        ("swapped-and-lost", hear(&[(20, 1, 7), (20, 2, 7), (0, -1, 0), (20, 3, 7), (60, 1, 1)].repeat(5))),
+        ("nobody-reads", hear(&[(60, 3, 7); 60])),
+    ]
+}
+
 fn codec() -> Vec<Seed> {
     let opus: &[u8] = &[0x08, 0x0b, 0xe4, 0xc1, 0x36, 0xec, 0xc5, 0x80];
     let payloads: [(&str, &str, &[u8]); 4] = [

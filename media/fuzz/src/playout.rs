@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use mediacore::codec::Codec;
 use mediacore::inbound::Media;
-use mediacore::path::LegId;
 use mediacore::playout::queue::Verdict;
 use mediacore::playout::{Kind, Listener, Playout};
-use mediacore::rtp::{Header, Packet, Pt, SeqNo, Ssrc};
-use mediacore::stream::Origin;
 
 use crate::script::Script;
+use crate::source::Source;
 
 const RATE_HZ: i64 = 8000;
 /// Deepest buffer, one packet's time, and the patience behind it.
@@ -38,9 +36,14 @@ struct Bench {
 /// Push packets as `data` says.
 pub fn check(data: &[u8]) {
     let mut script = Script::new(data);
-    let codec = script.choice([Codec::Pcmu, Codec::Opus]);
+    let (codec, listener) = script.choice([
+        (Codec::Pcmu, Listener::Party),
+        (Codec::Opus, Listener::Party),
+        (Codec::Pcmu, Listener::Later),
+        (Codec::Opus, Listener::Later),
+    ]);
     let mut bench = Bench {
-        playout: Playout::new(codec, 8000, Listener::Party).expect("a rate of both"),
+        playout: Playout::new(codec, 8000, listener).expect("a rate of both"),
         now: Duration::from_secs(1),
         line: Vec::new(),
         position: 0,
@@ -48,66 +51,33 @@ pub fn check(data: &[u8]) {
         heard: 0,
         concealed_in_row: 0,
     };
-    let mut sequence = script.u16();
-    let mut timestamp = 0_u32;
-    let ticks = codec.clock_rate_hz() / 50;
+    let mut source = Source::new(codec, &mut script);
     while !script.is_over() {
         let wait = script.byte();
         bench.pass(Duration::from_millis(u64::from(wait >> 2)), wait & 1 == 1);
-        let jump = script.byte();
-        let before = sequence;
-        sequence = match jump {
-            0 => script.u16(),
-            _ => sequence.wrapping_add(u16::from(jump)).wrapping_sub(120),
-        };
-        let step = i32::from(sequence.wrapping_sub(before).cast_signed());
-        timestamp = timestamp.wrapping_add_signed(step * i32::try_from(ticks).expect("small"));
-        let kind = script.byte();
-        if kind == 2 {
-            timestamp = script.u32();
-        }
-        let filler = [kind; 160];
-        let payload = match codec {
-            Codec::Opus if kind > 3 => &filler[..usize::from(kind) % 160],
-            Codec::Opus => &[0x08, 0xff, 0xfe][..],
-            _ => &filler[..],
-        };
-        let payload_type = match kind {
-            3 => Pt(101),
-            4 => Pt(13),
-            _ => Pt(0),
-        };
-        // One packet may lie about its time, and those after it go on as before.
-        let stamped = if kind == 5 { script.u32() } else { timestamp };
-        bench.push(u32::from(kind == 0), codec, payload_type, sequence, stamped, payload);
+        source.send_any(&mut script, |media| bench.push(media));
     }
+    let payload = if codec == Codec::Opus { &[0x08, 0xff, 0xfe][..] } else { &[0x55; 160] };
     bench.pass(LONGEST_WAIT, false);
-    bench.talk(codec, sequence, timestamp, SETTLING);
+    bench.talk(&mut source, payload, SETTLING);
     let before = bench.heard;
-    bench.talk(codec, sequence.wrapping_add(SETTLING), timestamp.wrapping_add(u32::from(SETTLING) * ticks), ORDERLY);
+    bench.talk(&mut source, payload, ORDERLY);
     bench.pass(LONGEST_WAIT, false);
     assert!(bench.heard - before >= u64::from(ORDERLY) * 9 / 10, "deaf to a source that is in order");
     assert!(bench.heard <= bench.taken);
 }
 
 impl Bench {
-    fn push(&mut self, ssrc: u32, codec: Codec, payload_type: Pt, sequence: u16, timestamp: u32, payload: &[u8]) {
-        let header = Header { marker: false, payload_type, sequence: SeqNo(sequence), timestamp, ssrc: Ssrc(ssrc) };
-        let origin = Origin { leg: LegId(1), ssrc: header.ssrc };
-        let packet = Packet { header, payload };
-        let media = Media { origin, codec, audio: Pt(0), packet };
-        self.taken += u64::from(self.playout.push(self.now, &media) == Verdict::Taken);
+    fn push(&mut self, media: &Media) {
+        self.taken += u64::from(self.playout.push(self.now, media) == Verdict::Taken);
         self.pull();
     }
 
-    /// So many packets of 20 ms, in order and in time, after the one of this number and timestamp.
-    fn talk(&mut self, codec: Codec, sequence: u16, timestamp: u32, packets: u16) {
-        let payload = if codec == Codec::Opus { &[0x08, 0xff, 0xfe][..] } else { &[0x55; 160] };
-        let ticks = codec.clock_rate_hz() / 50;
-        for n in 1..=packets {
+    /// So many packets, in order and in time.
+    fn talk(&mut self, source: &mut Source, payload: &[u8], packets: u16) {
+        for _ in 0..packets {
             self.pass(Duration::from_millis(20), false);
-            let timestamp = timestamp.wrapping_add(u32::from(n) * ticks);
-            self.push(0, codec, Pt(0), sequence.wrapping_add(n), timestamp, payload);
+            source.send_next(payload, |media| self.push(media));
         }
     }
 
