@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use mediacore::codec::Codec;
+use mediacore::command::Format;
 use mediacore::inbound::Media;
 use mediacore::path::LegId;
 use mediacore::route::{Key, Transcode};
@@ -31,7 +32,7 @@ fn main() {
     let [from, to, ptime_ms, loss] = &words[..] else { panic!("replay FROM TO PTIME_MS EXPECTED_LOSS") };
     let codec = |name: &str| Codec::from_name(name).expect("a codec's name");
     let (from, to) = (codec(from), codec(to));
-    let key = Key { source: ORIGIN.leg, from, audio: Pt(0), to, ptime_ms: ptime_ms.parse().expect("ms") };
+    let key = Key { source: ORIGIN.leg, from, audio: Pt(0), to: Format::of(to, ptime_ms.parse().expect("ms")) };
     let mut stream = Stream::new(Ssrc(2), 0, 0);
     stream.set_rate(to.clock_rate_hz());
     let mut route = Transcode::new(key, 5).expect("codecs that are built in");
@@ -66,9 +67,9 @@ impl Replay {
     }
 
     fn receive(&mut self, packet: Packet) {
-        let media = Media { origin: ORIGIN, codec: self.from, audio: Pt(0), packet };
+        let media = Media { origin: ORIGIN, codec: self.from, audio: Pt(0), noise: None, packet };
         let (now, frames) = (self.now, &mut self.frames);
-        self.route.push(now, &media, &mut self.stream, &mut |_, place, payload| keep(frames, now, place, payload));
+        self.route.push(now, &media, &mut self.stream, &mut |_, place, _, payload| keep(frames, now, place, payload));
     }
 
     fn pass(&mut self, until: Duration) {
@@ -79,7 +80,7 @@ impl Replay {
                 break;
             }
             let (now, frames) = (self.now, &mut self.frames);
-            self.route.on_timer(now, &mut self.stream, &mut |_, place, payload| keep(frames, now, place, payload));
+            self.route.on_timer(now, &mut self.stream, &mut |_, place, _, payload| keep(frames, now, place, payload));
         }
         self.now = until;
     }

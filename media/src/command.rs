@@ -24,13 +24,23 @@ pub struct Format {
     pub telephone_event_rate_hz: u32,
     /// Length of the frames that the peer wants.
     pub ptime_ms: u32,
+    /// Payload type of comfort noise beside G.711, if negotiated (RFC 3389): then silence need not be sent.
+    pub comfort_noise: Option<Pt>,
 }
 
 impl Format {
+    /// This codec alone under its usual payload type: no digits, no comfort noise.
+    #[must_use]
+    pub const fn of(codec: Codec, ptime_ms: u32) -> Format {
+        let payload_type = Pt(codec.default_payload_type());
+        let telephone_event_rate_hz = 8000;
+        Format { codec, payload_type, telephone_event: None, telephone_event_rate_hz, ptime_ms, comfort_noise: None }
+    }
+
     /// Whether packets of this payload type belong to it.
     #[must_use]
     pub fn has(&self, payload_type: Pt) -> bool {
-        [Some(self.payload_type), self.telephone_event].contains(&Some(payload_type))
+        [Some(self.payload_type), self.telephone_event, self.comfort_noise].contains(&Some(payload_type))
     }
 }
 

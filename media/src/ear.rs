@@ -161,7 +161,7 @@ mod tests {
 
     fn listen(ears: &mut Ears, ms: u64, codec: Codec, audio: Pt, packet: Packet) {
         let origin = Origin { leg: LegId(1), ssrc: packet.header.ssrc };
-        ears.hear(at(ms), &Media { origin, codec, audio, packet });
+        ears.hear(at(ms), &Media { origin, codec, audio, noise: None, packet });
     }
 
     /// Each millisecond from the start: whether there was sound.

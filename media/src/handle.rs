@@ -200,15 +200,23 @@ impl Handle {
         telephone_event: Option<u8>,
         telephone_event_rate_hz: u32,
         ptime_ms: u32,
+        comfort_noise: Option<u8>,
     ) -> Result<(), Error> {
         let Some(kind) = Codec::from_name(codec) else {
             return argument(format!("unknown codec {codec:?}"));
         };
-        if let Some(wrong) = [Some(payload_type), telephone_event].into_iter().flatten().find(|number| *number > 127) {
+        let types = [Some(payload_type), telephone_event, comfort_noise];
+        if let Some(wrong) = types.into_iter().flatten().find(|number| *number > 127) {
             return argument(format!("payload type {wrong} is not 0 to 127"));
         }
         if telephone_event == Some(payload_type) {
             return argument(format!("payload type {payload_type} is given to audio and to telephone-event"));
+        }
+        if comfort_noise.is_some() && (comfort_noise == Some(payload_type) || comfort_noise == telephone_event) {
+            return argument("comfort noise needs a payload type of its own".to_owned());
+        }
+        if comfort_noise.is_some() && !matches!(kind, Codec::Pcmu | Codec::Pcma) {
+            return argument(format!("comfort noise goes beside PCMU and PCMA, not beside {codec}"));
         }
         if !(8000..=48_000).contains(&telephone_event_rate_hz) {
             return argument(format!("telephone-event at {telephone_event_rate_hz} Hz: expected 8000 to 48000"));
@@ -223,6 +231,7 @@ impl Handle {
             telephone_event: telephone_event.map(Pt),
             telephone_event_rate_hz,
             ptime_ms,
+            comfort_noise: comfort_noise.map(Pt),
         };
         self.engine.set_format(self.id, format);
         Ok(())

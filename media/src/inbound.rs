@@ -27,6 +27,8 @@ pub struct Media<'a> {
     pub codec: Codec,
     /// Payload type of the stream's audio.
     pub audio: Pt,
+    /// That of its comfort noise, if negotiated.
+    pub noise: Option<Pt>,
     /// Header and payload.
     pub packet: Packet<'a>,
 }
@@ -41,8 +43,14 @@ impl Media<'_> {
     /// What the silence sounds like that begins with this packet, if it says so.
     #[must_use]
     pub fn comfort_noise(&self) -> Option<&[u8]> {
-        let is_noise = self.packet.header.payload_type == COMFORT_NOISE && self.codec.clock_rate_hz() == 8000;
-        (is_noise && !self.is_audio()).then_some(self.packet.payload)
+        let is_static = self.packet.header.payload_type == COMFORT_NOISE && self.codec.clock_rate_hz() == 8000;
+        (!self.is_audio() && (is_static || self.is_agreed_noise())).then_some(self.packet.payload)
+    }
+
+    /// Whether it is comfort noise that was negotiated.
+    #[must_use]
+    pub fn is_agreed_noise(&self) -> bool {
+        self.noise == Some(self.packet.header.payload_type)
     }
 }
 
@@ -53,6 +61,8 @@ pub enum Use {
     Audio,
     /// A digit, or part of one.
     TelephoneEvent,
+    /// Comfort noise that was negotiated.
+    ComfortNoise,
     /// Not passed on, for this reason.
     Nothing(Dropped),
 }
@@ -170,6 +180,7 @@ impl Inbound {
         match self.format {
             Some(format) if format.payload_type == payload_type => Use::Audio,
             Some(format) if format.telephone_event == Some(payload_type) => Use::TelephoneEvent,
+            Some(format) if format.comfort_noise == Some(payload_type) => Use::ComfortNoise,
             _ if payload_type == COMFORT_NOISE => Use::Nothing(Dropped::ComfortNoise),
             _ => Use::Nothing(Dropped::UnknownPayload),
         }

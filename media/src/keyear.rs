@@ -137,11 +137,6 @@ mod tests {
     use crate::dtmf::Tones;
     use crate::rtp::Ssrc;
 
-    fn format(codec: Codec) -> Format {
-        let payload_type = Pt(codec.default_payload_type());
-        Format { codec, payload_type, telephone_event: None, telephone_event_rate_hz: 8000, ptime_ms: 20 }
-    }
-
     /// Packets of 20 ms: silence, then a key of 100 ms, then silence.
     fn packets(codec: Codec, event: u8) -> Vec<Vec<u8>> {
         let mut encoder = Encoder::new(codec, RATE_HZ, 20, 5).unwrap();
@@ -171,7 +166,7 @@ mod tests {
     }
 
     fn hear(codec: Codec, packets: impl IntoIterator<Item = (u64, Vec<u8>)>) -> Heard {
-        let mut ear = KeyEar::new(&format(codec)).unwrap();
+        let mut ear = KeyEar::new(&Format::of(codec, 20)).unwrap();
         let mut decoder = Decoder::new(codec, RATE_HZ).unwrap();
         let (mut digits, mut samples) = (Vec::new(), Vec::new());
         let mut now = Duration::ZERO;
@@ -223,7 +218,7 @@ mod tests {
     #[test]
     fn another_numbering_is_heard_on() {
         for restart in [0_u16, 5000, 15_000, 19_950, 20_029, 30_000, 60_000] {
-            let mut ear = KeyEar::new(&format(Codec::Pcmu)).unwrap();
+            let mut ear = KeyEar::new(&Format::of(Codec::Pcmu, 20)).unwrap();
             let mut digits = Vec::new();
             for first in [20_000, restart] {
                 ear.restart();
@@ -239,7 +234,7 @@ mod tests {
     /// While nothing is listened to the numbers go on, by more than half of them.
     #[test]
     fn after_a_long_time_of_not_listening_keys_are_heard() {
-        let mut ear = KeyEar::new(&format(Codec::Pcmu)).unwrap();
+        let mut ear = KeyEar::new(&Format::of(Codec::Pcmu, 20)).unwrap();
         let mut digits = Vec::new();
         for skipped in [0, 40_000_u16] {
             for (n, (ms, mut packet)) in (skipped..).zip(timed(packets(Codec::Pcmu, 5))) {
@@ -258,12 +253,12 @@ mod tests {
 
     #[test]
     fn what_is_no_audio_is_left_alone() {
-        let mut ear = KeyEar::new(&format(Codec::Pcmu)).unwrap();
+        let mut ear = KeyEar::new(&Format::of(Codec::Pcmu, 20)).unwrap();
         let mut packet = packets(Codec::Pcma, 3)[12].clone();
         let whole = packet.clone();
         assert_eq!(ear.on_packet(Duration::ZERO, &mut packet, &mut |digit| panic!("{digit:?}")), whole.len());
         assert_eq!(packet, whole);
         assert_eq!(ear.on_packet(Duration::ZERO, &mut [1, 2, 3], &mut |digit| panic!("{digit:?}")), 3);
-        assert!(KeyEar::new(&format(Codec::from_name("AMR-WB/16000").unwrap())).is_none());
+        assert!(KeyEar::new(&Format::of(Codec::from_name("AMR-WB/16000").unwrap(), 20)).is_none());
     }
 }

@@ -87,15 +87,9 @@ mod tests {
     use super::*;
     use crate::codec::{Codec, Decoder};
     use crate::dtmf::ToneDetector;
-    use crate::rtp::Pt;
 
     fn at(ms: u64) -> Duration {
         Duration::from_millis(ms)
-    }
-
-    fn format(codec: Codec, ptime_ms: u32) -> Format {
-        let payload_type = Pt(codec.default_payload_type());
-        Format { codec, payload_type, telephone_event: None, telephone_event_rate_hz: 8000, ptime_ms }
     }
 
     /// Everything that is sent, decoded; each packet must be due when the one before has been heard.
@@ -121,7 +115,7 @@ mod tests {
     #[test]
     fn every_key_survives_every_codec_that_we_encode() {
         for (codec, ptime_ms) in [(Codec::Pcmu, 20), (Codec::Pcma, 30), (Codec::G722, 10), (Codec::Opus, 20)] {
-            let mut tones = KeyTones::new(format(codec, ptime_ms), 5, at(1000)).unwrap();
+            let mut tones = KeyTones::new(Format::of(codec, ptime_ms), 5, at(1000)).unwrap();
             assert!((0..16).all(|event| tones.push(event, 100, 80)));
             let (mut detector, mut heard) = (ToneDetector::default(), Vec::new());
             detector.push(&decoded(&mut tones, codec), &mut |digit| heard.push(digit));
@@ -133,11 +127,11 @@ mod tests {
 
     #[test]
     fn another_format_goes_on_with_what_waits() {
-        let mut tones = KeyTones::new(format(Codec::Pcmu, 20), 5, at(1000)).unwrap();
+        let mut tones = KeyTones::new(Format::of(Codec::Pcmu, 20), 5, at(1000)).unwrap();
         assert!(tones.push(1, 100, 80) && tones.push(2, 100, 80));
         assert!(tones.take(at(1060), &mut |_, _, _| {}).unwrap());
-        assert!(!tones.fits(&format(Codec::Pcma, 20)));
-        let mut tones = tones.refit(format(Codec::Pcma, 20), 5).unwrap();
+        assert!(!tones.fits(&Format::of(Codec::Pcma, 20)));
+        let mut tones = tones.refit(Format::of(Codec::Pcma, 20), 5).unwrap();
         let mut lengths = Vec::new();
         while tones.take(tones.due(), &mut |payload, ticks, _| lengths.push((payload.len(), ticks))).unwrap() {}
         assert_eq!(lengths, [(160, 160); 14], "of 360 ms, 80 were sent before");
@@ -145,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_long_delay_is_let_go() {
-        let mut tones = KeyTones::new(format(Codec::Pcmu, 20), 5, at(1000)).unwrap();
+        let mut tones = KeyTones::new(Format::of(Codec::Pcmu, 20), 5, at(1000)).unwrap();
         assert!(tones.push(1, 100, 80));
         let mut sent = Vec::new();
         assert!(tones.take(at(5000), &mut |_, _, resumes| sent.push(resumes)).unwrap());
@@ -155,6 +149,6 @@ mod tests {
     #[test]
     fn a_codec_that_we_do_not_speak_is_refused() {
         let foreign = Codec::from_name("AMR-WB/16000").unwrap();
-        assert!(KeyTones::new(format(foreign, 20), 5, at(0)).is_err());
+        assert!(KeyTones::new(Format::of(foreign, 20), 5, at(0)).is_err());
     }
 }

@@ -234,6 +234,9 @@ impl Leg {
         if let Some(event) = self.liveness.on_rtp(now) {
             out.event(self.id, event);
         }
+        if matches!(kind, Use::ComfortNoise | Use::Nothing(Dropped::ComfortNoise)) {
+            self.liveness.fall_silent();
+        }
         if !self.receiving {
             return Err(Dropped::Muted);
         }
@@ -255,6 +258,7 @@ impl Leg {
             origin: Origin { leg: self.id, ssrc: packet.header.ssrc },
             codec: format.codec,
             audio: format.payload_type,
+            noise: format.comfort_noise,
             packet,
         });
         if let Some(media) = &received.media {

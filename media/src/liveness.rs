@@ -10,6 +10,8 @@ enum Media {
     Awaited,
     /// RTP comes.
     Flowing,
+    /// RTP came, and said that it would rest.
+    Resting,
     /// RTP came once, but not lately.
     Stalled,
 }
@@ -78,9 +80,14 @@ impl Liveness {
     /// A valid RTP packet came.
     pub fn on_rtp(&mut self, now: Duration) -> Option<Event> {
         self.last_rtp = now;
-        let began = self.media != Media::Flowing;
+        let began = !matches!(self.media, Media::Flowing | Media::Resting);
         self.media = Media::Flowing;
         began.then_some(Event::MediaStarted)
+    }
+
+    /// The packet that just came told of a silence: until the peer talks again, nothing need come (RFC 3389 §4).
+    pub fn fall_silent(&mut self) {
+        self.media = Media::Resting;
     }
 
     /// Something valid came: STUN, RTCP, RTP.
@@ -166,6 +173,16 @@ mod tests {
         assert_eq!(liveness.on_timer(at(3120)), Some(Event::MediaStalled));
         assert_eq!(liveness.on_timer(at(3121)), None);
         assert_eq!(liveness.on_rtp(at(4000)), Some(Event::MediaStarted));
+    }
+
+    #[test]
+    fn media_that_rests_does_not_stall_until_talk_came_again() {
+        let mut liveness = liveness(Presence::Quiet);
+        liveness.on_rtp(at(0));
+        liveness.fall_silent();
+        assert_eq!(liveness.on_timer(at(10_000)), None);
+        assert_eq!(liveness.on_rtp(at(20_000)), None);
+        assert_eq!(liveness.on_timer(at(23_000)), Some(Event::MediaStalled));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::playout::Repairs;
 use crate::playout::queue::Verdict;
 use crate::route::{Key, Transcode};
 use crate::rtcp::SenderStats;
-use crate::rtp::Ssrc;
+use crate::rtp::{Pt, Ssrc};
 use crate::sound::Cut;
 use crate::stream::{Place, Stream};
 use crate::transport::Wire;
@@ -75,6 +75,9 @@ impl Outbound {
         if self.format.as_ref().map(events) != Some(events(&format)) {
             let generator = || Generator::new(format.telephone_event_rate_hz, rate_hz);
             self.generator = format.telephone_event.map(|_| generator());
+        }
+        if self.route.as_ref().is_some_and(|route| route.key().to != format) {
+            self.drop_route();
         }
         self.stream.set_rate(rate_hz);
         self.format = Some(format);
@@ -212,7 +215,7 @@ impl Outbound {
                         stream.pause();
                     }
                     let place = stream.append(now, ticks);
-                    send(stream, place, *format, payload, stats, wire);
+                    send(stream, place, format.payload_type, payload, stats, wire);
                 }
                 Due::End => {
                     wire.out.event(wire.leg, Event::Played(number));
@@ -250,17 +253,20 @@ impl Outbound {
     }
 
     fn relay(&mut self, now: Duration, format: Format, media: &Media, wire: &mut Wire) {
-        if !media.is_audio() {
+        let Some(payload_type) = relayed_as(&format, media) else {
+            if media.is_agreed_noise() {
+                wire.counters.drops.count(Dropped::ComfortNoise);
+            }
             self.stream.skip_source_packet();
             return;
-        }
+        };
         let header = &media.packet.header;
         let duration = format.ptime_ms * (format.codec.clock_rate_hz() / 1000);
         let Some(place) = self.stream.relay(now, media.origin, header, duration) else {
             wire.counters.drops.count(Dropped::Late);
             return;
         };
-        let header = self.stream.header(place, format.payload_type, header.marker);
+        let header = self.stream.header(place, payload_type, header.marker);
         if wire.rtp(&header, media.packet.payload) {
             self.stats.on_packet(media.packet.payload.len());
         }
@@ -273,8 +279,8 @@ impl Outbound {
         let Outbound { route: Some(route), stream, stats, .. } = self else {
             return;
         };
-        let verdict = route.push(now, media, stream, &mut |stream, place, frame| {
-            send(stream, place, format, frame, stats, wire);
+        let verdict = route.push(now, media, stream, &mut |stream, place, payload_type, payload| {
+            send(stream, place, payload_type, payload, stats, wire);
         });
         if verdict == Verdict::Late {
             wire.counters.drops.count(Dropped::Late);
@@ -361,7 +367,7 @@ impl Outbound {
                     stream.pause();
                 }
                 let place = stream.append(now, ticks);
-                send(stream, place, format, payload, stats, wire);
+                send(stream, place, format.payload_type, payload, stats, wire);
             })?;
             Ok(goes_on.then_some(tones))
         });
@@ -393,11 +399,11 @@ impl Outbound {
     pub fn on_timer(&mut self, now: Duration, wire: &mut Wire) {
         self.send_digits(now, wire);
         self.play_on(now, wire);
-        let Outbound { route: Some(route), format: Some(format), stream, stats, .. } = self else {
+        let Outbound { route: Some(route), stream, stats, .. } = self else {
             return;
         };
-        route.on_timer(now, stream, &mut |stream, place, frame| {
-            send(stream, place, *format, frame, stats, wire);
+        route.on_timer(now, stream, &mut |stream, place, payload_type, payload| {
+            send(stream, place, payload_type, payload, stats, wire);
         });
     }
 
@@ -412,10 +418,18 @@ impl Outbound {
     }
 }
 
-/// Send a transcoded frame.
-fn send(stream: &Stream, place: Place, format: Format, frame: &[u8], stats: &mut SenderStats, wire: &mut Wire) {
-    let header = stream.header(place, format.payload_type, false);
-    if wire.rtp(&header, frame) {
-        stats.on_packet(frame.len());
+/// The payload type under which a packet of the same codec is passed on, if it is.
+fn relayed_as(format: &Format, media: &Media) -> Option<Pt> {
+    if media.is_audio() {
+        return Some(format.payload_type);
+    }
+    format.comfort_noise.filter(|_| media.is_agreed_noise())
+}
+
+/// Send what was made here.
+fn send(stream: &Stream, place: Place, payload_type: Pt, payload: &[u8], stats: &mut SenderStats, wire: &mut Wire) {
+    let header = stream.header(place, payload_type, false);
+    if wire.rtp(&header, payload) {
+        stats.on_packet(payload.len());
     }
 }

@@ -125,7 +125,7 @@ impl Leg {
         Ok(self.0.clear_sdes()?)
     }
 
-    #[pyo3(signature = (codec, payload_type, telephone_event=None, telephone_event_rate=8000, ptime_ms=20))]
+    #[pyo3(signature = (codec, payload_type, telephone_event=None, telephone_event_rate=8000, ptime_ms=20, comfort_noise=None))]
     fn set_codec(
         &self,
         codec: &str,
@@ -133,8 +133,9 @@ impl Leg {
         telephone_event: Option<u8>,
         telephone_event_rate: u32,
         ptime_ms: u32,
+        comfort_noise: Option<u8>,
     ) -> PyResult<()> {
-        Ok(self.0.set_codec(codec, payload_type, telephone_event, telephone_event_rate, ptime_ms)?)
+        Ok(self.0.set_codec(codec, payload_type, telephone_event, telephone_event_rate, ptime_ms, comfort_noise)?)
     }
 
     #[pyo3(signature = (rtp, rtcp, *, rtcp_mux=false, reopen=true))]

@@ -2,6 +2,8 @@
 //! into frames, encoded, each sent at its time (RFC 3550 §5.1). Packets of equal codecs take the short way,
 //! `stream::Stream::relay`.
 
+mod hush;
+
 use std::time::Duration;
 
 use crate::codec::{self, Codec, CodecError, Encoder, MAX_PAYLOAD};
@@ -12,6 +14,7 @@ use crate::playout::queue::Verdict;
 use crate::playout::{Kind, Listener, Playout, Repairs};
 use crate::rtp::Pt;
 use crate::stream::{Place, Stream};
+use hush::{Hush, Say};
 
 /// What a route is made for; another one needs another route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,23 +25,15 @@ pub struct Key {
     pub from: Codec,
     /// Its payload type.
     pub audio: Pt,
-    /// The codec of the receiving leg.
-    pub to: Codec,
-    /// The frames that it wants.
-    pub ptime_ms: u32,
+    /// What the peer of the sending leg speaks.
+    pub to: Format,
 }
 
 impl Key {
     /// From the stream of `media` to a peer that wants `format`.
     #[must_use]
     pub fn between(media: &Media, format: Format) -> Key {
-        Key {
-            source: media.origin.leg,
-            from: media.codec,
-            audio: media.audio,
-            to: format.codec,
-            ptime_ms: format.ptime_ms,
-        }
+        Key { source: media.origin.leg, from: media.codec, audio: media.audio, to: format }
     }
 }
 
@@ -47,6 +42,8 @@ pub struct Transcode {
     key: Key,
     playout: Playout,
     encoder: Encoder,
+    /// Where the peer takes comfort noise: tells silence from talk.
+    hush: Option<Box<Hush>>,
     /// Sampling rate between decoder and encoder: the narrow side's (design.md D6).
     rate_hz: u32,
     /// Samples that are not sent yet; its capacity is hardly ever exceeded.
@@ -58,8 +55,8 @@ pub struct Transcode {
     errors: u64,
 }
 
-/// Takes each finished frame with its place in the stream.
-pub type Send<'s> = &'s mut dyn FnMut(&Stream, Place, &[u8]);
+/// Takes each finished payload with its place in the stream and its type.
+pub type Send<'s> = &'s mut dyn FnMut(&Stream, Place, Pt, &[u8]);
 
 impl Transcode {
     /// A route for `key`.
@@ -67,12 +64,13 @@ impl Transcode {
     /// # Errors
     /// The codec library refuses.
     pub fn new(key: Key, complexity: i32) -> Result<Transcode, CodecError> {
-        let rate_hz = codec::inner_rate_hz(key.from, key.to);
+        let rate_hz = codec::inner_rate_hz(key.from, key.to.codec);
         let playout = Playout::new(key.from, rate_hz, Listener::Party)?;
-        let mut encoder = Encoder::new(key.to, rate_hz, key.ptime_ms, complexity)?;
+        let mut encoder = Encoder::new(key.to.codec, rate_hz, key.to.ptime_ms, complexity)?;
         encoder.save_silence();
+        let hush = key.to.comfort_noise.map(|_| Box::new(Hush::new(encoder.frame_ms())));
         let line = Vec::with_capacity(encoder.frame() + playout.most());
-        Ok(Transcode { key, playout, encoder, rate_hz, line, at: 0, is_muted: false, errors: 0 })
+        Ok(Transcode { key, playout, encoder, hush, rate_hz, line, at: 0, is_muted: false, errors: 0 })
     }
 
     /// What the route is made for.
@@ -173,17 +171,33 @@ impl Transcode {
     /// Send the whole frames of the line that are due, or all.
     fn send_frames(&mut self, now: Duration, stream: &mut Stream, send: Send, all: bool) {
         let frame = self.encoder.frame();
-        let mut payload = [0; MAX_PAYLOAD];
         while self.line.len() >= frame && (all || self.playout.due(self.at) <= now) {
-            if let Ok(len) = self.encoder.encode(&self.line[..frame], &mut payload) {
-                let place = stream.append(now, self.encoder.frame_ticks());
-                send(stream, place, &payload[..len]);
-            } else {
-                self.errors += 1;
-                stream.pass(self.encoder.frame_ticks());
-            }
+            self.send_frame(now, stream, send);
             self.line.drain(..frame);
             self.at += signed(frame);
+        }
+    }
+
+    /// Send the first frame of the line, or what silence needs in its place.
+    fn send_frame(&mut self, now: Duration, stream: &mut Stream, send: Send) {
+        let (frame, ticks) = (&self.line[..self.encoder.frame()], self.encoder.frame_ticks());
+        let say = self.hush.as_mut().map_or(Say::Audio, |hush| hush.hear(frame));
+        match (say, self.key.to.comfort_noise) {
+            (Say::Noise(payload), Some(payload_type)) => {
+                let place = stream.append_noise(now, ticks);
+                send(stream, place, payload_type, &payload);
+            }
+            (Say::Nothing, _) => stream.pass(ticks),
+            _ => {
+                let mut payload = [0; MAX_PAYLOAD];
+                if let Ok(len) = self.encoder.encode(frame, &mut payload) {
+                    let place = stream.append(now, ticks);
+                    send(stream, place, self.key.to.payload_type, &payload[..len]);
+                } else {
+                    self.errors += 1;
+                    stream.pass(ticks);
+                }
+            }
         }
     }
 
@@ -203,7 +217,7 @@ impl Transcode {
     /// So many samples on the RTP clock, modulo 2^32 as timestamps are.
     #[expect(clippy::cast_possible_truncation, reason = "timestamps count modulo 2^32")]
     fn ticks(&self, samples: usize) -> u32 {
-        (samples as u64 * u64::from(self.key.to.clock_rate_hz()) / u64::from(self.rate_hz)) as u32
+        (samples as u64 * u64::from(self.key.to.codec.clock_rate_hz()) / u64::from(self.rate_hz)) as u32
     }
 }
 

@@ -238,6 +238,14 @@ impl Stream {
         place
     }
 
+    /// The place of comfort noise in the place of such a frame: it is no talk, so the next frame is marked and it is not
+    /// (RFC 3551 §4.1).
+    pub fn append_noise(&mut self, now: Duration, duration: u32) -> Place {
+        let place = self.append(now, duration);
+        self.marks = true;
+        Place { marker: false, ..place }
+    }
+
     /// Time passes that no packet fills: the next frame of ours starts `ticks` later, marked; unless it starts when it is
     /// sent, whatever has passed.
     pub fn pass(&mut self, ticks: u32) {

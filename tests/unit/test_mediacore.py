@@ -435,6 +435,11 @@ def test_what_a_leg_cannot_do_is_refused(relay: Relay) -> None:
     leg = relay.rtp_leg()
     with pytest.raises(ValueError, match="unknown codec"):
         leg.set_codec("speex", 97)
+    with pytest.raises(ValueError, match="beside PCMU and PCMA, not beside G722"):
+        leg.set_codec("G722", 9, comfort_noise=13)
+    for number in (0, 101):
+        with pytest.raises(ValueError, match="a payload type of its own"):
+            leg.set_codec("PCMU", 0, 101, comfort_noise=number)
     with pytest.raises(ValueError, match="did not negotiate telephone-event"):
         leg.dtmf("1")
     leg.set_codec("PCMU", 0, 101)

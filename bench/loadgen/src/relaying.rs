@@ -55,9 +55,7 @@ impl Relaying {
         let port = Port::new(path.socket, SocketId(path.socket.0 + 1000));
         let transport = Transport::Port(Box::new(port));
         self.relay.adopt(Box::new(Leg::new(Duration::ZERO, LegId(leg), transport, random::seed(), settings)));
-        let (codec, payload_type) = (Codec::Pcmu, Pt(0));
-        let format = Format { codec, payload_type, telephone_event: None, telephone_event_rate_hz: 8000, ptime_ms: 20 };
-        self.command(leg, Command::SetFormat(format));
+        self.command(leg, Command::SetFormat(Format::of(Codec::Pcmu, 20)));
         self.command(leg, Command::SetRemote(Remote { rtp: path.peer, rtcp: None, rtcp_mux: true, reopen: true }));
     }
 

@@ -221,6 +221,14 @@ mod step {
     pub fn format(leg: u8, codec: u8) -> Vec<u8> {
         vec![9, leg, codec, 0, 1, 0, 0]
     }
+    /// The same with comfort noise.
+    pub fn noisy_format(leg: u8, codec: u8) -> Vec<u8> {
+        vec![9, leg, codec, 0, 3, 0, 0]
+    }
+    /// Comfort noise, in the place of 20 ms of G.711.
+    pub fn noise(leg: u8) -> Vec<u8> {
+        vec![1, leg, 0, 0, 240, 13, 0, 0, 1, 70]
+    }
     pub fn route(source: u8, destination: u8) -> Vec<u8> {
         vec![11, destination, source]
     }
@@ -272,6 +280,13 @@ fn talk(codec: u8, step: u8) -> Vec<Vec<u8>> {
     round.iter().cloned().cycle().take(24).collect()
 }
 
+/// A call whose silences are told of, by us or by both sides.
+fn with_comfort_noise(codec: u8) -> Vec<Vec<u8>> {
+    let formats = [step::noisy_format(0, codec), step::noisy_format(2, 1)];
+    let pause = [step::noise(0), step::noise(2), step::pass(200)];
+    [&formats[..], &talk(codec, 1), &pause, &pause, &talk(codec, 1)].concat()
+}
+
 fn relay() -> Vec<Seed> {
     let script = |parts: &[Vec<Vec<u8>>]| parts.concat().concat();
     let early = vec![step::check(0), step::media(0, 0, 1), step::media(0, 0, 1), step::keys(0)];
@@ -284,6 +299,8 @@ fn relay() -> Vec<Seed> {
             "call-with-digits",
             script(&[call(1), talk(1, 1), vec![step::digit(0), step::pass(20), step::dial(2)], talk(1, 1)]),
         ),
+        ("comfort-noise-relayed", script(&[call(1), with_comfort_noise(1)])),
+        ("comfort-noise-made", script(&[call(1), with_comfort_noise(0)])),
         ("media-before-keys", script(&[early, call(1), talk(1, 1)])),
         (
             "ice-restart-and-new-keys",

@@ -198,12 +198,15 @@ impl Bench {
     fn format(&mut self, index: usize, script: &mut Script) {
         let codec = script.choice([Codec::Opus, Codec::Pcmu, Codec::Pcma, Codec::G722]);
         let payload_type = Pt(script.choice([codec.default_payload_type(), 96, 127]));
+        let extras = script.byte();
+        let takes_noise = extras & 2 != 0 && matches!(codec, Codec::Pcmu | Codec::Pcma);
         let format = Format {
             codec,
             payload_type,
-            telephone_event: script.flag().then_some(Pt(101)),
+            telephone_event: (extras & 1 != 0).then_some(Pt(101)),
             telephone_event_rate_hz: script.choice([8000, 48_000]),
             ptime_ms: script.choice([20, 10, 30, 40, 60]),
+            comfort_noise: takes_noise.then_some(Pt(if extras & 4 != 0 { 97 } else { 13 })),
         };
         self.peers[index].agree(format);
         self.command(index, Command::SetFormat(format));
@@ -213,11 +216,11 @@ impl Bench {
     fn connect(&mut self, index: usize, script: &mut Script) {
         let peer = &mut self.peers[index];
         let command = if !peer.is_browser {
-            let (rtp, rtcp) = (peer.path(script.byte()), peer.control_path(script.byte()));
-            peer.prove(rtp);
-            peer.prove(rtcp);
-            let rtcp = script.flag().then_some(rtcp.peer);
-            Command::SetRemote(Remote { rtp: rtp.peer, rtcp, rtcp_mux: script.flag(), reopen: script.flag() })
+            let (media, control) = (peer.path(script.byte()), peer.control_path(script.byte()));
+            peer.prove(media);
+            peer.prove(control);
+            let rtcp = script.flag().then_some(control.peer);
+            Command::SetRemote(Remote { rtp: media.peer, rtcp, rtcp_mux: script.flag(), reopen: script.flag() })
         } else if script.flag() {
             Command::SetSrtp(Box::new(peer.agree_on_keys(script)))
         } else {

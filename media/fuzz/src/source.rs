@@ -65,7 +65,7 @@ impl Source {
         let header =
             Header { marker: false, payload_type, sequence: SeqNo(self.sequence), timestamp, ssrc: Ssrc(ssrc) };
         let origin = Origin { leg: LegId(1), ssrc: header.ssrc };
-        take(&Media { origin, codec: self.codec, audio: AUDIO, packet: Packet { header, payload } });
+        take(&Media { origin, codec: self.codec, audio: AUDIO, noise: None, packet: Packet { header, payload } });
     }
 
     /// A packet's time on the RTP clock.

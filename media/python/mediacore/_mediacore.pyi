@@ -46,8 +46,13 @@ class Leg:
         telephone_event: int | None = None,
         telephone_event_rate: int = 8000,
         ptime_ms: int = 20,
+        comfort_noise: int | None = None,
     ) -> None:
-        """Say what the peer of this leg speaks, both ways. May be called again in mid-call."""
+        """Say what the peer of this leg speaks, both ways. May be called again in mid-call.
+
+        `comfort_noise` is its payload type beside PCMU or PCMA, if the peer takes it (RFC 3389): what is transcoded for
+        this peer then goes without its silences.
+        """
     def set_remote(self, rtp: Address, rtcp: Address | None, *, rtcp_mux: bool = False, reopen: bool = True) -> None:
         """Where an RTP leg sends, from the remote SDP. `reopen` lets it learn the source once more."""
     def set_voip_metrics(self, enabled: bool) -> None:

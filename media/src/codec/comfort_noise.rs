@@ -1,12 +1,18 @@
-//! Comfort noise: what a silence sounds like, told in a few bytes (RFC 3389), and made of them. It is heard, never sent.
+//! Comfort noise: what a silence sounds like, told in a few bytes (RFC 3389), and made of them again.
 
 use super::prediction::{MAX_ORDER, Predictor};
 use super::resample::Change;
 
+/// Coefficients that we send: enough for a background, and each costs a byte.
+const SENT_ORDER: usize = 8;
+/// Bytes of a payload of ours: the level and the coefficients.
+pub const PAYLOAD: usize = 1 + SENT_ORDER;
 /// The quietest level, in -dBov.
 const QUIETEST: u8 = 127;
 /// The root mean square of 0 dBov: a full square wave.
 const OVERLOAD: f32 = 32_768.0;
+/// The same as a mean square.
+pub const OVERLOAD_POWER: f32 = OVERLOAD * OVERLOAD;
 /// Step of a coefficient on the wire (RFC 3389 §3.2): k = 258 (N - 127) / 32768.
 const STEP: f32 = 258.0 / 32_768.0;
 /// A lattice of coefficients nearer to 1 may ring for seconds; no background does.
@@ -33,6 +39,53 @@ impl Background {
         // The first bit is reserved and shall be ignored (§3.1).
         Some(Self { level: level & QUIETEST, reflection })
     }
+
+    /// What these samples sound like: 10 to 64 ms at 8 kHz of what is taken for background.
+    #[must_use]
+    pub fn of(samples: &[i16]) -> Self {
+        let values: Vec<f32> = samples.iter().map(|&sample| f32::from(sample)).collect();
+        let predictor = Predictor::of(&values, SENT_ORDER);
+        let mut reflection = [127; MAX_ORDER];
+        for (mine, coefficient) in reflection.iter_mut().zip(predictor.reflection) {
+            *mine = to_byte(127.0 + coefficient / STEP, 254);
+        }
+        Self { level: level_of(mean_square(samples)), reflection }
+    }
+
+    /// The payload that tells it.
+    #[must_use]
+    pub fn payload(&self) -> [u8; PAYLOAD] {
+        let mut payload = [0; PAYLOAD];
+        payload[0] = self.level;
+        payload[1..].copy_from_slice(&self.reflection[..SENT_ORDER]);
+        payload
+    }
+
+    /// How loud it is, in -dBov.
+    #[must_use]
+    pub fn level(&self) -> u8 {
+        self.level
+    }
+}
+
+/// The mean square of samples; 0 of none.
+#[must_use]
+pub fn mean_square(samples: &[i16]) -> f32 {
+    let energy: f32 = samples.iter().map(|&sample| f32::from(sample) * f32::from(sample)).sum();
+    #[expect(clippy::cast_precision_loss, reason = "a small count")]
+    let count = samples.len().max(1) as f32;
+    energy / count
+}
+
+/// The level of this mean square in -dBov, rounded.
+#[must_use]
+pub fn level_of(mean_square: f32) -> u8 {
+    to_byte(-10.0 * (mean_square / OVERLOAD_POWER).max(1e-13).log10(), QUIETEST)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates")]
+fn to_byte(value: f32, most: u8) -> u8 {
+    (value.round() as u8).min(most)
 }
 
 /// Makes noise of a background.
@@ -133,21 +186,6 @@ fn to_i16(value: f32) -> i16 {
 mod tests {
     use super::*;
 
-    /// The level in -dBov.
-    fn level(samples: &[i16]) -> i16 {
-        let energy: f32 = samples.iter().map(|&sample| f32::from(sample).powi(2)).sum();
-        #[expect(clippy::cast_precision_loss, reason = "a small count")]
-        let power = energy / samples.len() as f32;
-        to_i16((-10.0 * (power / (OVERLOAD * OVERLOAD)).log10()).round())
-    }
-
-    /// The first reflection coefficients as on the wire.
-    fn colour(samples: &[i16]) -> [i16; 3] {
-        let values: Vec<f32> = samples[samples.len() - 512..].iter().map(|&sample| f32::from(sample)).collect();
-        let reflection = Predictor::of(&values, 8).reflection;
-        [0, 1, 2].map(|index| to_i16((127.0 + reflection[index] / STEP).round()))
-    }
-
     /// One second of a background.
     fn second(background: Background) -> Vec<i16> {
         let mut samples = vec![0; 8000];
@@ -159,7 +197,7 @@ mod tests {
     fn the_noise_has_the_level_that_was_told() {
         for level in [20, 40, 60, 75] {
             let made = second(Background::parse(&[level]).expect("a level"));
-            let heard = self::level(&made);
+            let heard = i16::from(Background::of(&made).level());
             assert!((heard - i16::from(level)).abs() <= 1, "{level}: {heard}");
         }
     }
@@ -168,10 +206,18 @@ mod tests {
     fn the_noise_has_the_colour_that_was_told() {
         let told = Background::parse(&[50, 230, 60, 140]).expect("a background");
         let made = second(told);
-        assert!((level(&made) - 50).abs() <= 2, "{}", level(&made));
-        for (told, heard) in [230, 60, 140].into_iter().zip(colour(&made)) {
-            assert!((told - heard).abs() < 20, "{told}: {heard}");
+        let heard = Background::of(&made).payload();
+        assert!((i16::from(heard[0]) - 50).abs() <= 2, "{heard:?}");
+        for (told, heard) in [230_i16, 60, 140].into_iter().zip(&heard[1..]) {
+            assert!((told - i16::from(*heard)).abs() < 20, "{told}: {heard}");
         }
+    }
+
+    #[test]
+    fn a_payload_is_read_as_it_was_written() {
+        let background = Background::of(&second(Background::parse(&[45, 200, 100, 90]).expect("a background")));
+        assert_eq!(Background::parse(&background.payload()), Some(background));
+        assert_eq!(background.payload().len(), PAYLOAD);
     }
 
     #[test]
@@ -197,9 +243,16 @@ mod tests {
                 filler.fill(count, &mut samples);
             }
             assert_eq!(samples.len(), 1 + 3194);
-            let heard = level(&samples[1000..]);
+            let heard = Background::of(&samples[1000..]).level();
             assert!((49..=53).contains(&heard), "{rate_hz} Hz: {heard}");
         }
+    }
+
+    #[test]
+    fn silence_is_told_as_silence() {
+        assert_eq!(Background::of(&[0; 160]).level(), QUIETEST);
+        assert_eq!(Background::of(&[]).level(), QUIETEST);
+        assert!(second(Background::of(&[0; 160])).iter().all(|&sample| sample == 0));
     }
 
     #[test]

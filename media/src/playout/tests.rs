@@ -63,6 +63,7 @@ impl Bench {
             origin: Origin { leg: LegId(1), ssrc: Ssrc(ssrc) },
             codec: Codec::Pcmu,
             audio: Pt(0),
+            noise: None,
             packet: Packet { header, payload },
         };
         let verdict = self.playout.push(self.now, &media);
@@ -260,7 +261,7 @@ fn in_a_silence_that_opus_announced_the_line_goes_on_without_packets() {
             Header { marker: false, payload_type: Pt(111), sequence: SeqNo(sequence), timestamp, ssrc: Ssrc(1) };
         let origin = Origin { leg: LegId(1), ssrc: Ssrc(1) };
         let packet = Packet { header, payload };
-        playout.push(at(ms), &Media { origin, codec: Codec::Opus, audio: Pt(111), packet });
+        playout.push(at(ms), &Media { origin, codec: Codec::Opus, audio: Pt(111), noise: None, packet });
         while playout.pull(at(ms), &mut line).is_some() {}
     };
     push(&mut playout, 0, 1, &[0x08]);

@@ -1,6 +1,7 @@
 //! Whole legs, driven with packets and time.
 
 mod changeover;
+mod comfort_noise;
 mod keys;
 mod playing;
 mod resuming;
@@ -28,6 +29,7 @@ const PCMU: Format = Format {
     telephone_event: Some(Pt(101)),
     telephone_event_rate_hz: 8000,
     ptime_ms: 20,
+    comfort_noise: None,
 };
 const PCMA: Format = Format { codec: Codec::Pcma, payload_type: Pt(8), ..PCMU };
 const OPUS: Format = Format {
@@ -36,6 +38,7 @@ const OPUS: Format = Format {
     telephone_event: Some(Pt(110)),
     telephone_event_rate_hz: 48_000,
     ptime_ms: 20,
+    comfort_noise: None,
 };
 /// Master key and salt of both directions.
 const KEY: [u8; 28] = [7; 28];

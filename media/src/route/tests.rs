@@ -13,15 +13,34 @@ struct Bench {
     route: Transcode,
     stream: Stream,
     now: Duration,
-    /// When, sequence number, timestamp, payload.
-    sent: Vec<(Duration, u16, u32, Vec<u8>)>,
+    sent: Vec<Sent>,
+}
+
+/// A packet that the far side gets.
+#[derive(Debug)]
+struct Sent {
+    at: Duration,
+    place: Place,
+    payload_type: Pt,
+    payload: Vec<u8>,
+}
+
+impl Sent {
+    /// At `at`; the rest as the route says it.
+    fn new(at: Duration, place: Place, payload_type: Pt, payload: &[u8]) -> Sent {
+        Sent { at, place, payload_type, payload: payload.to_vec() }
+    }
 }
 
 impl Bench {
     fn new(from: Codec, to: Codec, ptime_ms: u32) -> Bench {
-        let key = Key { source: LegId(1), from, audio: Pt(0), to, ptime_ms };
+        Bench::towards(from, Format::of(to, ptime_ms))
+    }
+
+    fn towards(from: Codec, to: Format) -> Bench {
+        let key = Key { source: LegId(1), from, audio: Pt(0), to };
         let mut stream = Stream::new(Ssrc(9), 0, 0);
-        stream.set_rate(to.clock_rate_hz());
+        stream.set_rate(to.codec.clock_rate_hz());
         let route = Transcode::new(key, 5).expect("legal");
         Bench { route, stream, now: Duration::ZERO, sent: Vec::new() }
     }
@@ -34,8 +53,8 @@ impl Bench {
                 break;
             }
             let (now, sent) = (self.now, &mut self.sent);
-            self.route.on_timer(now, &mut self.stream, &mut |_, place, payload| {
-                sent.push((now, place.sequence.0, place.timestamp, payload.to_vec()));
+            self.route.on_timer(now, &mut self.stream, &mut |_, place, payload_type, payload| {
+                sent.push(Sent::new(now, place, payload_type, payload));
             });
         }
         self.now = until;
@@ -46,18 +65,20 @@ impl Bench {
         let header = Header { marker: false, payload_type: Pt(0), sequence: SeqNo(sequence), timestamp, ssrc: Ssrc(1) };
         let origin = Origin { leg: LegId(1), ssrc: Ssrc(1) };
         let packet = Packet { header, payload };
-        let media = Media { origin, codec: self.route.key.from, audio: Pt(0), packet };
+        let media = Media { origin, codec: self.route.key.from, audio: Pt(0), noise: None, packet };
         let sent = &mut self.sent;
-        self.route.push(now, &media, &mut self.stream, &mut |_, place, payload| {
-            sent.push((now, place.sequence.0, place.timestamp, payload.to_vec()));
+        self.route.push(now, &media, &mut self.stream, &mut |_, place, payload_type, payload| {
+            sent.push(Sent::new(now, place, payload_type, payload));
         });
     }
 
     /// Sequence numbers without a gap, timestamps that advance by a frame at least.
     fn expect_order(&self, ticks: u32) {
         for pair in self.sent.windows(2) {
-            assert_eq!(pair[1].1, pair[0].1.wrapping_add(1));
-            assert!(pair[1].2.wrapping_sub(pair[0].2) >= ticks && pair[1].0 >= pair[0].0, "{pair:?}");
+            let [before, after] = pair else { unreachable!("two") };
+            assert_eq!(after.place.sequence, before.place.sequence.plus(1));
+            let step = after.place.timestamp.wrapping_sub(before.place.timestamp);
+            assert!(step >= ticks && after.at >= before.at, "{pair:?}");
         }
     }
 }
@@ -81,7 +102,7 @@ fn each_frame_length_becomes_each_other_at_a_steady_pace() {
             let name = format!("{from_ms} to {to_ms}");
             assert_eq!(bench.sent.len() as u64, 1200 / u64::from(to_ms), "{name}");
             bench.expect_order(8 * to_ms);
-            let steps = bench.sent.windows(2).skip(3).map(|pair| pair[1].0.saturating_sub(pair[0].0));
+            let steps = bench.sent.windows(2).skip(3).map(|pair| pair[1].at.saturating_sub(pair[0].at));
             let worst = steps.max().unwrap();
             let divides = from_ms % u64::from(to_ms) == 0;
             let most = if divides { u64::from(to_ms) } else { from_ms + u64::from(to_ms) };
@@ -100,9 +121,9 @@ fn each_frame_is_where_it_belongs_whatever_is_lost() {
     }
     bench.expect_order(160);
     // Behind a gap, the first samples are faded in.
-    let heard = bench.sent.iter().filter(|(_, _, timestamp, payload)| {
-        let n = timestamp / 160;
-        payload[120..].iter().all(|code| *code == n.to_be_bytes()[3] | 1)
+    let heard = bench.sent.iter().filter(|sent| {
+        let n = sent.place.timestamp / 160;
+        sent.payload[120..].iter().all(|code| *code == n.to_be_bytes()[3] | 1)
     });
     assert!(heard.count() >= 500 * 6 / 7 * 8 / 11 - 5);
 }
@@ -116,7 +137,9 @@ fn order_is_kept_whatever_comes() {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (state >> 8) % below
         };
-        let mut bench = Bench::new(Codec::Pcmu, Codec::Pcma, 20);
+        let comfort_noise = (seed % 2 == 0).then_some(Pt(13));
+        let to = Format { comfort_noise, ..Format::of(Codec::Pcma, 20) };
+        let mut bench = Bench::towards(Codec::Pcmu, to);
         let (mut sequence, mut timestamp) = (65_000_u16, u32::MAX - 5000);
         for _ in 0..400 {
             let now = bench.now + at(u64::from(random(45)));
@@ -126,7 +149,8 @@ fn order_is_kept_whatever_comes() {
                 _ => {}
             }
             let shift = random(4);
-            let payload = vec![0x55; random(500) as usize];
+            let code = if random(100) < 2 { 0x55 } else { 0xff };
+            let payload = vec![code; random(500) as usize];
             let early = u16::try_from(shift).unwrap();
             bench.receive(now, sequence.wrapping_sub(early), timestamp.wrapping_sub(160 * shift), &payload);
             if random(3) > 0 {
@@ -136,4 +160,47 @@ fn order_is_kept_whatever_comes() {
         bench.expect_order(160);
         assert!(bench.route.line.capacity() <= 4096);
     }
+}
+
+/// Frames of 20 ms of talk and of silence become packets; what was sent, and each packet's beginning in ms by its timestamp.
+fn with_comfort_noise(ptime_ms: u32, talks: impl Fn(u32) -> bool) -> (Bench, Vec<u32>) {
+    let to = Format { comfort_noise: Some(Pt(13)), ..Format::of(Codec::Pcma, ptime_ms) };
+    let mut bench = Bench::towards(Codec::Pcmu, to);
+    for n in 0..300_u16 {
+        let code = if talks(u32::from(n) * 20) { 0x10 } else { 0xff };
+        bench.receive(at(u64::from(n) * 20), n, u32::from(n) * 160, &[code; 160]);
+    }
+    let begin = bench.sent[0].place.timestamp;
+    let starts = bench.sent.iter().map(|sent| sent.place.timestamp.wrapping_sub(begin) / 8).collect();
+    (bench, starts)
+}
+
+#[test]
+fn silence_goes_as_comfort_noise_and_talk_resumes_marked_at_its_time() {
+    for ptime_ms in [10, 20, 30] {
+        let (bench, starts) = with_comfort_noise(ptime_ms, |ms| !(1200..4200).contains(&ms));
+        bench.expect_order(8 * ptime_ms);
+        let is_noise = |sent: &Sent| sent.payload_type == Pt(13);
+        let noise: Vec<u32> = (0..starts.len()).filter(|n| is_noise(&bench.sent[*n])).map(|n| starts[n]).collect();
+        assert!((1500..1590).contains(&noise[0]) && noise.len() == 7, "{ptime_ms}: {noise:?}");
+        let resumed = bench.sent.iter().rposition(is_noise).expect("noise") + 1;
+        assert_eq!(starts[resumed], 4200, "the first syllable is whole");
+        let marked: Vec<usize> = (0..starts.len()).filter(|n| bench.sent[*n].place.marker).collect();
+        assert_eq!(marked, [0, resumed], "{ptime_ms}");
+        let is_late = |(sent, start): (&Sent, &u32)| sent.at.as_millis().abs_diff((*start + ptime_ms).into()) > 25;
+        assert!(!bench.sent.iter().zip(&starts).any(is_late), "{ptime_ms}: {starts:?}");
+        let all = 6000 / usize::try_from(ptime_ms).expect("small");
+        assert!(bench.sent.len() < all * 6 / 10, "{ptime_ms}: {} of {all}", bench.sent.len());
+    }
+}
+
+#[test]
+fn short_pauses_and_peers_without_comfort_noise_get_every_frame() {
+    let (bench, _) = with_comfort_noise(20, |ms| ms % 400 < 200);
+    assert!(bench.sent.iter().all(|sent| sent.payload_type == Pt(8)));
+    let mut bench = Bench::new(Codec::Pcmu, Codec::Pcma, 20);
+    for n in 0..200_u16 {
+        bench.receive(at(u64::from(n) * 20), n, u32::from(n) * 160, &[0xff; 160]);
+    }
+    assert_eq!(bench.sent.len(), 200);
 }

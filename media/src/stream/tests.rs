@@ -97,6 +97,19 @@ fn frames_of_ours_follow_each_other_and_the_first_is_marked() {
 }
 
 #[test]
+fn comfort_noise_takes_a_frame_s_place_and_only_the_talk_behind_it_is_marked() {
+    let mut stream = stream();
+    let first = stream.append(at(0), FRAME);
+    let noise = stream.append_noise(at(20), FRAME);
+    stream.pass(FRAME);
+    let again = stream.append_noise(at(60), FRAME);
+    let talk = stream.append(at(80), FRAME);
+    assert_eq!([noise, again, talk].map(|place| (place.timestamp - first.timestamp) / FRAME), [1, 3, 4]);
+    assert_eq!([noise, again, talk].map(|place| place.marker), [false, false, true]);
+    assert_eq!(talk.sequence, first.sequence.plus(3));
+}
+
+#[test]
 fn a_pause_is_seen_in_the_timestamp() {
     let mut stream = stream();
     let first = stream.append(at(0), FRAME);

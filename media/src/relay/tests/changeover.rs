@@ -163,3 +163,13 @@ fn a_sound_that_is_stopped_while_the_codec_changes_is_not_heard_again() {
     let heard = rtp_only(scene.bench.pass(at(500))).iter().any(|packet| packet.path == Bench::peer(scene.browser));
     assert!(!heard);
 }
+
+/// Found by fuzzing.
+#[test]
+fn nothing_is_sent_in_the_former_codec_of_a_phone() {
+    let (mut bench, browser, phone) = coupled(OPUS, PCMU);
+    bench.say(browser, 111, 0, &[0x08]);
+    assert!(!rtp_only(bench.pass(at(100))).is_empty(), "its silence goes on");
+    bench.command(phone, Command::SetFormat(PCMA));
+    assert_eq!(rtp_only(bench.pass(at(200))), []);
+}
