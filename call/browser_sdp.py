@@ -7,11 +7,12 @@ end at the gateway: nothing of what is said here reaches the trunk.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from call import codecs, sdp
-from call.codecs import CodecName, Format, TelephoneEvent
+from call.codecs import COMFORT_NOISE, CodecName, Format, TelephoneEvent
 from call.errors import PeerError, UnacceptableOffer
 from call.sdp import Connection, MSection, Origin, SessionDescription
 from call.sdp_attributes import Attribute, Direction, Fingerprint
@@ -103,6 +104,8 @@ class BrowserAnswer(NamedTuple):
     direction: Direction
     """As we say it."""
     setup: Setup
+    comfort_noise: int | None
+    """The payload type of comfort noise, if both sides take it (RFC 3389)."""
 
 
 def read_browser_offer(text: str) -> BrowserOffer:
@@ -205,8 +208,9 @@ def browser_answer(
     version: int,
     direction: Direction = Direction.SENDRECV,
     setup: Setup | None = None,
+    comfort_noise: bool = False,
 ) -> BrowserAnswer:
-    """Answer with one audio codec and its telephone-event; all other sections are rejected.
+    """Answer with one audio codec, its telephone-event and perhaps comfort noise; all other sections are rejected.
 
     `direction` is what we would like, and is cut to what the offer allows. `setup` is `offer.answer_setup(…)`;
     None stands for a first answer.
@@ -216,17 +220,19 @@ def browser_answer(
     """
     chosen = offer.format_of(codec)
     event = codecs.fitting_event(codec, offer.telephone_events)
+    noise = codecs.comfort_noise_beside(codec, offer.section) if comfort_noise else None
+    spoken = [chosen] if noise is None else [chosen, Format(COMFORT_NOISE, noise)]
     agreed = direction.limited_to(offer.direction.mirrored)
     role = setup or offer.answer_setup()
-    attributes = _media_attributes(offer, chosen, event, agreed) + _transport_attributes(transport, role)
-    audio = _accepted(offer, transport, (chosen, event), attributes)
+    attributes = _media_attributes(offer, spoken, event, agreed) + _transport_attributes(transport, role)
+    audio = _accepted(offer, transport, [*spoken, event] if event else spoken, attributes)
     media = (audio if index == offer.index else _rejected(one) for index, one in enumerate(offer.description.media))
     answer = SessionDescription(
         origin=_origin(transport, session_id, version),
         attributes=_session_attributes(offer),
         media=tuple(media),
     )
-    return BrowserAnswer(str(answer), chosen, event, _PTIME_MS, agreed, role)
+    return BrowserAnswer(str(answer), chosen, event, _PTIME_MS, agreed, role, noise)
 
 
 def _origin(transport: LocalTransport, session_id: int, version: int) -> Origin:
@@ -244,7 +250,7 @@ def _session_attributes(offer: BrowserOffer) -> tuple[Attribute, ...]:
 def _accepted(
     offer: BrowserOffer,
     transport: LocalTransport,
-    chosen: tuple[Format, TelephoneEvent | None],
+    chosen: Sequence[Format | TelephoneEvent],
     attributes: list[Attribute],
 ) -> MSection:
     address, port = transport.addresses[0]
@@ -252,20 +258,20 @@ def _accepted(
         kind=offer.section.kind,
         port=port,
         protocol=offer.section.protocol,
-        formats=tuple(str(one.payload_type) for one in chosen if one),
+        formats=tuple(str(one.payload_type) for one in chosen),
         connection=Connection.of(address),
         attributes=tuple(attributes),
     )
 
 
 def _media_attributes(
-    offer: BrowserOffer, chosen: Format, event: TelephoneEvent | None, direction: Direction
+    offer: BrowserOffer, chosen: Sequence[Format], event: TelephoneEvent | None, direction: Direction
 ) -> list[Attribute]:
     lines = [Attribute("mid", offer.mid)] if offer.mid else []
     lines += [Attribute(direction.value), Attribute("rtcp-mux")]
     # With it, the page's `track` event carries a stream that fits into an <audio> element (RFC 8830 §2).
     lines += [Attribute("msid", "webtrunk audio")] if direction.sends else []
-    lines += codecs.format_attributes([chosen], [event] if event else [], "0-15")
+    lines += codecs.format_attributes(chosen, [event] if event else [], "0-15")
     return [*lines, Attribute("ptime", str(_PTIME_MS))]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from call.codecs import COMFORT_NOISE, CodecName, codec_of, is_foreign, spoken
+from call.codecs import CodecName, codec_of, is_foreign, spoken
 from call.errors import UnacceptableOffer
 
 Preference = Literal["quality", "cpu"] | Sequence[CodecName]
@@ -134,14 +134,7 @@ def offer_to_trunk(
     known = [codec for codec in trunk_codecs if not is_foreign(codec)]
     if prefer != "quality" and browser_codec in known:
         known.sort(key=lambda codec: codec != browser_codec)
-    return with_comfort_noise(known, is_decoded=browser_codec == "opus")
-
-
-def with_comfort_noise(codecs: Sequence[CodecName], *, is_decoded: bool) -> tuple[CodecName, ...]:
-    """These codecs, and comfort noise where it would be heard: beside G.711, unless its packets are only relayed."""
-    if is_decoded and {"PCMU", "PCMA"} & set(codecs):
-        return (*codecs, COMFORT_NOISE)
-    return tuple(codecs)
+    return tuple(known)
 
 
 def choose_trunk_codec(
@@ -164,9 +157,12 @@ def choose_trunk_codec(
     return next(iter(common), None)
 
 
-def codec_sentence(browser_codec: CodecName, trunk_codec: CodecName, reason: str = "") -> str:
-    """One sentence for the call's record: who speaks what, and whether that costs transcoding."""
+def codec_sentence(
+    browser_codec: CodecName, trunk_codec: CodecName, reason: str = "", *, spares_silence: bool = False
+) -> str:
+    """One sentence for the call's record: who speaks what, whether that costs transcoding, and how silence goes."""
     because = f" ({reason})" if reason else ""
+    because += "; silence goes to the trunk as comfort noise" if spares_silence else ""
     browser, trunk = codec_of(browser_codec), codec_of(trunk_codec)
     if browser.name == trunk.name:
         return f"Both speak {browser.spoken}: relayed without transcoding{because}."

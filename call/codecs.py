@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -20,7 +20,9 @@ _FOREIGN: Final = re.compile(r"([A-Z0-9._+-]+)/([1-9][0-9]{3,5})(?:/([1-9][0-9]?
 _MAX_FOREIGN: Final = 40
 _MAX_CLOCK_HZ: Final = 192_000
 COMFORT_NOISE: Final = "CN"
-"""Stands in a list of codecs for: tell us what your silence sounds like (RFC 3389)."""
+"""Stands in a list of codecs for: silence may go as comfort noise beside G.711 (RFC 3389)."""
+G711: Final = frozenset({"PCMU", "PCMA"})
+"""The codecs that comfort noise goes beside here; the others have silences of their own, or never stop."""
 _NO_VOICE: Final = frozenset({"TELEPHONE-EVENT", "CN", "RED", "RTX", "ULPFEC", "FLEXFEC-03"})
 """Encoding names in audio sections that are no codec of a voice by themselves."""
 
@@ -164,9 +166,19 @@ def _name_of(rtpmap: RtpMap) -> CodecName | None:
         return None
 
 
-def takes_comfort_noise(section: MSection) -> bool:
-    """Whether comfort noise is among the formats of a section, under its static payload type (RFC 3389 §4)."""
-    return any(rtpmap == codec_of(COMFORT_NOISE).rtpmap for rtpmap in section.rtpmaps)
+def with_comfort_noise(names: Sequence[CodecName]) -> tuple[CodecName, ...]:
+    """These codecs, and comfort noise if it goes beside one of them."""
+    return (*names, COMFORT_NOISE) if G711 & set(names) else tuple(names)
+
+
+def comfort_noise_beside(codec: CodecName, section: MSection) -> int | None:
+    """The payload type of the comfort noise of a section that goes beside this codec (RFC 3389 §4)."""
+    fitting = (
+        rtpmap.payload_type
+        for rtpmap in section.rtpmaps
+        if rtpmap.is_called(COMFORT_NOISE) and (rtpmap.clock_rate_hz, rtpmap.channels) == (8000, 1)
+    )
+    return next(fitting, None) if codec in G711 else None
 
 
 def telephone_events(section: MSection) -> tuple[TelephoneEvent, ...]:

@@ -18,7 +18,6 @@ from call.codec_policy import (
     codec_sentence,
     default_codecs,
     offer_to_trunk,
-    with_comfort_noise,
 )
 from call.codecs import CodecName, Format, TelephoneEvent
 from call.sdp_attributes import Direction
@@ -49,5 +48,4 @@ __all__ = [
     "read_trunk_offer",
     "trunk_answer",
     "trunk_offer",
-    "with_comfort_noise",
 ]

@@ -19,6 +19,7 @@ from call.codecs import (
     CodecName,
     Format,
     TelephoneEvent,
+    comfort_noise_beside,
     fitting_event,
     format_attributes,
     formats,
@@ -27,7 +28,6 @@ from call.codecs import (
     packet_length_ms,
     spoken,
     spoken_names,
-    takes_comfort_noise,
     telephone_events,
 )
 from call.errors import PeerError, UnacceptableOffer
@@ -66,8 +66,8 @@ class TrunkMedia:
     """The key of the trunk's packets; None: plain RTP."""
     fmtp: str = ""
     """The trunk's parameters of a codec that is only passed on."""
-    comfort_noise: bool = False
-    """The trunk may tell what its silence sounds like (RFC 3389)."""
+    comfort_noise: int | None = None
+    """The payload type of comfort noise, if both sides take it (RFC 3389)."""
 
     @property
     def hold(self) -> bool:
@@ -118,7 +118,9 @@ def read_trunk_answer(offer_text: str, answer_text: str, srtp: Policy = "off") -
         )
     media = _media(answer, index, chosen, mux=offered.rtcp_mux and section.rtcp_mux)
     ours = offer.direction_of(offered)
-    return replace(media, direction=media.direction.limited_to(ours.mirrored), crypto=crypto)
+    was_offered = comfort_noise_beside(chosen.codec, offered) is not None
+    noise = comfort_noise_beside(chosen.codec, section) if was_offered else None
+    return replace(media, direction=media.direction.limited_to(ours.mirrored), crypto=crypto, comfort_noise=noise)
 
 
 def read_trunk_offer(
@@ -143,7 +145,7 @@ def read_trunk_offer(
             f"The trunk offered no codec that is allowed here (it offered {spoken_names(section)}).",
             hint=f"Let the trunk offer one of: {spoken(name for name in our_codecs if name != COMFORT_NOISE)}.",
         )
-    noise = COMFORT_NOISE in our_codecs and chosen.codec in ("PCMU", "PCMA") and takes_comfort_noise(section)
+    noise = comfort_noise_beside(chosen.codec, section) if COMFORT_NOISE in our_codecs else None
     return replace(_media(offer, index, chosen, mux=section.rtcp_mux), crypto=crypto, comfort_noise=noise)
 
 
@@ -165,7 +167,7 @@ def trunk_answer(
     """
     offer = sdp.parse(offer_text)
     chosen = [Format(media.codec, media.payload_type, media.fmtp)]
-    chosen += our_formats([COMFORT_NOISE]) if media.comfort_noise else []
+    chosen += [Format(COMFORT_NOISE, media.comfort_noise)] if media.comfort_noise is not None else []
     event = media.telephone_event
     events = [TelephoneEvent(event, media.telephone_event_rate)] if event is not None else []
     agreed = direction.limited_to(media.direction.mirrored)

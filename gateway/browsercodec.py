@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from call import interworking
 from call.browser_sdp import BrowserOffer
-from call.codecs import CodecName
+from call.codecs import COMFORT_NOISE, CodecName
 from call.interworking import Choice, Preference
 
 
@@ -20,6 +20,7 @@ class BrowserCodec:
             UnacceptableOffer: There is no codec to choose.
         """
         self.choice: Choice = interworking.choose_browser_codec(offer.codec_names, trunk_codecs, prefer)
+        self.spares_silence = COMFORT_NOISE in trunk_codecs
         self._prefer = prefer
         self._trunk_codec: CodecName | None = None
         self._asked_for: Choice | None = None

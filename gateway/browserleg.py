@@ -90,6 +90,11 @@ class BrowserLeg:
         """The codec as the page has it, once that is answered."""
         return self._answer.format if self._answer else None
 
+    @property
+    def takes_noise(self) -> bool:
+        """Whether silence may go to the browser, and come from it, as comfort noise."""
+        return self._answer is not None and self._answer.comfort_noise is not None
+
     # -- the page -------------------------------------------------------------------------------------
 
     def belong_to(self, session: Session, name: str) -> None:
@@ -238,6 +243,7 @@ class BrowserLeg:
             session_id=self._sdp_session,
             version=self._sdp_version,
             setup=setup,
+            comfort_noise=self._codec.spares_silence,
         )
         self._offer, self._answer = offer, answer
         self._apply(answer)
@@ -252,6 +258,7 @@ class BrowserLeg:
             event.payload_type if event else None,
             event.clock_rate_hz if event else 8000,
             answer.ptime_ms,
+            answer.comfort_noise,
         )
         self.media.set_sending(answer.direction.sends)
         self.media.set_receiving(answer.direction.receives)

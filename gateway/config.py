@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator
 
 from call.codec_policy import default_codecs
+from call.codecs import COMFORT_NOISE, with_comfort_noise
 from call.dialplan import TrunkRule
 from call.dtmf import DtmfPolicy
 from call.errors import GatewayError
@@ -222,6 +223,8 @@ class TrunkSettings(Settings):
     a list: the first of these that a browser has."""
     srtp: Policy = "off"
     """Encrypted audio with keys in the SDP (SDES, RFC 4568): off, optional, or required."""
+    comfort_noise: bool = False
+    """Silence goes as comfort noise beside G.711 (RFC 3389), in either direction, if the trunk's SDP has it, too."""
     dtmf: DtmfPolicy = "auto"
     """How the trunk gets digits: telephone-events in RTP, SIP INFO, tones; auto: as its SDP allows (`call.dtmf`)."""
     detect_inband: bool = False
@@ -251,7 +254,8 @@ class TrunkSettings(Settings):
     @property
     def spoken_codecs(self) -> tuple[str, ...]:
         """What the trunk may speak, in order."""
-        return self.codecs or default_codecs(self.prefer)
+        codecs = self.codecs or default_codecs(self.prefer)
+        return with_comfort_noise(codecs) if self.comfort_noise else codecs
 
     @property
     def sip_port(self) -> int:
@@ -290,7 +294,13 @@ class Config(Settings):
     @property
     def remarks(self) -> tuple[str, ...]:
         """What may be meant, but deserves a word: sentences for `webtrunk check`."""
-        return (*self._silent_trunks(), *self._doubtful_trunks(), *self._open_keys(), *self._overheard())
+        return (
+            *self._silent_trunks(),
+            *self._doubtful_trunks(),
+            *self._open_keys(),
+            *self._noiseless_trunks(),
+            *self._overheard(),
+        )
 
     def _overheard(self) -> list[str]:
         host = urlsplit(self.tee.url).hostname or ""
@@ -331,6 +341,14 @@ class Config(Settings):
             f"trunk {name}: {words.format(srtp=trunk.srtp, transport=trunk.transport)}."
             for name, trunk in self.trunk.items()
             if trunk.srtp != "off" and trunk.transport != "tls" and not is_loopback(trunk.host)
+        ]
+
+    def _noiseless_trunks(self) -> list[str]:
+        words = "comfort_noise goes beside PCMU and PCMA, and codecs has neither: it changes nothing"
+        return [
+            f"trunk {name}: {words}."
+            for name, trunk in self.trunk.items()
+            if trunk.comfort_noise and COMFORT_NOISE not in trunk.spoken_codecs
         ]
 
     @property

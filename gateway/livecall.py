@@ -95,10 +95,12 @@ class LiveCall:
 
     def describe_codecs(self) -> str:
         """One sentence: which codecs, and why."""
-        if self.browser is None or self.trunk is None or self.browser.choice is None or self.trunk.codec is None:
+        browser, trunk = self.browser, self.trunk
+        if browser is None or trunk is None or browser.choice is None or trunk.codec is None:
             return ""
-        choice = self.browser.choice
-        return interworking.codec_sentence(choice.codec, self.trunk.codec, choice.reason)
+        choice = browser.choice
+        spares_silence = trunk.takes_noise and (browser.takes_noise or choice.codec != trunk.codec)
+        return interworking.codec_sentence(choice.codec, trunk.codec, choice.reason, spares_silence=spares_silence)
 
     def _leg(self, side: Side) -> CallLeg | None:
         return self.browser if side is self.browser_side else self.trunk

@@ -90,7 +90,7 @@ class Switchboard:
             case signalling.CallAccept(call, sdp):
                 live = self._live(self._leg(session, call))
                 trunk = self._trunks[live.trunk_name]
-                codecs = (live.trunk.codec,) if live.trunk and live.trunk.codec else trunk.spoken_codecs
+                codecs = live.trunk.spoken_codecs if live.trunk else trunk.spoken_codecs
                 self._leg(session, call).accept(session, sdp, codecs, trunk.prefer)
             case signalling.CallOffer(call, sdp):
                 self._leg(session, call).take_new_offer(sdp)

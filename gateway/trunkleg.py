@@ -9,7 +9,7 @@ from typing import Any, Final, assert_never
 
 from call import causes, interworking, trunk_sdp
 from call.causes import Cause, Ending
-from call.codecs import CodecName, Format
+from call.codecs import CodecName, Format, with_comfort_noise
 from call.coupling import Accept, Command, Hold, Press, Progress, Release, Suit, Warn
 from call.errors import GatewayError, PeerError
 from call.leg import Answered, Ended, Failed, Headers, Ringing, Settled
@@ -62,8 +62,7 @@ class TrunkLeg:
         self._sdp_version = 1
         self._releasing: Ending | None = None
         self._watchdog: asyncio.TimerHandle | None = None
-        # A page is expected to speak Opus on a route for quality; `follow` knows better.
-        self._codecs = interworking.with_comfort_noise(settings.spoken_codecs, is_decoded=settings.prefer == "quality")
+        self._codecs = settings.spoken_codecs
         self._fmtps: dict[CodecName, str] = {}
         self.media: Leg = relays.rtp_leg(self._on_media)
         self.speaker = Speaker(relays, self.media, report.note)
@@ -79,6 +78,18 @@ class TrunkLeg:
     def codec(self) -> CodecName | None:
         """What the trunk speaks, once it is known."""
         return self.remote.codec if self.remote else None
+
+    @property
+    def spoken_codecs(self) -> tuple[CodecName, ...]:
+        """What the trunk speaks; as long as that is open, what it may speak."""
+        if self.remote is None:
+            return self._settings.spoken_codecs
+        return with_comfort_noise((self.remote.codec,)) if self.takes_noise else (self.remote.codec,)
+
+    @property
+    def takes_noise(self) -> bool:
+        """Whether silence may go to the trunk, and come from it, as comfort noise."""
+        return self.remote is not None and self.remote.comfort_noise is not None
 
     def follow(self, browser: Format) -> None:
         """Offer from now on what fits the codec that the browser was given."""
@@ -316,7 +327,12 @@ class TrunkLeg:
         """Tell the media core what the trunk's SDP says; the keys first: nothing may leave as plain RTP before them."""
         self._keys.settle()
         self.media.set_codec(
-            remote.codec, remote.payload_type, remote.telephone_event, remote.telephone_event_rate, remote.ptime_ms
+            remote.codec,
+            remote.payload_type,
+            remote.telephone_event,
+            remote.telephone_event_rate,
+            remote.ptime_ms,
+            remote.comfort_noise,
         )
         self.media.set_voip_metrics(remote.voip_metrics)
         if remote.rtp is not None:

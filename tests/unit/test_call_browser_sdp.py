@@ -53,6 +53,26 @@ def test_chromium_offer_gives_what_the_call_needs() -> None:
     assert offer.rejected == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "codec", "wanted", "formats"),
+    [
+        (CHROMIUM, "PCMU", True, "0 13 126"),
+        (CHROMIUM, "PCMU", False, "0 126"),
+        (CHROMIUM, "opus", True, "111 110"),
+        (FIREFOX, "PCMU", True, "0 101"),
+    ],
+)
+def test_comfort_noise_is_answered_beside_g711_to_browsers_that_offer_it(
+    text: str, codec: str, wanted: bool, formats: str
+) -> None:
+    answer = browser_answer(
+        read_browser_offer(text), codec=codec, transport=TRANSPORT, session_id=1, version=1, comfort_noise=wanted
+    )
+    assert f"UDP/TLS/RTP/SAVPF {formats}\r\n" in answer.sdp
+    assert answer.comfort_noise == (13 if "13" in formats.split() else None)
+    assert ("a=rtpmap:13 CN/8000" in answer.sdp) == ("13" in formats.split())
+
+
 def test_firefox_offers_telephone_event_at_8000_only() -> None:
     offer = read_browser_offer(FIREFOX)
     assert offer.codecs[0] == Format("opus", 109)

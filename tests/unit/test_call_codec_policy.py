@@ -113,17 +113,17 @@ def test_one_sentence_says_why_another_codec_is_better() -> None:
     ("browser", "prefer", "offered"),
     [
         ("opus", "quality", ("G722", "PCMU", "opus", "CN")),
-        ("G722", "quality", ("G722", "PCMU", "opus")),
-        ("PCMU", "cpu", ("PCMU", "G722", "opus")),
-        ("PCMU", ["PCMU"], ("PCMU", "G722", "opus")),
-        ("PCMA", "cpu", ("G722", "PCMU", "opus")),
+        ("G722", "quality", ("G722", "PCMU", "opus", "CN")),
+        ("PCMU", "cpu", ("PCMU", "G722", "opus", "CN")),
+        ("PCMU", ["PCMU"], ("PCMU", "G722", "opus", "CN")),
+        ("PCMA", "cpu", ("G722", "PCMU", "opus", "CN")),
         ("ILBC/8000", "cpu", ("ILBC/8000",)),
     ],
 )
 def test_what_the_trunk_is_offered_follows_the_browser(
     browser: CodecName, prefer: Preference, offered: tuple[CodecName, ...]
 ) -> None:
-    assert offer_to_trunk(browser, ("ILBC/8000", "G722", "PCMU", "opus"), prefer) == offered
+    assert offer_to_trunk(browser, ("ILBC/8000", "G722", "PCMU", "opus", "CN"), prefer) == offered
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from call.codecs import (
     TelephoneEvent,
     canonical,
     codec_of,
+    comfort_noise_beside,
     fitting_event,
     format_attributes,
     formats,
@@ -15,6 +16,7 @@ from call.codecs import (
     our_formats,
     packet_length_ms,
     spoken,
+    with_comfort_noise,
 )
 from call.sdp import MSection, parse
 
@@ -53,6 +55,24 @@ def test_what_we_do_not_speak_keeps_its_clock_and_its_parameters() -> None:
 def test_events_noise_and_copies_are_no_codecs() -> None:
     lines = ("rtpmap:63 red/48000/2", "rtpmap:101 telephone-event/8000", "rtpmap:105 CN/16000", "rtpmap:106 rtx/90000")
     assert formats(section("63 13 101 105 106", *lines)) == ()
+
+
+@pytest.mark.parametrize(
+    ("codec", "media", "lines", "payload_type"),
+    [
+        ("PCMU", "0 13", (), 13),
+        ("PCMA", "8 97", ("rtpmap:97 cn/8000",), 97),
+        ("PCMU", "0 105", ("rtpmap:105 CN/16000",), None),
+        ("PCMU", "0 13", ("rtpmap:13 L16/8000",), None),
+        ("G722", "9 13", (), None),
+    ],
+)
+def test_comfort_noise_goes_beside_g711_under_any_payload_type(
+    codec: str, media: str, lines: tuple[str, ...], payload_type: int | None
+) -> None:
+    assert comfort_noise_beside(codec, section(media, *lines)) == payload_type
+    noisy = with_comfort_noise((codec,))
+    assert noisy == ((codec,) if codec == "G722" else (codec, "CN"))
 
 
 @pytest.mark.parametrize(

@@ -399,15 +399,26 @@ def test_long_lists_of_codecs_are_shortened_and_made_printable() -> None:
         ("0 13", ("PCMU", "CN"), "RTP/AVP 0 13\r\n"),
         ("0 13", ("PCMU",), "RTP/AVP 0\r\n"),
         ("0", ("PCMU", "CN"), "RTP/AVP 0\r\n"),
+        ("0 97", ("PCMU", "CN"), "RTP/AVP 0 97\r\n"),
         ("9 13", ("G722", "CN"), "RTP/AVP 9\r\n"),
     ],
 )
 def test_comfort_noise_is_answered_where_it_would_be_heard(
     formats: str, codecs: tuple[str, ...], answered: str
 ) -> None:
-    text = offer().replace("RTP/AVP 0 8 101", f"RTP/AVP {formats}")
+    text = offer().replace("RTP/AVP 0 8 101", f"RTP/AVP {formats}") + "a=rtpmap:97 CN/8000\r\n"
     media = read_trunk_offer(text, codecs)
     assert answered in str(answer(text, media))
+
+
+@pytest.mark.parametrize(
+    ("offered", "answered", "agreed"),
+    [(("PCMU", "CN"), ("PCMU", "CN"), 13), (("PCMU",), ("PCMU", "CN"), None), (("PCMU", "CN"), ("PCMU",), None)],
+)
+def test_comfort_noise_is_agreed_only_where_both_sides_have_it(
+    offered: tuple[str, ...], answered: tuple[str, ...], agreed: int | None
+) -> None:
+    assert read_trunk_answer(offer(*offered), offer(*answered)).comfort_noise == agreed
 
 
 def test_comfort_noise_is_offered_and_is_no_codec_to_be_chosen() -> None:

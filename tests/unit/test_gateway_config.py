@@ -336,6 +336,14 @@ def test_auto_finds_the_default_route_or_falls_away(monkeypatch: pytest.MonkeyPa
     assert [network.public for network in Config.model_validate(document).networks] == ["127.0.0.1"]
 
 
+def test_comfort_noise_without_a_codec_that_it_goes_beside_is_remarked() -> None:
+    trunk = '[trunk.t]\nhost = "127.0.0.1"\nallow = ["*"]\ncomfort_noise = true\n'
+    assert read(OPEN + trunk).remarks == ()
+    assert read(OPEN + trunk).trunk["t"].spoken_codecs == ("G722", "PCMU", "PCMA", "CN")
+    (remark,) = read(f'{OPEN}{trunk}codecs = ["G722"]\n').remarks
+    assert remark == "trunk t: comfort_noise goes beside PCMU and PCMA, and codecs has neither: it changes nothing."
+
+
 def test_what_may_be_meant_is_remarked_not_refused() -> None:
     trunks = '[trunk.in]\nhost = "127.0.0.1"\nallow = []\n[trunk.far]\nhost = "sip.example.com"\nallow = ["*"]\n'
     silent, doubtful = read(OPEN + trunks).remarks

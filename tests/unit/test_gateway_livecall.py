@@ -26,6 +26,7 @@ class LegRecorder:
     emit: Callable[[LegEvent], None]
     codec: CodecName = "PCMU"
     choice: Choice = BECAUSE
+    takes_noise: bool = False
     commands: list[Command] = field(default_factory=list)
     fails_on: type[Command] | None = None
     media: Any = None
@@ -79,6 +80,24 @@ async def test_answered_call_leaves_a_whole_record(bench: Bench) -> None:
     assert record.started_at <= (record.answered_at or 0) <= (record.ended_at or 0)
     assert "PCMU" in record.codecs
     assert [entry["what"] for entry in record.journal] == ["answered", "ends"]
+
+
+@pytest.mark.parametrize(
+    ("browser_codec", "browser_takes", "trunk_takes", "is_said"),
+    [
+        ("opus", False, True, True),
+        ("PCMU", True, True, True),
+        ("PCMU", False, True, False),
+        ("opus", False, False, False),
+        ("PCMU", True, False, False),
+    ],
+)
+async def test_record_says_where_silence_goes_as_comfort_noise(
+    bench: Bench, browser_codec: CodecName, browser_takes: bool, trunk_takes: bool, is_said: bool
+) -> None:
+    bench.browser.choice = Choice(browser_codec, "because")
+    bench.browser.takes_noise, bench.trunk.takes_noise = browser_takes, trunk_takes
+    assert bench.live.record().codecs.endswith("; silence goes to the trunk as comfort noise.") == is_said
 
 
 async def test_call_that_was_never_answered_has_no_answer_time(bench: Bench) -> None:

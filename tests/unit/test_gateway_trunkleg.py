@@ -24,6 +24,7 @@ ANSWER = (
     "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n"
     "m=audio 4000 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
 )
+NOISY = ANSWER.replace("0 101", "0 97 101") + "a=rtpmap:97 CN/8000\r\n"
 HOLD = ANSWER.replace("o=- 1 1", "o=- 1 2") + "a=sendonly\r\n"
 G729_ONLY = ANSWER.replace("0 101", "18").replace("0 PCMU", "18 G729")
 PCMA_ONLY = ANSWER.replace("AVP 0", "AVP 8").replace("0 PCMU", "8 PCMA")
@@ -40,9 +41,16 @@ class Bench:
     worker: Worker = field(default_factory=Worker)
     srtp: Policy = "off"
     prefer: Preference = "quality"
+    comfort_noise: bool = False
 
     def __post_init__(self) -> None:
-        settings = TrunkSettings(host="sip.example.com", allow=("*",), srtp=self.srtp, prefer=self.prefer)
+        settings = TrunkSettings(
+            host="sip.example.com",
+            allow=("*",),
+            srtp=self.srtp,
+            prefer=self.prefer,
+            comfort_noise=self.comfort_noise,
+        )
         self.leg = TrunkLeg(
             "L1",
             "carrier",
@@ -97,6 +105,22 @@ async def test_invite_offers_our_port_and_the_trunks_codecs(bench: Bench) -> Non
     assert "m=audio 30000 RTP/AVP 9 0 8" in invite.sdp
 
 
+async def test_comfort_noise_is_neither_offered_nor_sent_unless_the_trunk_is_set_so(bench: Bench) -> None:
+    assert " 13" not in bench.invite().sdp
+    bench.leg.on_sip(messages.Answered("L1", NOISY, ()))
+    assert bench.media.last("set_codec") == ("PCMU", 0, 101, 8000, 20, None)
+
+
+async def test_comfort_noise_is_sent_to_a_trunk_that_takes_it() -> None:
+    bench = Bench(comfort_noise=True)
+    assert "RTP/AVP 9 0 8 13 101\r\n" in bench.invite().sdp
+    bench.leg.on_sip(messages.Ringing("L1", 183, ANSWER, ()))
+    assert not bench.leg.takes_noise
+    bench.leg.on_sip(messages.Answered("L1", NOISY, ()))
+    assert bench.media.last("set_codec") == ("PCMU", 0, 101, 8000, 20, 97)
+    assert bench.leg.spoken_codecs == ("PCMU", "CN")
+
+
 async def test_ringing_without_sdp_is_only_ringing(bench: Bench) -> None:
     bench.invite()
     bench.leg.on_sip(messages.Ringing("L1", 180, None, ALIEN))
@@ -107,7 +131,7 @@ async def test_ringing_without_sdp_is_only_ringing(bench: Bench) -> None:
 async def test_sdp_of_a_183_opens_the_media_but_only_audio_is_early_media(bench: Bench) -> None:
     bench.invite()
     bench.leg.on_sip(messages.Ringing("L1", 183, ANSWER, ()))
-    assert bench.media.last("set_codec") == ("PCMU", 0, 101, 8000, 20)
+    assert bench.media.last("set_codec") == ("PCMU", 0, 101, 8000, 20, None)
     assert bench.media.last("set_remote") == (("198.51.100.7", 4000), ("198.51.100.7", 4001), False, True)
     bench.media.handler(relays.MediaStarted())
     assert bench.report.events == [Ringing(183, early_media=False), Ringing(183, early_media=True)]
