@@ -28,13 +28,15 @@ class OpenPhone(Protocol):
 
 @dataclass(frozen=True)
 class House:
-    """The gateway and the SIP ports on which its trunks "sipp", "desk" and "cheap" are expected."""
+    """The gateway and the SIP ports on which its trunks "sipp", "desk", "cheap" and "quiet" are expected."""
 
     gateway: GatewayProcess
     sipp_port: int
     desk_port: int
     cheap_port: int
     """Of a route that saves work: the page is given the codec that the trunk is expected to take."""
+    quiet_port: int
+    """It shares PCMU and comfort noise with Chromium."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,14 +52,16 @@ async def browser(speech: Speech) -> AsyncIterator[Chromium]:
 
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    directory, sipp_port = tmp_path_factory.mktemp("gateway"), free_port()
+    directory, sipp_port, quiet_port = tmp_path_factory.mktemp("gateway"), free_port(), free_port()
     desk_port, cheap_port = free_block(2)[0], free_block(2)[0]
     settings = demo_settings(directory, session={"ring_s": 5})
     settings["trunk"]["sipp"] = trunk_to(sipp_port, ["sipp"])
     settings["trunk"]["desk"] = trunk_to(desk_port, ["desk"])
     settings["trunk"]["cheap"] = trunk_to(cheap_port, ["cheap"], prefer="cpu")
+    quiet = {"codecs": ["PCMU"], "prefer": "cpu", "comfort_noise": True}
+    settings["trunk"]["quiet"] = trunk_to(quiet_port, ["quiet"], **quiet)
     gateway = GatewayProcess(directory, settings, demo=True)
-    yield House(gateway, sipp_port, desk_port, cheap_port)
+    yield House(gateway, sipp_port, desk_port, cheap_port, quiet_port)
     gateway.stop()
 
 

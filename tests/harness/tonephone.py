@@ -22,7 +22,7 @@ from tests.harness.speech import RATE_HZ, Samples, Speech, write_wav
 ULAW_HZ: Final = 8000
 SO_TIMESTAMPNS: Final = 35
 """socket(7); Python does not name it."""
-_DECODED: Final = np.array([ulaw_decode(code) / 8192 for code in range(256)])
+DECODED: Final = np.array([ulaw_decode(code) / 8192 for code in range(256)])
 WINDOW: Final = 13
 """Packets of 20 ms in which a tone is looked for."""
 LOUD: Final = 0.9
@@ -118,7 +118,7 @@ class TonePhone:
 
     def _samples(self, begin: int, end: int) -> Samples:
         payload = b"".join(heard.packet.payload for heard in self.heard[begin:end])
-        return np.asarray(_DECODED[np.frombuffer(payload, np.uint8)])
+        return np.asarray(DECODED[np.frombuffer(payload, np.uint8)])
 
     def assert_one_stream(self) -> None:
         """One SSRC, no hole in the numbers, timestamps that go with the time and never back (RFC 3550 §5.1)."""
