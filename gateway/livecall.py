@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final, Literal, Protocol
 
-from call import causes, interworking, mos
+from call import causes, interworking
 from call.causes import Ending
 from call.coupling import Accept, Call, Command, Progress, Release, Side, step
 from call.errors import PeerError
@@ -237,8 +237,7 @@ class LiveCall:
         )
 
     def _media(self) -> dict[str, dict[str, Any]]:
-        browser, trunk = _stats(self.browser), _stats(self.trunk)
-        media = {"browser": _judged(browser, trunk), "trunk": _judged(trunk, browser)}
+        media = {"browser": _stats(self.browser), "trunk": _stats(self.trunk)}
         described = {name: listener.describe() for name, listener in self._listeners.items()}
         return media | {name: words for name, words in described.items() if words}
 
@@ -250,8 +249,3 @@ def _stats(leg: BrowserLeg | TrunkLeg | None) -> Mapping[str, object]:
     if leg is None or leg.media is None:
         return {}
     return leg.final_stats or leg.media.stats()
-
-
-def _judged(stats: Mapping[str, object], onward: Mapping[str, object]) -> dict[str, Any]:
-    """Counters with the quality of what was heard and passed on to the other leg; none if there are none."""
-    return mos.with_quality(stats, onward) if stats else {}

@@ -3,12 +3,14 @@
 mod changeover;
 mod digits;
 mod figures;
+mod quality;
 
 use std::time::Duration;
 
 use changeover::Changeover;
 use digits::Keys;
 pub use digits::events_of;
+pub use quality::Quality;
 
 use crate::command::{Command, Remote};
 use crate::counters::{Counters, Dropped};
@@ -23,6 +25,7 @@ use crate::outbox::{Outbox, PathChange};
 use crate::path::{LegId, Path};
 use crate::report::{Onward, Reporter};
 use crate::rtcp;
+use crate::rtcp::voip::VoipMetrics;
 use crate::rtp::{self, Kind, Ssrc};
 use crate::sdes::Change;
 use crate::stream::{Origin, Stream};
@@ -411,6 +414,12 @@ impl Leg {
         self.reporter.onward = onward;
     }
 
+    /// What is known of that, also when no leg sends them on any more.
+    #[must_use]
+    pub fn last_onward(&self) -> Onward {
+        self.reporter.onward
+    }
+
     /// What became of the packets that this one sends on.
     #[must_use]
     pub fn onward(&self) -> Onward {
@@ -435,10 +444,17 @@ impl Leg {
     fn send_report(&mut self, now: Duration, bye: bool, out: &mut Outbox) {
         let unix = self.settings.unix_origin + now;
         // Nothing may follow a BYE (RFC 3550 §6.1).
-        let voip = if bye { None } else { self.reporter.voip(&mut self.inbound, self.meter.level_dbov()) };
+        let voip = if bye { None } else { self.voip() };
         let compound = self.reporter.report(now, unix, &mut self.inbound, &self.outbound, bye);
         Wire { leg: self.id, transport: &mut self.transport, counters: &mut self.counters, out }
             .rtcp(&compound, voip.as_ref());
+    }
+
+    /// `VoIP` metrics to go with a report, if the peer wants them.
+    fn voip(&mut self) -> Option<VoipMetrics> {
+        let quality = self.heard(self.reporter.onward);
+        let levels = [self.meter.level_dbov(), self.meter.noise_dbov()];
+        self.reporter.voip(&mut self.inbound, levels, quality)
     }
 
     /// Say goodbye (RFC 3550 §6.6) and give up the paths.

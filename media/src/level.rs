@@ -41,8 +41,25 @@ pub struct Meter {
     packets: u32,
     was_heard: bool,
     is_told: bool,
-    /// Sum of mean squares, and of how many samples.
-    speech: (f64, u32),
+    speech: Mean,
+    /// What is heard between the words, in a codec whose packets stand by themselves.
+    noise: Mean,
+}
+
+/// A mean of mean squares: their sum, and how many they are.
+#[derive(Default)]
+struct Mean(f64, u32);
+
+impl Mean {
+    fn add(&mut self, power: f64) {
+        *self = Mean(self.0 + power, self.1 + 1);
+    }
+
+    /// In dBov, -127 to 0 (RFC 6465 §3, with its sign); `None` of nothing.
+    fn level_dbov(&self) -> Option<f64> {
+        let &Mean(sum, count) = self;
+        (count > 0).then(|| (10.0 * (sum / f64::from(count) / FULL_SCALE).log10()).clamp(-127.0, 0.0))
+    }
 }
 
 impl Meter {
@@ -55,7 +72,10 @@ impl Meter {
         self.next = now + INTERVAL;
         let power = self.measure(codec, payload)?;
         if power >= SPEECH {
-            self.speech = (self.speech.0 + power, self.speech.1 + 1);
+            self.speech.add(power);
+        } else if matches!(codec, Codec::Pcmu | Codec::Pcma) {
+            // Of a predictive codec, what is faint is far from what it was.
+            self.noise.add(power);
         }
         if power >= AUDIBLE { self.hear() } else { self.miss(now) }
     }
@@ -80,11 +100,16 @@ impl Meter {
         (self.since, self.packets) = (None, 0);
     }
 
-    /// Level of the speech so far in dBov, -127 to 0 (RFC 6465 §3, with its sign); `None` until there was any.
+    /// Level of the speech so far in dBov; `None` until there was any.
     #[must_use]
     pub fn level_dbov(&self) -> Option<f64> {
-        let (sum, count) = self.speech;
-        (count > 0).then(|| (10.0 * (sum / f64::from(count) / FULL_SCALE).log10()).clamp(-127.0, 0.0))
+        self.speech.level_dbov()
+    }
+
+    /// Level of what was heard between the words, likewise; of G.711 only.
+    #[must_use]
+    pub fn noise_dbov(&self) -> Option<f64> {
+        self.noise.level_dbov()
     }
 
     /// Mean square of a packet's samples; `None` if it cannot be decoded.
@@ -163,6 +188,18 @@ mod tests {
             // 10 dB below full scale, and 3 because a sine's mean square is half of its peak's.
             let level = meter.level_dbov().unwrap();
             assert!((level + 13.0).abs() < 1.5, "{codec:?}: {level}");
+            assert_eq!(meter.noise_dbov(), None);
+        }
+    }
+
+    #[test]
+    fn what_is_heard_between_the_words_is_noise() {
+        for codec in [Codec::Pcmu, Codec::Pcma] {
+            let mut meter = Meter::default();
+            listen(&mut meter, codec, 46.3, 0, 200, 20);
+            let noise = meter.noise_dbov().unwrap();
+            assert!((noise + 60.0).abs() < 1.5, "{codec:?}: {noise}");
+            assert_eq!(meter.level_dbov(), None);
         }
     }
 

@@ -18,6 +18,7 @@ pub mod directory;
 pub mod dtmf;
 pub mod ear;
 pub mod effort;
+pub mod emodel;
 pub mod engine;
 pub mod error;
 pub mod event;

@@ -193,9 +193,9 @@ impl Relay {
     pub fn close(&mut self, now: Duration, id: LegId, out: &mut Outbox) -> Option<Figures> {
         let leg = self.leg(id)?;
         leg.close(now, out);
-        let figures = leg.figures();
+        let figures = self.figures(id);
         self.forget(id);
-        Some(figures)
+        figures
     }
 
     /// End a leg that broke, and tell.
@@ -208,6 +208,7 @@ impl Relay {
     }
 
     fn forget(&mut self, id: LegId) {
+        self.leave_onward(id);
         let destinations = self.legs.get(&id).map(|leg| leg.destinations.clone()).unwrap_or_default();
         self.set_source(id, None);
         for destination in destinations {
@@ -219,7 +220,7 @@ impl Relay {
     /// Everything counted and measured on a leg.
     #[must_use]
     pub fn figures(&self, id: LegId) -> Option<Figures> {
-        self.legs.get(&id).map(|leg| leg.figures())
+        self.legs.get(&id).map(|leg| leg.figures(self.onward(id)))
     }
 
     /// Something of a leg was dropped outside of it.
@@ -278,10 +279,21 @@ impl Relay {
         self.arm(id, tick_at_or_after(now) + 1);
     }
 
-    /// What became of the packets of a leg's peer where they are sent on.
+    /// What became of the packets of a leg's peer where they are sent on, or were.
     fn onward(&self, id: LegId) -> Onward {
         let destination = self.destination(id, 0).and_then(|destination| self.legs.get(&destination));
-        destination.map(|leg| leg.onward()).unwrap_or_default()
+        let last = || self.legs.get(&id).map(|leg| leg.last_onward()).unwrap_or_default();
+        destination.map_or_else(last, |leg| leg.onward())
+    }
+
+    /// A leg that goes leaves its source what became of the packets.
+    fn leave_onward(&mut self, id: LegId) {
+        let Some((source, onward)) = self.legs.get(&id).and_then(|leg| Some((leg.source?, leg.onward()))) else {
+            return;
+        };
+        if let Some(source) = self.leg(source) {
+            source.set_onward(onward);
+        }
     }
 }
 

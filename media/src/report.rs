@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::expected_loss::ExpectedLoss;
 use crate::inbound::Inbound;
+use crate::leg::Quality;
 use crate::outbound::Outbound;
 use crate::playout::delay::MAX_DEPTH;
 use crate::rtcp::voip::{Buffer, UNAVAILABLE, VoipMetrics};
@@ -112,14 +113,23 @@ impl Reporter {
         }
     }
 
-    /// `VoIP` metrics to go with a report, if the peer wants them; the speech has this level.
-    pub fn voip(&self, inbound: &mut Inbound, level_dbov: Option<f64>) -> Option<VoipMetrics> {
+    /// `VoIP` metrics to go with a report, if the peer wants them: the levels of speech and noise in dBov, and the quality.
+    pub fn voip(
+        &self,
+        inbound: &mut Inbound,
+        levels: [Option<f64>; 2],
+        quality: Option<Quality>,
+    ) -> Option<VoipMetrics> {
         let ptime_ms = inbound.format()?.ptime_ms;
         let metrics = inbound.stats().voip(ptime_ms, self.onward.late).filter(|_| self.sends_voip)?;
         let round_trip = self.remote.rtt.map_or(0, |rtt| rtt.as_millis());
         Some(VoipMetrics {
             round_trip_ms: u16::try_from(round_trip).unwrap_or(u16::MAX),
-            signal_level: level_dbov.map_or(UNAVAILABLE, dbm0),
+            signal_level: levels[0].map_or(UNAVAILABLE, dbm0),
+            noise_level: levels[1].map_or(UNAVAILABLE, dbm0),
+            r_factor: quality.map_or(UNAVAILABLE, |quality| rounded(quality.rating)),
+            mos_lq: quality.map_or(UNAVAILABLE, |quality| rounded(10.0 * quality.listening)),
+            mos_cq: quality.map_or(UNAVAILABLE, |quality| rounded(10.0 * quality.conversation)),
             buffer: self.onward.buffer.map(told),
             ..metrics
         })
@@ -165,6 +175,11 @@ impl Reporter {
 fn told(depth: Duration) -> Buffer {
     let ms = |time: u128| u16::try_from(time / 1000).unwrap_or(u16::MAX);
     Buffer { depth_ms: ms(depth.as_micros()), most_ms: ms(MAX_DEPTH.unsigned_abs().into()) }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates")]
+fn rounded(figure: f64) -> u8 {
+    figure.round() as u8
 }
 
 /// A signed byte: a full-scale sine, 3.01 dB below 0 dBov, is +3.14 dBm0 (ITU-T G.711).

@@ -1,15 +1,18 @@
 //! What a leg counts and measures, by name. The names are part of the contract with Python.
 
-use super::Leg;
+use super::{Leg, Quality};
 use crate::counters::{Figure, Figures};
+use crate::report::Onward;
 use crate::transport::Transport;
 
 impl Leg {
-    /// Everything that is counted and measured.
+    /// Everything that is counted and measured; `onward` is what became of the peer's packets.
     #[must_use]
-    pub fn figures(&self) -> Figures {
+    pub fn figures(&self, onward: Onward) -> Figures {
         let mut figures = self.traffic();
-        figures.extend(self.quality());
+        figures.extend(self.measures());
+        figures.extend(judged(["rx_r", "rx_mos"], self.heard(onward)));
+        figures.extend(judged(["tx_r", "tx_mos"], self.spoken()));
         figures.extend(self.state());
         figures.extend(self.counters.drops.named().map(|(name, count)| (name, Figure::Count(count))));
         figures
@@ -36,11 +39,9 @@ impl Leg {
         .to_vec()
     }
 
-    fn quality(&self) -> Figures {
+    fn measures(&self) -> Figures {
         let [lost, reordered, duplicates, bursts] = self.inbound.totals();
         let remote = self.reporter.remote();
-        let rate_hz = self.inbound.format().map_or(8000, |format| format.codec.clock_rate_hz());
-        let jitter_ms = remote.jitter.map(|ticks| f64::from(ticks) * 1000.0 / f64::from(rate_hz));
         vec![
             ("rx_lost", Figure::Count(lost)),
             ("rx_loss_bursts", Figure::Count(bursts)),
@@ -51,7 +52,7 @@ impl Leg {
             ("rtt_ms", remote.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0).into()),
             ("tx_buffer_ms", self.outbound.buffer().map(|depth| depth.as_secs_f64() * 1000.0).into()),
             ("remote_lost", remote.lost.map(f64::from).into()),
-            ("remote_jitter_ms", jitter_ms.into()),
+            ("remote_jitter_ms", self.remote_jitter_ms().into()),
             ("remote_r", remote.judgement[0].map(f64::from).into()),
             ("remote_mos", remote.judgement[1].map(|tenths| f64::from(tenths) / 10.0).into()),
         ]
@@ -71,4 +72,13 @@ impl Leg {
             ("nominated", Figure::Count(nominated.into())),
         ]
     }
+}
+
+/// One direction's R to a tenth and MOS to a hundredth, under these names.
+fn judged([rating, mos]: [&'static str; 2], quality: Option<Quality>) -> Figures {
+    let rounded = |figure: f64, steps: f64| (figure * steps).round() / steps;
+    vec![
+        (rating, quality.map(|quality| rounded(quality.rating, 10.0)).into()),
+        (mos, quality.map(|quality| rounded(quality.conversation, 100.0)).into()),
+    ]
 }

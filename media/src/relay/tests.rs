@@ -4,6 +4,7 @@ mod changeover;
 mod comfort_noise;
 mod keys;
 mod playing;
+mod quality;
 mod resuming;
 mod sources;
 

@@ -184,8 +184,10 @@ impl Stream {
             gap_ms: lasting(summary.gap_packets),
             round_trip_ms: 0,
             signal_level: UNAVAILABLE,
+            noise_level: UNAVAILABLE,
             gmin: GMIN,
             r_factor: UNAVAILABLE,
+            mos_lq: UNAVAILABLE,
             mos_cq: UNAVAILABLE,
             buffer: None,
         }

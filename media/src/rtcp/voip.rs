@@ -43,10 +43,14 @@ pub struct VoipMetrics {
     pub round_trip_ms: u16,
     /// Level of the speech as a signed byte, [`UNAVAILABLE`] if unknown.
     pub signal_level: u8,
+    /// Level of what is heard between the words, likewise.
+    pub noise_level: u8,
     /// Packets in a row that end a burst.
     pub gmin: u8,
     /// R, 0 to 100, [`UNAVAILABLE`] if unknown.
     pub r_factor: u8,
+    /// Ten times the MOS for listening, [`UNAVAILABLE`] if unknown.
+    pub mos_lq: u8,
     /// Ten times the conversational MOS, [`UNAVAILABLE`] if unknown.
     pub mos_cq: u8,
     /// `None` where packets are relayed: then nothing waits, and nothing is said.
@@ -71,9 +75,9 @@ pub fn append(buffer: &mut [u8], len: usize, ssrc: u32, metrics: &VoipMetrics) -
         &metrics.gap_ms.to_be_bytes(),
         &metrics.round_trip_ms.to_be_bytes(),
         // Delay of this end: not known; then signal, noise and echo levels.
-        &[0, 0, metrics.signal_level, UNAVAILABLE, UNAVAILABLE, metrics.gmin],
+        &[0, 0, metrics.signal_level, metrics.noise_level, UNAVAILABLE, metrics.gmin],
         // R here and beyond, MOS for listening and for conversation.
-        &[metrics.r_factor, UNAVAILABLE, UNAVAILABLE, metrics.mos_cq],
+        &[metrics.r_factor, UNAVAILABLE, metrics.mos_lq, metrics.mos_cq],
         &[config, 0],
         // Nominal now, at most now (it moves within what is possible), at most ever.
         &depth_ms.to_be_bytes(),
@@ -115,8 +119,10 @@ fn read(body: &[u8]) -> Option<VoipMetrics> {
         gap_ms: short(10),
         round_trip_ms: short(12),
         signal_level: body[16],
+        noise_level: body[17],
         gmin: body[19],
         r_factor: body[20],
+        mos_lq: body[22],
         mos_cq: body[23],
         buffer: (body[24] != 0).then(|| Buffer { depth_ms: short(26), most_ms: short(30) }),
     })
@@ -136,8 +142,10 @@ mod tests {
         gap_ms: 0x1112,
         round_trip_ms: 0x1314,
         signal_level: 0xec,
+        noise_level: 0xbf,
         gmin: 16,
         r_factor: 90,
+        mos_lq: 42,
         mos_cq: 43,
         buffer: Some(Buffer { depth_ms: 0x1516, most_ms: 0x1718 }),
     };
@@ -148,7 +156,7 @@ mod tests {
         assert_eq!(append(&mut buffer, 4, 0xaabb_ccdd, &METRICS), Some(LEN + 4));
         let expected = [
             &[0x80, 207, 0, 10, 0xaa, 0xbb, 0xcc, 0xdd, 7, 0, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0x10, 0x11, 0x12][..],
-            &[0x13, 0x14, 0, 0, 0xec, 127, 127, 16, 90, 127, 127, 43, 0xb0, 0, 0x15, 0x16, 0x17, 0x18, 0x17, 0x18],
+            &[0x13, 0x14, 0, 0, 0xec, 0xbf, 127, 16, 90, 127, 42, 43, 0xb0, 0, 0x15, 0x16, 0x17, 0x18, 0x17, 0x18],
         ]
         .concat();
         assert_eq!(buffer[4..], expected);
