@@ -42,12 +42,12 @@ class Destination:
     tls: ssl.SSLContext | None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Frame:
-    """Interleaved samples; `lost_ms` of the call are missing before them."""
+    """Interleaved samples, and their place since the tee began: whatever is lost around them, it stays."""
 
+    at_ms: int
     samples: bytes
-    lost_ms: int = 0
 
 
 class Tee:
@@ -110,15 +110,15 @@ class Tee:
     def _take_until(self, until_ms: int) -> None:
         """Whole frames only."""
         while self._read_ms + FRAME_MS <= until_ms and not self._ending.is_set():
+            at_ms = self._read_ms - self._start_ms
             self._read_ms += FRAME_MS
-            self._keep(_Frame(_interleaved([source.read(self._read_ms) for source in self._sources])))
+            self._keep(_Frame(at_ms, _interleaved([source.read(self._read_ms) for source in self._sources])))
         self._news.set()
 
     def _keep(self, frame: _Frame) -> None:
         self._waiting.append(frame)
-        if len(self._waiting) * FRAME_MS > KEEP_MS:
-            oldest = self._waiting.popleft()
-            self._waiting[0].lost_ms += FRAME_MS + oldest.lost_ms
+        while len(self._waiting) * FRAME_MS > KEEP_MS:
+            self._waiting.popleft()
             self._lost_ms += FRAME_MS
 
     # -- to the server --------------------------------------------------------------------------------
@@ -168,14 +168,11 @@ class Tee:
         self._connections += 1
         self._state = "connected"
         self._note("tee connected", "")
-        backlog_ms = len(self._waiting) * FRAME_MS
-        first_ms = self._read_ms - backlog_ms - self._start_ms
-        if self._waiting:
-            self._waiting[0].lost_ms = 0  # the offset says it
-        await socket.send(json.dumps({"type": "start", **self._facts, "offset_ms": first_ms}))
+        due_ms = self._waiting[0].at_ms if self._waiting else self._read_ms - self._start_ms
+        await socket.send(json.dumps({"type": "start", **self._facts, "offset_ms": due_ms}))
         while True:
             while self._waiting:
-                await self._send_first(socket)
+                due_ms = await self._send_first(socket, due_ms)
             if self._ending.is_set():
                 break
             self._news.clear()
@@ -183,17 +180,18 @@ class Tee:
         await socket.send(json.dumps({"type": "stop"}))
         self._state = "finished"
 
-    async def _send_first(self, socket: ClientConnection) -> None:
+    async def _send_first(self, socket: ClientConnection, due_ms: int) -> int:
+        """Send the oldest frame to a server that waits for `due_ms`; what it waits for then."""
         frame = self._waiting.popleft()
         try:
-            if frame.lost_ms:
-                await socket.send(json.dumps({"type": "gap", "ms": frame.lost_ms}))
-                frame.lost_ms = 0
+            if frame.at_ms > due_ms:
+                await socket.send(json.dumps({"type": "gap", "ms": frame.at_ms - due_ms}))
             await socket.send(frame.samples)
         except BaseException:
             self._waiting.appendleft(frame)  # for the next connection
             raise
         self._sent_ms += FRAME_MS
+        return frame.at_ms + FRAME_MS
 
 
 class _Opening(connect):

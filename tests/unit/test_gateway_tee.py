@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import array
 import asyncio
+import json
 import ssl
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import pytest
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosedError
 
 from gateway import tee
 from gateway.calltee import CallTee
-from gateway.tee import KEEP_MS, Destination, Tee
+from gateway.tee import FRAME_MS, KEEP_MS, Destination, Tee
 from tests.harness.certificates import Authority
 from tests.harness.ports import HOST
 from tests.harness.transcriber import Transcriber, transcribing
@@ -46,6 +50,43 @@ class Bench:
         async with asyncio.timeout(10):
             while not self.tee.describe()["lost_ms"]:  # noqa: ASYNC110 - the tee has no event for it
                 await asyncio.sleep(0.02)
+
+
+class Speaking(Voice):
+    """Each frame says its number, so that its sound tells its place."""
+
+    def read(self, until_ms: int) -> bytes:
+        self.sample = self.at_ms // FRAME_MS
+        return super().read(until_ms)
+
+
+class StuckSocket:
+    """It takes text, and breaks the connection off while a frame is on its way."""
+
+    def __init__(self) -> None:
+        self.is_stuck, self.breaks = asyncio.Event(), asyncio.Event()
+
+    async def send(self, message: str | bytes) -> None:
+        if isinstance(message, bytes):
+            self.is_stuck.set()
+            await self.breaks.wait()
+            raise ConnectionClosedError(None, None)
+
+
+class PlacingSocket:
+    """It takes everything; where each frame lies by what the messages say, and by its sound."""
+
+    def __init__(self) -> None:
+        self.places: list[tuple[int, int]] = []
+        self._due_ms = 0
+
+    async def send(self, message: str | bytes) -> None:
+        if isinstance(message, bytes):
+            self.places.append((self._due_ms, array.array("h", message)[0] * FRAME_MS))
+            self._due_ms += FRAME_MS
+        else:
+            told = json.loads(message)
+            self._due_ms += told.get("offset_ms", 0) + told.get("ms", 0)
 
 
 @pytest.fixture
@@ -106,6 +147,23 @@ async def test_a_server_that_does_not_read_costs_the_oldest_and_the_next_is_told
     gaps = sum(message["ms"] for message in hearing.messages if message["type"] == "gap")
     assert gaps == bench.tee.describe()["lost_ms"] > 0
     assert gaps + len(hearing.pcm) // 64 == bench.tee.describe()["sent_ms"] + gaps
+
+
+async def test_a_frame_that_was_on_its_way_when_the_connection_broke_keeps_its_place() -> None:
+    made = Tee(Destination("ws://nowhere", "", None), [Speaking()], 0, {}, lambda: 0, lambda *_: None)
+    made._take_until(1000)
+    stuck, healthy = StuckSocket(), PlacingSocket()
+    first = asyncio.create_task(made._converse(cast(ClientConnection, stuck)))
+    await stuck.is_stuck.wait()
+    made._take_until(20_000)
+    stuck.breaks.set()
+    with pytest.raises(ConnectionClosedError):
+        await first
+    made._ending.set()
+    await made._converse(cast(ClientConnection, healthy))
+    assert all(told == heard for told, heard in healthy.places)
+    assert (healthy.places[0][0], healthy.places[-1][0]) == (0, 20_000 - FRAME_MS)
+    assert made.describe()["lost_ms"] + made.describe()["sent_ms"] == 20_000
 
 
 async def test_a_server_that_refuses_is_told_once_and_asked_again(server: Transcriber) -> None:
