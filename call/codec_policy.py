@@ -7,7 +7,7 @@ both sides have it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -127,12 +127,15 @@ def offer_to_trunk(
 ) -> tuple[CodecName, ...]:
     """What a trunk is offered once the browser's codec is chosen, the preferred one first.
 
-    A codec that is only passed on is offered alone, or not at all.
+    A codec that is only passed on is offered alone, or not at all. A list orders the others, but a relay comes first:
+    what the list names before the browser's codec, the browser has not, and would gain nothing by (ADR 0020).
     """
     if is_foreign(browser_codec):
         return (browser_codec,)
     known = [codec for codec in trunk_codecs if not is_foreign(codec)]
-    if prefer != "quality" and browser_codec in known:
+    if not isinstance(prefer, str):
+        known.sort(key=_place_in(prefer))
+    if prefer != "quality":
         known.sort(key=lambda codec: codec != browser_codec)
     return tuple(known)
 
@@ -152,7 +155,7 @@ def choose_trunk_codec(
             # Browsers speak no G.729, so it would always be transcoded.
             common.sort(key=lambda codec: codec == "G729")
         case _:
-            common.sort(key=lambda codec: codec not in prefer)
+            common.sort(key=_place_in(prefer))
     common.sort(key=is_foreign)
     return next(iter(common), None)
 
@@ -183,6 +186,11 @@ def _sounds_worse(codec: CodecName) -> int:
     """Sorts codecs by their sound, the best first; those of equal sound stay in their order."""
     ranks = ("opus", "G722", "PCMU", "G729")
     return ranks.index("PCMU" if codec not in ranks else codec)
+
+
+def _place_in(wanted: Sequence[CodecName]) -> Callable[[CodecName], int]:
+    """Sorts codecs as a list names them; those that it does not name come last, in their order."""
+    return lambda codec: wanted.index(codec) if codec in wanted else len(wanted)
 
 
 def _first_of(wanted: Sequence[CodecName], offered: Sequence[CodecName]) -> CodecName | None:
