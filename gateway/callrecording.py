@@ -34,6 +34,8 @@ class Ways:
     """Let the page know whether it is being recorded."""
     beep: Callable[[], None]
     """Let both sides hear the consent tone."""
+    hush: Callable[[], None]
+    """Withdraw a consent tone that still waits for the end of a prompt."""
     note: Callable[[str, str], None]
     """Write into the journal: what, why."""
 
@@ -147,6 +149,8 @@ class CallRecording:
         self._stop_beeping()
         if is_on and self._is_answered:
             self._beep()
+        elif not is_on:
+            self._ways.hush()
 
     def _beep(self) -> None:
         self._ways.beep()

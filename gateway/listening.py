@@ -69,7 +69,11 @@ class Listening:
         """Let a new call have what listens to it."""
         mode = self._mode_of(live.user, live.trunk_name)
         ways = Ways(
-            tap=lambda: self._tap(live), tell=live.tell_recording, beep=lambda: self._beep(live), note=live.note
+            tap=lambda: self._tap(live),
+            tell=live.tell_recording,
+            beep=lambda: self._beep(live),
+            hush=lambda: _hush(live),
+            note=live.note,
         )
         live.recording = CallRecording(
             live.id, mode, self._recorder, ways, beep_every_s=self._settings.consent_tone_every_s
@@ -103,6 +107,11 @@ class Listening:
         if self._tone is not None:
             with contextlib.suppress(PeerError):  # the call is ending
                 live.announce(self._tone, CONSENT)
+
+
+def _hush(live: LiveCall) -> None:
+    with contextlib.suppress(PeerError):  # the call is ending
+        live.withdraw_notice()
 
 
 def _recorder(settings: RecordingSettings, relays: Relays) -> Recorder | None:

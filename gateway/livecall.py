@@ -196,6 +196,15 @@ class LiveCall:
         for speaker in self._speakers("both"):
             speaker.announce(sound, name)
 
+    def withdraw_notice(self) -> None:
+        """Let nobody hear a notice that still waits for the end of a prompt.
+
+        Raises:
+            PeerError: The call is not up.
+        """
+        for speaker in self._speakers("both"):
+            speaker.withdraw()
+
     def stop_playing(self, to: Target) -> bool:
         """End what `play` began; false if nothing was playing.
 

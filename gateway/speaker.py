@@ -58,6 +58,12 @@ class Speaker:
         if self._prompt is None or self._prompt.repeats:
             self._go_on()
 
+    def withdraw(self) -> None:
+        """What a notice says holds no longer: one that waits is never heard."""
+        if self._due is not None:
+            self._note("notice withdrawn", self._due[1])
+            self._due = None
+
     def stop(self) -> bool:
         """End the prompt; false if there is none."""
         if self._prompt is None:

@@ -49,8 +49,11 @@ class Bench:
         self.told: list[bool] = []
         self.notes: list[tuple[str, str]] = []
         self.beeps, self.three_beeps = 0, asyncio.Event()
+        self.hushes = 0
         self.sources: Sources | None = Sources(Voice(), Voice(), 0)
-        ways = Ways(lambda: self.sources, self.told.append, self._beep, lambda *entry: self.notes.append(entry))
+        ways = Ways(
+            lambda: self.sources, self.told.append, self._beep, self._hush, lambda *note: self.notes.append(note)
+        )
         recorder = cast(Recorder, self.recorder) if has_folder else None
         self.calls = CallRecording("id1", mode, recorder, ways, beep_every_s=beep_every_s)
 
@@ -58,6 +61,9 @@ class Bench:
         self.beeps += 1
         if self.beeps == 3:
             self.three_beeps.set()
+
+    def _hush(self) -> None:
+        self.hushes += 1
 
 
 async def settle() -> None:
@@ -88,6 +94,24 @@ async def test_a_recording_on_demand_goes_through_all_states() -> None:
     assert bench.told == [True, False, True, False, True]
     assert bench.beeps == 3
     assert list(bench.calls.describe()) == ["1", "2"]
+
+
+@pytest.mark.parametrize("wish", ["pause", "stop"])
+async def test_a_tone_that_waits_is_withdrawn_when_nothing_is_recorded_any_more(wish: Wish) -> None:
+    bench = Bench("all")
+    bench.calls.on_answer()
+    await settle()
+    assert bench.hushes == 0
+    await bench.calls.obey(wish)
+    assert bench.hushes == 1
+
+
+async def test_a_tone_that_waits_is_withdrawn_when_the_recording_fails() -> None:
+    bench = Bench("all")
+    bench.calls.on_answer()
+    bench.recorder.change("failed", "the disk refused it")
+    await settle()
+    assert bench.hushes == 1
 
 
 @pytest.mark.parametrize(

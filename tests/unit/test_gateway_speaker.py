@@ -125,6 +125,26 @@ def test_a_notice_waits_for_a_prompt_that_is_stopped_or_made_to_repeat() -> None
     assert repeated.played == [(SOUND, False), (OTHER, False), (SOUND, True)]
 
 
+def test_a_notice_that_is_withdrawn_while_it_waits_is_not_heard_after_the_prompt() -> None:
+    bench = Bench()
+    bench.speaker.play(SOUND, "hello.wav")
+    bench.speaker.announce(OTHER, "consent tone")
+    for _ in range(2):
+        bench.speaker.withdraw()
+    bench.speaker.on_played(1)
+    assert bench.played == [(SOUND, False), (None, False)]
+    assert bench.notes == ["prompt", "notice withdrawn", "prompt ended"]
+
+
+def test_a_notice_that_plays_is_not_cut_off_when_it_is_withdrawn() -> None:
+    bench = Bench()
+    bench.speaker.announce(OTHER, "consent tone")
+    bench.speaker.withdraw()
+    bench.speaker.on_played(1)
+    assert bench.played == [(OTHER, False), (None, False)]
+    assert bench.notes == ["notice"]
+
+
 def test_a_notice_that_the_codec_forbids_holds_nothing_up() -> None:
     bench = Bench()
     bench.speaker.announce(SOUND, "consent tone")
