@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -17,6 +19,10 @@ from sip import messages
 
 KEY_MS: Final = 120
 """How long a key of a page is held: pages do not say."""
+MOST_KEYS: Final = 64
+"""As many wait in the media core, which drops the others."""
+BETWEEN_MS: Final = 130
+"""From the end of a key to the next one: its gap of 80 ms, and what timers may add."""
 
 _HEARD: Final = {"rfc4733": "digit in RTP", "info": "digit by INFO", "inband": "digit as tones"}
 
@@ -33,11 +39,13 @@ class TrunkDigits:
         media: Leg,
         post: Callable[[messages.SendDtmf], None],
         report: Report,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._leg, self._trunk, self._settings = leg, trunk, settings
         self._media, self._post, self._report = media, post, report
         self._choice: DtmfChoice | None = None
         self._takes_no_info = False
+        self._queue = _Queue(clock)
 
     def settle(self, remote: TrunkMedia) -> None:
         """The trunk's SDP is known, or has changed."""
@@ -61,8 +69,18 @@ class TrunkDigits:
             self._fail(command.digits, choice.reason, f'Set trunk.{self._trunk}.dtmf = "auto".')
         elif choice.form == "info":
             self._post(messages.SendDtmf(self._leg, command.digits, command.duration_ms or KEY_MS))
-        elif not command.in_media:
-            self._media.dtmf(command.digits, command.duration_ms or KEY_MS)
+        elif command.in_media:
+            self._queue.take(len(command.digits), command.duration_ms)
+        else:
+            self._send(command.digits, command.duration_ms or KEY_MS)
+
+    def _send(self, digits: str, duration_ms: int) -> None:
+        if self._queue.take(len(digits), duration_ms):
+            self._media.dtmf(digits, duration_ms)
+        else:
+            self._fail(
+                digits, f"only {MOST_KEYS} can wait, and earlier ones are still being sent", "Press them again later."
+            )
 
     def refused(self, event: messages.DtmfRefused) -> None:
         """The trunk did not take digits by INFO."""
@@ -70,7 +88,7 @@ class TrunkDigits:
         if self._settings.dtmf == "auto":
             self._takes_no_info = True
             self._choose(DtmfChoice("inband", answer))
-            self._media.dtmf(event.digits, KEY_MS)
+            self._send(event.digits, KEY_MS)
         else:
             self._fail(event.digits, answer, f'Set trunk.{self._trunk}.dtmf = "auto" or "inband".')
 
@@ -91,3 +109,22 @@ class TrunkDigits:
         self._report.emit(
             Failed(f"The far end did not get the keys {digits}: {why}.", f"Trunk {self._trunk}: {remedy}")
         )
+
+
+class _Queue:
+    """The keys that wait in the media core, by the time that each of them takes: it tells nobody how many there are."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._ends: deque[float] = deque()
+
+    def take(self, count: int, duration_ms: int) -> bool:
+        """Put keys behind those that wait; false, and none is taken, if there is no room for all of them."""
+        now = self._clock()
+        while self._ends and self._ends[0] <= now:
+            self._ends.popleft()
+        if len(self._ends) + count > MOST_KEYS:
+            return False
+        begin = self._ends[-1] if self._ends else now
+        self._ends.extend(begin + number * (duration_ms + BETWEEN_MS) / 1000 for number in range(1, count + 1))
+        return True

@@ -29,6 +29,7 @@ class Bench:
         self.media = MediaRecorder(1, lambda event: None)
         self.report = ReportRecorder()
         self.posted: list[SendDtmf] = []
+        self.now = 0.0
         self.digits = TrunkDigits(
             "L1",
             "carrier",
@@ -36,6 +37,7 @@ class Bench:
             media=cast(Leg, self.media),
             post=self.posted.append,
             report=self.report.report,
+            clock=lambda: self.now,
         )
 
 
@@ -53,6 +55,31 @@ def test_what_the_media_core_passes_on_is_not_sent_again() -> None:
     bench.digits.press(Press("5", 90, in_media=True))
     assert bench.media.last("dtmf") is None
     assert bench.posted == []
+
+
+def test_keys_that_the_media_core_would_drop_are_told_and_none_of_them_is_sent() -> None:
+    bench = Bench("auto")
+    bench.digits.settle(WITH_EVENTS)
+    bench.digits.press(Press("1" * 64))
+    bench.digits.press(Press("2"))
+    (event,) = bench.report.events
+    assert isinstance(event, Failed)
+    assert "did not get the keys 2: only 64 can wait" in event.sentence
+    assert "Press them again" in event.hint
+    assert bench.report.notes[-1][0] == "digits not sent"
+    bench.now = 5.0
+    bench.digits.press(Press("3" * 20))
+    assert bench.media.last("dtmf") == ("3" * 20, 120)
+    assert len(bench.report.events) == 1
+
+
+def test_keys_that_the_media_core_passes_on_wait_in_the_same_queue() -> None:
+    bench = Bench("auto")
+    bench.digits.settle(WITH_EVENTS)
+    bench.digits.press(Press("5", 90, in_media=True))
+    bench.digits.press(Press("1" * 64))
+    assert bench.media.last("dtmf") is None
+    assert len(bench.report.events) == 1
 
 
 @pytest.mark.parametrize("in_media", [True, False])
