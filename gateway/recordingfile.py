@@ -166,7 +166,12 @@ class WavFile(_Growing):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._size = 0
-        _write_all(self._raw, self._header())
+        try:
+            _write_all(self._raw, self._header())
+        except OSError:
+            self._raw.close()
+            self.unfinished_path.unlink()  # there is nothing in it that anybody could play
+            raise
 
     def write(self, samples: bytes) -> None:
         """Append the samples, then say so in the header.

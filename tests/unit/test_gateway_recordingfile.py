@@ -5,7 +5,10 @@ from __future__ import annotations
 import array
 import errno
 import os
+import resource
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -74,6 +77,34 @@ def test_what_a_full_disk_took_can_be_heard(tmp_path: Path, kind: FileFormat, mo
     file.abandon()
     assert not file.unfinished_path.exists()
     assert lasts_s(file.path) > 1.7
+
+
+@contextmanager
+def files_end_at(size: int) -> Iterator[None]:
+    """As on a disk with so much room, the last write is cut short and the next one fails."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_wav_file_without_room_for_its_header_is_not_left_behind(tmp_path: Path) -> None:
+    with files_end_at(10), pytest.raises(OSError, match="File too large"):
+        make(tmp_path, "wav")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(("kind", "size"), [("ogg", 10_000), ("wav", 150_000)])
+def test_a_write_that_is_cut_short_costs_only_what_it_held(tmp_path: Path, kind: FileFormat, size: int) -> None:
+    file = make(tmp_path, kind)
+    with files_end_at(size), pytest.raises(OSError, match="File too large"):
+        for _ in range(100):
+            file.write(seconds(0.5))
+    file.abandon()
+    assert [path.name for path in file.path.parent.iterdir()] == [file.path.name]
+    assert lasts_s(file.path) > 0.9
 
 
 def test_a_wav_file_ends_before_its_sizes_do(tmp_path: Path) -> None:
