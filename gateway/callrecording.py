@@ -29,7 +29,7 @@ class Ways:
     """What a call lends to its recording."""
 
     tap: Callable[[], Sources | None]
-    """Listen to both legs; None while the call has not both."""
+    """Listen to both legs; None while the call has not both. PolicyError: nothing would be heard."""
     tell: Callable[[bool], None]
     """Let the page know whether it is being recorded."""
     beep: Callable[[], None]
@@ -60,7 +60,10 @@ class CallRecording:
         """Both sides can talk from now on."""
         self._is_answered = True
         if self._mode == "all":
-            self._start()
+            try:
+                self._start()
+            except PolicyError as error:
+                self._ways.note("not recorded", f"{error} {error.hint}")
 
     async def end(self) -> None:
         """The call is over: complete the file, but do not wait for a dead disk for ever."""

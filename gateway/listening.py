@@ -10,7 +10,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
-from call.errors import GatewayError, PeerError, TransportError
+from call.codecs import codec_of, is_foreign
+from call.errors import GatewayError, PeerError, PolicyError, TransportError
 from gateway.callrecording import CallRecording, Ways
 from gateway.calltee import CallTee
 from gateway.config import Config
@@ -87,8 +88,16 @@ class Listening:
             self._recorder.close()
 
     def _tap(self, live: LiveCall) -> Sources | None:
+        """Listen to both legs, once there are two.
+
+        Raises:
+            PolicyError: There would be silence.
+        """
         if live.browser is None or live.browser.media is None or live.trunk is None:
             return None
+        if (codec := live.trunk.codec) is not None and is_foreign(codec):
+            sentence = f"The call cannot be recorded: its codec, {codec_of(codec).spoken}, is only passed on."
+            raise PolicyError(sentence, hint=f"Take it out of trunk.{live.trunk_name}.codecs.")
         start_ms = self._relays.clock_ms
         left, right = (leg.tap(RATE_HZ, start_ms) for leg in (live.browser.media, live.trunk.media))
         return Sources(left, right, start_ms)

@@ -96,6 +96,15 @@ async def test_a_recording_on_demand_goes_through_all_states() -> None:
     assert list(bench.calls.describe()) == ["1", "2"]
 
 
+async def test_a_call_that_cannot_be_recorded_goes_on_and_its_journal_says_why() -> None:
+    bench = Bench("all")
+    bench.sources = None
+    bench.calls.on_answer()
+    await settle()
+    assert bench.notes == [("not recorded", "The call has no media yet. Ask again in a moment.")]
+    assert (bench.told, bench.beeps) == ([], 0)
+
+
 @pytest.mark.parametrize("wish", ["pause", "stop"])
 async def test_a_tone_that_waits_is_withdrawn_when_nothing_is_recorded_any_more(wish: Wish) -> None:
     bench = Bench("all")

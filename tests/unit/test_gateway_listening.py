@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from call.errors import TransportError
+from call.codecs import CodecName
+from call.errors import PolicyError, TransportError
 from gateway.browserleg import BrowserLeg
 from gateway.config import Config, check
 from gateway.listening import Listening, check_folder
@@ -54,10 +55,10 @@ def read(text: str) -> Config:
     return check(tomllib.loads(document), document, "webtrunk.toml")
 
 
-def call(direction: Any = "outgoing") -> tuple[LiveCall, list[TappedLeg]]:
+def call(direction: Any = "outgoing", codec: CodecName = "PCMU") -> tuple[LiveCall, list[TappedLeg]]:
     live = LiveCall("id1", direction, user="alice", remote="+49", trunk="t")
     legs = [TappedLeg(), TappedLeg()]
-    browser, trunk = (LegRecorder(lambda _: None, media=leg) for leg in legs)
+    browser, trunk = (LegRecorder(lambda _: None, codec, media=leg) for leg in legs)
     live.browser, live.trunk = cast(BrowserLeg, browser), cast(TrunkLeg, trunk)
     return live, legs
 
@@ -107,6 +108,19 @@ async def test_both_legs_are_recorded_from_the_same_moment(tmp_path: Path) -> No
     live.recording.on_answer()
     assert [leg.taps for leg in legs] == [[(16_000, 5)]] * 2
     await live.recording.end()
+    house.close()
+
+
+async def test_a_call_whose_codec_is_only_passed_on_is_not_recorded_as_silence(tmp_path: Path) -> None:
+    live, legs = call(codec="ILBC/8000")
+    house = listening(f'[recording]\nmode = "on-demand"\nfolder = "{tmp_path}"\n')
+    await house.load()
+    house.attend(live)
+    assert live.recording is not None
+    live.recording.on_answer()
+    with pytest.raises(PolicyError, match="its codec, ILBC, is only passed on"):
+        await live.recording.obey("start")
+    assert [leg.taps for leg in legs] == [[], []]
     house.close()
 
 
