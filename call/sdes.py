@@ -76,6 +76,7 @@ def parse(value: str) -> Crypto | None:
 
     Not served, as RFC 4568 §5.1.2 lets an answerer choose: other suites and key methods, several keys in one line, and
     session parameters that would weaken the stream or that we do not know (UNENCRYPTED_…, UNAUTHENTICATED_SRTP, KDR).
+    Of several keys the writer may begin with any and change over at any time (§6.1), so that one of them is not enough.
     """
     line = _LINE.fullmatch(value.strip())
     if line is None:
@@ -141,8 +142,11 @@ def _key(text: str) -> bytes | None:
 
 
 def _mki(text: str) -> bytes | None:
-    """Read `|2^20|1:4`: a lifetime, which never ends within a call, and the MKI; None when it is neither."""
-    fields = text.split("|")[1:]
+    """Read `|2^20|1:4`: a lifetime, which never ends within a call, and the MKI; None when it is neither.
+
+    Some write the bars without anything between them.
+    """
+    fields = [one for one in text.split("|") if one]
     if fields and _LIFETIME.fullmatch(fields[0]):
         fields = fields[1:]
     if not fields:

@@ -102,5 +102,5 @@ def _unusable_encryption(verb: str, live: Sequence[MSection], srtp: Policy) -> U
         )
     return UnacceptableOffer(
         f"The trunk {verb} encrypted audio ({secure.protocol[:20]}) without a key that can be used here.",
-        hint=f"Let the trunk use SDES keys (a=crypto) and one of {', '.join(sdes.SUITES)}.",
+        hint=f"Let the trunk use SDES keys, one in each a=crypto line, and one of {', '.join(sdes.SUITES)}.",
     )
