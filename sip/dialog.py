@@ -256,10 +256,12 @@ class DialogCall(pj.Call):
             return
         if self.is_incoming:
             self._accepted_by = message
+        self.forgetInvite()  # nobody redirects an answered call
         headers = self._accepted_by.end_to_end if self._accepted_by else ()
         sdp = self.activeRemoteSdp()
         self._is_confirmed = bool(sdp)
         if sdp:
+            self._accepted_by = None
             self.tell(messages.Answered(self.leg, sdp, headers))
             return
         self._unusable()

@@ -7,7 +7,6 @@ the signal alone. Signals are the keys themselves, or their RFC 4733 event codes
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -75,7 +74,7 @@ class InfoDigits:
     def __init__(self, send: Callable[[str, str], bool], refused: Callable[[str, int], None]) -> None:
         """`send` takes type and body, and says if it could; `refused` is told digits and a status (0: not sent)."""
         self._send, self._refused = send, refused
-        self._waiting: deque[Digit] = deque()
+        self._waiting: list[Digit] = []
         self._on_its_way: Digit | None = None
         self._is_challenged = False
         self._kind = RELAY
@@ -104,7 +103,7 @@ class InfoDigits:
     def _next(self) -> None:
         self._on_its_way = None
         if self._waiting:
-            self._transmit(self._waiting.popleft())
+            self._transmit(self._waiting.pop(0))
 
     def _transmit(self, digit: Digit) -> None:
         self._on_its_way, self._is_challenged = digit, False

@@ -15,8 +15,9 @@
 #define PJSIP_MAX_PKT_LEN 8192
 #define PJSIP_MAX_URL_SIZE 1024
 #define PJSIP_MAX_RESOLVED_ADDRESSES 8
-/* A message sent may live as long as its dialog, with its print buffer: four of these make PJSIP_MAX_PKT_LEN. */
-#define PJSIP_POOL_INC_TDATA 2112
+/* The ACK of a call lives as long as the call: large steps would be wasted on it. */
+#define PJSIP_POOL_LEN_TDATA 2048
+#define PJSIP_POOL_INC_TDATA 1024
 #define PJSIP_UDP_SO_RCVBUF_SIZE (4 * 1024 * 1024)
 #define PJSIP_UDP_SO_SNDBUF_SIZE (1 * 1024 * 1024)
 /* A trunk configured as UDP is spoken to over UDP, whatever the size of the request. */

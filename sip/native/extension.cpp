@@ -91,6 +91,15 @@ std::string remoteSdpInNegotiation(int callId)
     return pjmedia_sdp_neg_get_neg_remote(call.invite()->neg, &sdp) == PJ_SUCCESS ? print(sdp) : "";
 }
 
+void forgetInvite(int callId)
+{
+    LockedCall call(callId);
+    if (!call.invite() || !call.invite()->invite_req)
+        return;
+    pjsip_tx_data_dec_ref(call.invite()->invite_req);
+    call.invite()->invite_req = NULL;
+}
+
 void terminateCall(int callId, const std::string &callIdHeader, int status)
 {
     LockedCall call(callId);

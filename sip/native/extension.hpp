@@ -126,6 +126,9 @@ int liveCalls();
 void terminateCall(int callId, const std::string &callIdHeader, int status);
 
 #ifndef SWIG
+/** Let go of the INVITE that we sent: pjsip keeps it, for a redirection, as long as the call. */
+void forgetInvite(int callId);
+
 /** The remote SDP in force on a call (RFC 3264), "" if there is none. */
 std::string activeRemoteSdp(int callId);
 

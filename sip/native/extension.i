@@ -2,6 +2,7 @@
 %feature("director") pj::NameResolver;
 %include "extension.hpp"
 %extend pj::Call {
+    void forgetInvite() { pj::forgetInvite($self->getId()); }
     std::string activeRemoteSdp() { return pj::activeRemoteSdp($self->getId()); }
     std::string remoteSdpInNegotiation() { return pj::remoteSdpInNegotiation($self->getId()); }
 }

@@ -98,6 +98,15 @@ def replace(source: str, old: str, new: str) -> str:
     return source.replace(old, new)
 
 
+def between(source: str, start: str, end: str) -> str:
+    """The passage from `start` up to `end`, both of which must be there."""
+    for mark in (start, end):
+        if mark not in source:
+            raise Unexpected(f"not found in pjproject's source: {mark!r}")
+    begin = source.index(start)
+    return source[begin : source.index(end, begin)]
+
+
 def codec_table() -> str:
     """The C table of the codecs that SDP negotiation knows by name."""
     rows = "".join(
@@ -120,9 +129,8 @@ def without_media(sample: str) -> str:
         raise Unexpected("no codec table in pjproject's media sample")
     same_name = "if (pj_stricmp(&id->encoding_name, &codec_list[i].encoding_name)==0)"
     source = replace(source, same_name, same_name[:-1] + " &&\n            id->clock_rate == codec_list[i].clock_rate)")
-    start = source.index("/* Our callback to receive incoming RTP packets */")
-    end = source.index("void pjsua_check_snd_dev_idle()")
-    source = source[:start] + STREAMS + source[end:]
+    streams = between(source, "/* Our callback to receive incoming RTP packets */", "void pjsua_check_snd_dev_idle()")
+    source = replace(source, streams, STREAMS)
     source = replace(source, "PJ_LOG(2,(THIS_FILE", "PJ_LOG(5,(THIS_FILE")
     source = replace(source, "    UNIMPLEMENTED(pjsua_call_has_media)\n", "")
     source = replace(source, "    UNIMPLEMENTED(pjsua_set_no_snd_dev)\n", "")

@@ -252,3 +252,36 @@ async def test_two_trunks_at_one_address_are_told_apart_by_port(peer: Peer) -> N
         for caller, name in ((other, "other"), (peer, "peer")):
             caller.dial(gateway.port, body=ANSWER)
             assert (await gateway.expect(Incoming)).trunk == name
+
+
+async def test_an_answer_that_comes_again_gets_the_same_ack_again(peer: Peer) -> None:
+    async with line_to(peer) as gateway:
+        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
+        invite = await peer.request("INVITE")
+        peer.reply(invite, 200, "OK", body=ANSWER)
+        await peer.request("ACK")
+        await gateway.expect(Answered)
+        ack = peer.raw[-1]
+        peer.reply(invite, 200, "OK", body=ANSWER)
+        async with asyncio.timeout(5):
+            await peer.more()
+        assert peer.raw[-1] == ack
+
+
+def longer(offer: str, length: int) -> str:
+    """The same with so many characters more that mean nothing to us."""
+    return offer + "".join(f"a=x:{'x' * 200}\r\n" for _ in range(length // 200))
+
+
+async def test_a_long_message_is_sent_whole(peer: Peer) -> None:
+    async with line_to(peer) as gateway:
+        gateway.agent.post(Invite("a1", "peer", "4711", longer(OFFER, 6000)))
+        assert (await peer.request("INVITE")).body == longer(OFFER, 6000)
+
+
+async def test_a_message_that_is_too_long_ends_its_call_and_no_other(peer: Peer) -> None:
+    async with line_to(peer) as gateway:
+        gateway.agent.post(Invite("a1", "peer", "4711", longer(OFFER, 10_000)))
+        assert (await gateway.expect(Ended)).by == "fault"
+        gateway.agent.post(Invite("a2", "peer", "4711", OFFER))
+        assert (await peer.request("INVITE")).body == OFFER
