@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from call import interworking
-from call.browser_sdp import BrowserOffer
 from call.codecs import COMFORT_NOISE, CodecName
 from call.interworking import Choice, Preference
 
@@ -13,28 +12,28 @@ from call.interworking import Choice, Preference
 class BrowserCodec:
     """What one browser leg speaks and why, and what it had better speak (design D7)."""
 
-    def __init__(self, offer: BrowserOffer, trunk_codecs: Sequence[CodecName], prefer: Preference) -> None:
+    def __init__(self, offered: Sequence[CodecName], trunk_codecs: Sequence[CodecName], prefer: Preference) -> None:
         """Choose from the first offer; `trunk_codecs` are those that the trunk speaks or may answer.
 
         Raises:
             UnacceptableOffer: There is no codec to choose.
         """
-        self.choice: Choice = interworking.choose_browser_codec(offer.codec_names, trunk_codecs, prefer)
+        self.choice: Choice = interworking.choose_browser_codec(offered, trunk_codecs, prefer)
         self.spares_silence = COMFORT_NOISE in trunk_codecs
         self._prefer = prefer
         self._trunk_codec: CodecName | None = None
         self._asked_for: Choice | None = None
 
-    def better(self, offer: BrowserOffer) -> Choice | None:
+    def better(self, offered: Sequence[CodecName]) -> Choice | None:
         """What the browser had better speak, of this offer; None: what it speaks."""
         if self._trunk_codec is None:
             return None
-        return interworking.better_browser_codec(self.choice.codec, offer.codec_names, self._trunk_codec, self._prefer)
+        return interworking.better_browser_codec(self.choice.codec, offered, self._trunk_codec, self._prefer)
 
-    def suit(self, trunk_codec: CodecName, offer: BrowserOffer) -> str:
+    def suit(self, trunk_codec: CodecName, offered: Sequence[CodecName]) -> str:
         """The trunk speaks this codec: why the page is to offer again; "" if it is not, or was asked already."""
         self._trunk_codec = trunk_codec
-        asked_for, self._asked_for = self._asked_for, self.better(offer)
+        asked_for, self._asked_for = self._asked_for, self.better(offered)
         if self._asked_for is None or self._asked_for == asked_for:
             return ""
         return interworking.change_sentence(self.choice.codec, trunk_codec, self._asked_for)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
-from call import browser_sdp, causes
+from call import browser_sdp, causes, sdp_attributes
 from call.browser_sdp import BrowserAnswer, BrowserOffer, LocalTransport
 from call.causes import Ending
 from call.codecs import CodecName, Format
@@ -68,7 +68,9 @@ class BrowserLeg:
         self._is_answered = False
         self._is_over = False
         self._codec: BrowserCodec | None = None
-        self._offer: BrowserOffer | None = None
+        self._offered: tuple[CodecName, ...] = ()
+        self._remote_ice = ("", "")
+        self._remote_fingerprints: tuple[sdp_attributes.Fingerprint, ...] = ()
         self._answer: BrowserAnswer | None = None
         self._endpoint: DtlsEndpoint | None = None
         self._credentials = ("", "")
@@ -191,7 +193,7 @@ class BrowserLeg:
             GatewayError: The offer cannot be served; nothing was allocated.
         """
         offer = browser_sdp.read_browser_offer(sdp)
-        self._codec = BrowserCodec(offer, codecs, prefer)
+        self._codec = BrowserCodec(offer.codec_names, codecs, prefer)
         self._renew_credentials()
         self.media = self._house.relays.browser_leg(*self._credentials, self._on_media)
         self.speaker = Speaker(self._house.relays, self.media, self._report.note)
@@ -205,12 +207,12 @@ class BrowserLeg:
         Raises:
             GatewayError: The offer cannot be served; the media goes on as before.
         """
-        if self.media is None or self._offer is None or self._codec is None:
+        if self.media is None or self._codec is None:
             raise PeerError("This call has no media yet.")
         offer = browser_sdp.read_browser_offer(sdp)
-        better = self._codec.better(offer)
+        better = self._codec.better(offer.codec_names)
         offer.format_of((better or self._codec.choice).codec)
-        if (offer.ufrag, offer.pwd) != (self._offer.ufrag, self._offer.pwd):
+        if (offer.ufrag, offer.pwd) != self._remote_ice:
             self._renew_credentials()
             self.media.restart_ice(*self._credentials)
             self._report.note("ICE restart", "the page sent new credentials")
@@ -226,8 +228,7 @@ class BrowserLeg:
 
     def _answer_offer(self, offer: BrowserOffer) -> str:
         assert self.media is not None and self._codec is not None
-        keeps_dtls = self._endpoint is not None and self._offer is not None
-        keeps_dtls = keeps_dtls and self._offer is not None and self._offer.fingerprints == offer.fingerprints
+        keeps_dtls = self._endpoint is not None and self._remote_fingerprints == offer.fingerprints
         current = self._answer.setup if self._answer and keeps_dtls else None
         setup = offer.answer_setup(current)
         if not keeps_dtls or setup != current:
@@ -245,7 +246,9 @@ class BrowserLeg:
             setup=setup,
             comfort_noise=self._codec.spares_silence,
         )
-        self._offer, self._answer = offer, answer
+        # Of the offer only what the next one is compared with: parsed, it would be many kB.
+        self._offered, self._answer = offer.codec_names, answer
+        self._remote_ice, self._remote_fingerprints = (offer.ufrag, offer.pwd), offer.fingerprints
         self._apply(answer)
         return answer.sdp
 
@@ -275,6 +278,7 @@ class BrowserLeg:
             self._house.spawn(self._endpoint.close())
         role: Any = "server" if setup == "passive" else "client"
         self._endpoint = DtlsEndpoint(self._house.certificates.current(), role, self.media.send_dtls)
+        self._endpoint.on_closed = self._on_dtls_closed
         expected = tuple(Fingerprint(f.algorithm, f.value) for f in offer.fingerprints)
         self._house.spawn(self._secure(self._endpoint, expected))
 
@@ -289,7 +293,8 @@ class BrowserLeg:
             return
         self.media.set_srtp(keys.profile, keys.receive, keys.send)
         self._report.note("DTLS connected", keys.profile)
-        await endpoint.wait_closed()
+
+    def _on_dtls_closed(self, endpoint: DtlsEndpoint) -> None:
         if endpoint is self._endpoint and not self._is_over:
             self._start_grace(Loss.CLOSED, "The browser closed its media connection.")
 
@@ -381,7 +386,7 @@ class BrowserLeg:
 
     def _suit(self, trunk_codec: CodecName) -> None:
         """Ask the page for another offer, if another codec is better by now; one that does not listen goes on."""
-        why = self._codec.suit(trunk_codec, self._offer) if self._codec and self._offer else ""
+        why = self._codec.suit(trunk_codec, self._offered) if self._codec else ""
         if why:
             self._report.note("renegotiation", why)
             self._send(signalling.CallRenegotiate(self._name, why))

@@ -118,6 +118,17 @@ class _Path:
         self.first = asyncio.Event()
         self._closed = False
 
+    def receive(self, datagram: bytes) -> None:
+        """A datagram came; dropped when the queue is full (DTLS repeats itself)."""
+        self.first.set()
+        if self.waiting.qsize() < QUEUE_DATAGRAMS:
+            self.waiting.put_nowait(datagram)
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        self.waiting.put_nowait(None)
+        self.first.set()
+
     async def _recv(self) -> bytes:
         datagram = None if self._closed else await self.waiting.get()
         if datagram is None:
@@ -134,26 +145,26 @@ class DtlsEndpoint:
 
     def __init__(self, certificate: RTCCertificate, role: Role, send: Callable[[bytes], None]) -> None:
         self._send, self._last_flight = send, b""
-        self._path = _Path(self._send_flight)
+        self.on_closed: Callable[[DtlsEndpoint], None] = lambda _: None
+        """Called once when the peer has closed the association (close_notify), or `close` was called."""
+        self._path: _Path | None = _Path(self._send_flight)
         self._transport: RTCDtlsTransport | None = _Handshake(cast(Any, self._path), [certificate])
         self._transport._srtp_profiles = list(_PROFILES)
         self._transport._set_role(role)
         self._role: Role = role
         self._closure: Closure | None = None
-        self._over = asyncio.Event()
+        self._is_over = False
         prints = self._transport.getLocalParameters().fingerprints
         self.fingerprint_sha256 = next(p.value for p in prints if p.algorithm == "sha-256")
 
     def receive(self, datagram: bytes) -> None:
-        """Hand over one datagram from the path; dropped when the queue is full (DTLS repeats itself)."""
+        """Hand over one datagram from the path."""
         if not datagram or not 20 <= datagram[0] <= 63:
             return  # not DTLS (RFC 7983 §7); aiortc would stumble over an empty one
         if self._closure is not None:
             self._receive_late(self._closure, datagram)
-            return
-        self._path.first.set()
-        if self._path.waiting.qsize() < QUEUE_DATAGRAMS:
-            self._path.waiting.put_nowait(datagram)
+        elif self._path is not None:
+            self._path.receive(datagram)
 
     async def handshake(self, expected: tuple[Fingerprint, ...]) -> SrtpKeys:
         """Wait for the peer, authenticate it by its fingerprint and export the SRTP keys.
@@ -163,9 +174,9 @@ class DtlsEndpoint:
             TransportError: No end within `HANDSHAKE_TIMEOUT_S` of the first datagram.
         """
         parameters = RTCDtlsParameters(fingerprints=[RTCDtlsFingerprint(p.algorithm, p.value) for p in expected])
-        if self._role == "server":
+        if self._role == "server" and self._path is not None:
             await self._path.first.wait()
-        if self._transport is None or self._over.is_set():
+        if self._transport is None or self._is_over:
             raise TransportError("The call ended before DTLS began.")
         transport = self._transport
         try:
@@ -196,13 +207,13 @@ class DtlsEndpoint:
     def settle(self) -> None:
         """The peer has the keys too, its SRTP shows it: keep only what the end of the association takes.
 
-        Saves 130 kB. Harmless when repeated, and before the end of the handshake.
+        Saves 140 kB. Harmless when repeated, and before the end of the handshake.
         """
-        if self._transport is None or self._transport.state != "connected" or self._over.is_set():
+        if self._transport is None or self._transport.state != "connected" or self._is_over:
             return
         self._closure = Closure.of(self._transport._ssl, self._role)
         if self._closure is not None:
-            transport, self._transport = self._transport, None
+            transport, self._transport, self._path = self._transport, None, None
             # Without the task the transport is part of no cycle: its memory is free at once, not when Python collects.
             task, transport._task = transport._task, None
             assert task is not None
@@ -210,7 +221,7 @@ class DtlsEndpoint:
 
     def _receive_late(self, closure: Closure, datagram: bytes) -> None:
         if closure.ends(datagram):
-            self._over.set()
+            self._end()
         elif self._role == "server" and repeats_handshake(datagram):
             self._send(self._last_flight)
 
@@ -220,18 +231,19 @@ class DtlsEndpoint:
 
     def _on_transport_end(self, _: asyncio.Future[None]) -> None:
         if self._closure is None:
-            self._over.set()
+            self._end()
 
-    async def wait_closed(self) -> None:
-        """Return when the peer has closed the association (close_notify), or `close` was called."""
-        await self._over.wait()
+    def _end(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self.on_closed(self)
 
     async def close(self) -> None:
         """Send close_notify and stop. Harmless when repeated."""
-        if self._closure is not None and not self._over.is_set():
+        if self._closure is not None and not self._is_over:
             self._send(self._closure.close_notify())
-        self._over.set()
+        self._end()
         if self._transport is not None:
             await self._transport.stop()
-        self._path.waiting.put_nowait(None)
-        self._path.first.set()
+        if self._path is not None:
+            self._path.close()

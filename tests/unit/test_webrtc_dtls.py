@@ -24,6 +24,8 @@ class Pair:
         self.server = DtlsEndpoint(CERTIFICATES.current(), "server", lambda data: self._carry(self.client, data))
         self.client = DtlsEndpoint(Certificates().current(), "client", lambda data: self._carry(self.server, data))
 
+        self.server_closed, self.client_closed = closing(self.server), closing(self.client)
+
     def _carry(self, target: DtlsEndpoint, datagram: bytes) -> None:
         for copy in self.lose(datagram):
             target.receive(copy)
@@ -36,6 +38,19 @@ class Pair:
 
     async def close(self) -> None:
         await asyncio.gather(self.server.close(), self.client.close())
+
+
+def closing(endpoint: DtlsEndpoint) -> asyncio.Event:
+    """Set when the association of this endpoint is over."""
+    closed = asyncio.Event()
+
+    def close(one: DtlsEndpoint) -> None:
+        assert one is endpoint
+        assert not closed.is_set(), "it is told once"
+        closed.set()
+
+    endpoint.on_closed = close
+    return closed
 
 
 def fingerprint(endpoint: DtlsEndpoint) -> Fingerprint:
@@ -125,13 +140,13 @@ async def test_garbage_on_the_path_does_no_harm(pair: Pair) -> None:
 async def test_peers_close_is_noticed(pair: Pair) -> None:
     await pair.handshake()
     async with asyncio.timeout(5):
-        await asyncio.gather(pair.server.wait_closed(), pair.client.close())
+        await asyncio.gather(pair.server_closed.wait(), pair.client.close())
 
 
 async def test_our_own_close_ends_the_waiting(pair: Pair) -> None:
     await pair.handshake()
     async with asyncio.timeout(5):
-        await asyncio.gather(pair.server.wait_closed(), pair.server.close())
+        await asyncio.gather(pair.server_closed.wait(), pair.server.close())
         await pair.server.close()
 
 
@@ -177,6 +192,7 @@ async def test_browser_that_stops_in_the_middle_is_given_up(pair: Pair, monkeypa
 async def test_flood_before_the_handshake_is_bounded(pair: Pair) -> None:
     for _ in range(10 * QUEUE_DATAGRAMS):
         pair.server.receive(b"\x16")
+    assert pair.server._path is not None
     assert pair.server._path.waiting.qsize() == QUEUE_DATAGRAMS
 
 
@@ -207,13 +223,13 @@ async def settled(pair: Pair, request: pytest.FixtureRequest) -> tuple[DtlsEndpo
 async def test_settled_endpoint_notices_the_peers_close(settled: tuple[DtlsEndpoint, DtlsEndpoint]) -> None:
     ours, peer = settled
     async with asyncio.timeout(5):
-        await asyncio.gather(ours.wait_closed(), peer.close())
+        await asyncio.gather(closing(ours).wait(), peer.close())
 
 
 async def test_settled_endpoint_says_goodbye(settled: tuple[DtlsEndpoint, DtlsEndpoint]) -> None:
     ours, peer = settled
     async with asyncio.timeout(5):
-        await asyncio.gather(peer.wait_closed(), ours.close(), ours.wait_closed())
+        await asyncio.gather(closing(peer).wait(), ours.close(), closing(ours).wait())
         await ours.close()
 
 
@@ -222,7 +238,7 @@ async def test_both_ends_settled_still_part(pair: Pair) -> None:
     pair.server.settle()
     pair.client.settle()
     async with asyncio.timeout(5):
-        await asyncio.gather(pair.client.wait_closed(), pair.server.close())
+        await asyncio.gather(pair.client_closed.wait(), pair.server.close())
 
 
 async def test_settled_endpoint_believes_no_forged_end(pair: Pair) -> None:
@@ -237,9 +253,9 @@ async def test_settled_endpoint_believes_no_forged_end(pair: Pair) -> None:
     bent = [true[:index] + bytes([true[index] ^ 1]) + true[index + 1 :] for index in range(len(true))]
     for forged in [plain, b"\x15", true[:-1], *bent, *(true[:length] for length in range(len(true)))]:
         pair.server.receive(forged)
-    assert not pair.server._over.is_set()
+    assert not pair.server_closed.is_set()
     pair.server.receive(true)
-    assert pair.server._over.is_set()
+    assert pair.server_closed.is_set()
 
 
 async def test_last_flight_is_repeated_for_a_client_that_missed_it(pair: Pair) -> None:
