@@ -18,6 +18,7 @@ from websockets.frames import Frame
 
 from call.tokenbucket import TokenBucket
 from webrtc.lobby import Lobby, Place
+from webrtc.mailbox import Mailbox
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +137,7 @@ class PunctualWebSocket(WebSocketsSansIOProtocol):
         """As uvicorn makes it."""
         super().__init__(*args, **uvicorns)
         self.close_timeout = CLOSE_REPLY_S
+        self.queue: Any = Mailbox()
         self._bucket = TokenBucket(CONTROL_FRAMES_PER_S, CONTROL_BURST, self.loop.time())
         self._unread: asyncio.TimerHandle | None = None
         self._is_deaf = False

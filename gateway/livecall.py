@@ -22,6 +22,7 @@ from gateway.records import LIVE, CallRecord
 from gateway.relays import Sound
 from gateway.speaker import Speaker
 from gateway.trunkleg import TrunkLeg
+from webrtc.mailbox import Mailbox
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class LiveCall:
         self.recording: CallRecording | None = None
         self.tee: CallTee | None = None
         self._call = Call()
-        self._events: asyncio.Queue[tuple[Side, LegEvent]] = asyncio.Queue()
+        self._events: Mailbox[tuple[Side, LegEvent]] = Mailbox()
         self._started_at, self._answered_at, self._ended_at = time.time(), 0.0, 0.0
         self._clock = asyncio.get_running_loop().time
         self._journal = Journal(self._clock())

@@ -16,6 +16,7 @@ from call.errors import GatewayError, PeerError, PolicyError
 from call.tokenbucket import TokenBucket
 from webrtc import signalling
 from webrtc.lobby import Lobby
+from webrtc.mailbox import Mailbox
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Peer:
 
     def __init__(self, socket: WebSocket) -> None:
         self._socket = socket
-        self._outgoing: asyncio.Queue[signalling.ServerMessage | tuple[int, str]] = asyncio.Queue(SEND_QUEUE)
+        self._outgoing: Mailbox[signalling.ServerMessage | tuple[int, str]] = Mailbox()
         self.address = f"{socket.client.host}:{socket.client.port}" if socket.client else "unknown"
         self.is_open = True
 
@@ -47,11 +48,11 @@ class Peer:
         """Queue a message; a page that does not read for long is cut off, so that memory stays bounded."""
         if not self.is_open:
             return
-        try:
+        if self._outgoing.qsize() < SEND_QUEUE:
             self._outgoing.put_nowait(message)
-        except asyncio.QueueFull:
+        else:
             log.warning("websocket %s reads too slowly: closed", self.address)
-            self._drop_all()
+            self._outgoing.clear()
             self.close(TRY_AGAIN_LATER, "reads too slowly")
 
     def close(self, code: int, reason: str) -> None:
@@ -59,13 +60,7 @@ class Peer:
         if not self.is_open:
             return
         self.is_open = False
-        if self._outgoing.full():
-            self._drop_all()
         self._outgoing.put_nowait((code, reason))
-
-    def _drop_all(self) -> None:
-        while not self._outgoing.empty():
-            self._outgoing.get_nowait()
 
     async def write_all(self) -> None:
         """Send what is queued until the socket is closed."""
