@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,10 +11,10 @@ from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketClose
 
 from call import tones
 from call.tones import ToneName
@@ -22,6 +23,7 @@ from webrtc.lobby import Lobby
 from webrtc.websocket import Door, serve_socket
 
 WEB: Final = Path(__file__).parent.parent / "web"
+SIGNAL: Final = "/signal"
 
 _HEADERS: Final = {
     "Content-Security-Policy": (
@@ -52,19 +54,31 @@ PAGE_TONES: Final[Mapping[str, ToneName]] = {"ringback": "ringback", "busy": "bu
 """What the page calls the tones that it makes itself, and what E.180 calls them."""
 
 
-class _SecureHeaders:
-    """Adds the headers above to every HTTP response."""
+class _Site:
+    """The signalling socket, and beside it everything over HTTP, whose responses get the headers above.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    A socket goes past the layers of Starlette: they would stay for as long as it is open, ten coroutines for each page.
+    """
+
+    def __init__(self, app: ASGIApp, signal: Callable[[WebSocket], Awaitable[None]]) -> None:
+        self._app, self._signal = app, signal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
-            await send(message)
+        if scope["type"] == "http":
+            await self._app(scope, receive, _with_headers(send))
+        elif scope["path"] == SIGNAL:
+            await self._signal(WebSocket(scope, receive, send))
+        else:
+            await WebSocketClose()(scope, receive, send)  # before accept: HTTP 403
 
-        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+def _with_headers(send: Send) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(_HEADERS)
+        await send(message)
+
+    return send_with_headers
 
 
 def own_origins(listen: ListenSettings, port: int) -> frozenset[str]:
@@ -93,20 +107,15 @@ def make_site(
         "demo": [{"to": number, "label": DEMO_LABELS.get(number, number)} for number in demo_numbers],
     }
 
-    lobby = Lobby()
-
     async def read_settings(_: Request) -> JSONResponse:
         return JSONResponse(settings)
 
-    async def signal(socket: WebSocket) -> None:
-        await serve_socket(socket, door, origins, lobby)
-
+    signal = functools.partial(serve_socket, door=door, origins=origins, lobby=Lobby())
     routes = [
         Route("/settings.json", read_settings),
-        WebSocketRoute("/signal", signal),
         Mount("/", StaticFiles(directory=WEB, html=True)),
     ]
-    return _SecureHeaders(Starlette(routes=routes))
+    return _Site(Starlette(routes=routes), signal)
 
 
 def _page_tones(country: str) -> dict[str, list[dict[str, Any]]]:

@@ -1,5 +1,5 @@
 import pytest
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message
 
 from gateway.config import AuthSettings, ListenSettings, UserSettings
 from gateway.site import make_site, own_origins
@@ -70,3 +70,16 @@ async def test_page_learns_the_tones_of_its_country() -> None:
     assert tones["busy"] == [{"seconds": 0.375, "hertz": [400]}, {"seconds": 0.375, "hertz": []}]
     assert tones["ringback"][2] == {"seconds": 0.4, "hertz": [400, 450]}
     assert (await get(site(country="AQ"), "/settings.json")).json["tones"] == {}
+
+
+async def test_socket_anywhere_else_is_refused_before_the_handshake() -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await site()({"type": "websocket", "path": "/elsewhere", "headers": []}, receive, send)
+    assert [message["type"] for message in sent] == ["websocket.close"]
