@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,7 +29,7 @@ class Journal:
         """Begin at `started`, in seconds on any clock that the later times share."""
         self._started = started
         self._first: list[Entry] = []
-        self._last: deque[Entry] = deque(maxlen=KEEP_LAST)
+        self._last: list[Entry] = []
         self.omitted = 0
 
     def note(self, now: float, leg: str, what: str, why: str = "") -> None:
@@ -39,8 +38,10 @@ class Journal:
         if len(self._first) < KEEP_FIRST:
             self._first.append(entry)
             return
-        self.omitted += len(self._last) == KEEP_LAST
         self._last.append(entry)
+        if len(self._last) > KEEP_LAST:
+            del self._last[0]
+            self.omitted += 1
 
     @property
     def entries(self) -> tuple[Entry, ...]:

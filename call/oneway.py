@@ -49,6 +49,14 @@ _DROPPED: Final[dict[str, str]] = {
 }
 
 
+_COUNTED: Final = ("rx_packets", "dropped_srtp_auth", *_DROPPED)
+
+
+def counted(stats: Mapping[str, Any]) -> dict[str, int]:
+    """The few of a leg's figures that are compared: all of them are ten times as much to keep."""
+    return {key: stats.get(key) or 0 for key in _COUNTED}
+
+
 def silence(party: Party) -> Words:
     """All that comes from there is silence."""
     return _SILENT[party]
@@ -65,9 +73,8 @@ def stopped(party: Party, before: Mapping[str, Any], after: Mapping[str, Any]) -
 
 
 def _judge(words: Words, before: Mapping[str, Any], after: Mapping[str, Any]) -> Words | None:
-    grown = {
-        key: (after.get(key) or 0) - (before.get(key) or 0) for key in ("rx_packets", "dropped_srtp_auth", *_DROPPED)
-    }
+    earlier, later = counted(before), counted(after)
+    grown = {key: later[key] - earlier[key] for key in _COUNTED}
     useless = grown["dropped_unknown_payload"]
     if grown["rx_packets"] > useless or grown["dropped_srtp_auth"]:
         return None  # what cannot be decrypted is told by itself

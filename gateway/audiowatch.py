@@ -25,7 +25,7 @@ class AudioWatch:
         tell: Callable[[str, str], None],
     ) -> None:
         self._party, self._stats, self._expects_audio, self._tell = party, stats, expects_audio, tell
-        self._before: Mapping[str, Any] = {}
+        self._before: Mapping[str, int] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._has_told_stop = False
@@ -34,7 +34,7 @@ class AudioWatch:
     def answered(self) -> None:
         """The call is up from now on."""
         if self._timer is None:
-            self._before = self._stats()
+            self._before = oneway.counted(self._stats())
             self._timer = asyncio.get_running_loop().call_later(oneway.PATIENCE_S, self.judge)
 
     def soundless(self, is_soundless: bool) -> None:
@@ -47,7 +47,7 @@ class AudioWatch:
         """No packet for some seconds."""
         if self._timer is None or self._stall is not None:
             return
-        before, seconds = self._stats(), oneway.STOPPED_S[self._party]
+        before, seconds = oneway.counted(self._stats()), oneway.STOPPED_S[self._party]
         self._stall = asyncio.get_running_loop().call_later(seconds, self.judge_stall, before)
 
     def resumed(self) -> None:
@@ -56,7 +56,7 @@ class AudioWatch:
             self._stall.cancel()
             self._stall = None
 
-    def judge_stall(self, before: Mapping[str, Any]) -> None:
+    def judge_stall(self, before: Mapping[str, int]) -> None:
         """No packet since, either."""
         self.resumed()
         words = oneway.stopped(self._party, before, self._stats())

@@ -50,7 +50,8 @@ class CallRecording:
         self._call_id, self._mode, self._recorder, self._ways = call_id, mode, recorder, ways
         self._beep_every_s = beep_every_s
         self._handles: list[Handle] = []
-        self._news = asyncio.Event()
+        self._news: asyncio.Event | None = None
+        """Set when the recorder has answered somebody who asked."""
         self._beeping: asyncio.TimerHandle | None = None
         self._is_answered = self._is_on = False
 
@@ -96,7 +97,7 @@ class CallRecording:
             PolicyError: This call is not to be recorded, or the wish makes no sense now.
         """
         self._check()
-        self._news.clear()
+        self._news = asyncio.Event()
         match wish:
             case "start":
                 self._start()
@@ -143,7 +144,8 @@ class CallRecording:
         self._handles.append(self._recorder.start(self._call_id, sources, self._on_change))
 
     def _on_change(self, status: Status) -> None:
-        self._news.set()
+        if self._news is not None:
+            self._news.set()
         self._ways.note(f"recording {_WORDS[status.state]}", status.why or status.file)
         is_on = status.state == "recording"
         if is_on != self._is_on:
