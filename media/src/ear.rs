@@ -109,8 +109,7 @@ impl Ear {
 impl Hearing {
     fn new(key: (Codec, Pt), rate_hz: u32) -> Option<Hearing> {
         let playout = Playout::new(key.0, rate_hz, Listener::Later).ok()?;
-        let samples = Vec::with_capacity(playout.most());
-        Some(Hearing { key, playout, anchor: Anchor::new(rate_hz), samples })
+        Some(Hearing { key, playout, anchor: Anchor::new(rate_hz), samples: Vec::new() })
     }
 
     /// Give `hear` every piece that is there, at its place.

@@ -30,6 +30,7 @@ unsafe extern "C" {
     fn opus_decoder_create(rate: i32, channels: c_int, error: *mut c_int) -> *mut RawDecoder;
     fn opus_decoder_destroy(decoder: *mut RawDecoder);
     fn opus_decoder_ctl(decoder: *mut RawDecoder, request: c_int, ...) -> c_int;
+    fn opus_decoder_get_nb_samples(decoder: *const RawDecoder, packet: *const u8, len: i32) -> c_int;
     fn opus_decode(
         decoder: *mut RawDecoder,
         data: *const u8,
@@ -134,6 +135,14 @@ impl Decoder {
         unsafe { opus_decoder_ctl(self.raw.as_ptr(), RESET_STATE) };
     }
 
+    /// How many samples a packet gives: up to 120 ms (RFC 6716 §3.2.5).
+    pub(crate) fn samples_of(&self, payload: &[u8]) -> Result<usize, OpusError> {
+        let len = i32::try_from(payload.len()).unwrap_or(0);
+        // SAFETY: the decoder is live; libopus reads at most `len` bytes, all of the slice.
+        let result = unsafe { opus_decoder_get_nb_samples(self.raw.as_ptr(), payload.as_ptr(), len) };
+        usize::try_from(result).map_err(|_| result)
+    }
+
     /// Decode one packet; returns the number of samples, never more than `samples` holds.
     pub(crate) fn decode(&mut self, payload: &[u8], samples: &mut [i16]) -> Result<usize, OpusError> {
         let len = i32::try_from(payload.len()).unwrap_or(0);
@@ -181,6 +190,7 @@ mod tests {
         assert!(encoder.encode(&[0; 161], &mut [0; 100]).is_err());
         assert!(encoder.encode(&[], &mut []).is_err());
         let mut decoder = Decoder::new(8000).expect("libopus is there");
+        assert!(decoder.samples_of(&[]).is_err());
         assert!(decoder.decode(&[0xff, 0xff], &mut [0; 960]).is_err());
         assert!(decoder.decode(&[0x08; 30], &mut [0; 10]).is_err());
     }
@@ -192,6 +202,7 @@ mod tests {
         let mut payload = [0; 200];
         let len = encoder.encode(&[0; 160], &mut payload).expect("a legal frame");
         let mut samples = [1; 960];
+        assert_eq!(decoder.samples_of(&payload[..len]), Ok(160));
         assert_eq!(decoder.decode(&payload[..len], &mut samples), Ok(160));
         assert!(samples[..160].iter().all(|sample| sample.abs() < 8));
         assert_eq!(decoder.conceal(&mut samples[..160]), Ok(160));

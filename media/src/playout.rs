@@ -97,12 +97,6 @@ impl Playout {
         })
     }
 
-    /// Most samples that one [`Playout::pull`] appends.
-    #[must_use]
-    pub fn most(&self) -> usize {
-        self.decoder.most()
-    }
-
     /// What was repaired so far.
     #[must_use]
     pub fn repairs(&self) -> Repairs {

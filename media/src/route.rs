@@ -46,7 +46,7 @@ pub struct Transcode {
     hush: Option<Box<Hush>>,
     /// Sampling rate between decoder and encoder: the narrow side's (design.md D6).
     rate_hz: u32,
-    /// Samples that are not sent yet; its capacity is hardly ever exceeded.
+    /// Samples that are not sent yet.
     line: Vec<i16>,
     /// Media time of the first one.
     at: i64,
@@ -69,8 +69,7 @@ impl Transcode {
         let mut encoder = Encoder::new(key.to.codec, rate_hz, key.to.ptime_ms, complexity)?;
         encoder.save_silence();
         let hush = key.to.comfort_noise.map(|_| Box::new(Hush::new(encoder.frame_ms())));
-        let line = Vec::with_capacity(encoder.frame() + playout.most());
-        Ok(Transcode { key, playout, encoder, hush, rate_hz, line, at: 0, is_muted: false, errors: 0 })
+        Ok(Transcode { key, playout, encoder, hush, rate_hz, line: Vec::new(), at: 0, is_muted: false, errors: 0 })
     }
 
     /// What the route is made for.

@@ -48,9 +48,7 @@ impl Decoder {
         check_rate(rate_hz)?;
         let (kind, own_hz) = Kind::new(codec, rate_hz)?;
         let change = Change::new(own_hz, rate_hz);
-        let most = MAX_PACKET_MS * own_hz as usize / 1000;
-        let own = if own_hz == rate_hz { Vec::new() } else { Vec::with_capacity(most) };
-        Ok(Decoder { kind, rate_hz, change, own, silence: None })
+        Ok(Decoder { kind, rate_hz, change, own: Vec::new(), silence: None })
     }
 
     /// Append the samples of `payload`; how many they are.
@@ -61,12 +59,12 @@ impl Decoder {
         if payload.is_empty() || payload.len() > MAX_PACKET_MS * 8 {
             return Err(Undecodable);
         }
-        let (start, most) = (samples.len(), self.most());
+        let start = samples.len();
         if let Change::None = self.change {
-            self.kind.decode(payload, most, samples)?;
+            self.kind.decode(payload, samples)?;
         } else {
             self.own.clear();
-            self.kind.decode(payload, self.change.needed(most), &mut self.own)?;
+            self.kind.decode(payload, &mut self.own)?;
             self.change.run(&self.own, samples);
         }
         Ok(samples.len() - start)
@@ -173,12 +171,12 @@ impl Kind {
         })
     }
 
-    /// Append at most `most` samples.
-    fn decode(&mut self, payload: &[u8], most: usize, samples: &mut Vec<i16>) -> Result<(), Undecodable> {
+    fn decode(&mut self, payload: &[u8], samples: &mut Vec<i16>) -> Result<(), Undecodable> {
         let start = samples.len();
         match self {
             Kind::Opus(decoder) => {
-                samples.resize(start + most, 0);
+                let expected = decoder.samples_of(payload).map_err(|_| Undecodable)?;
+                samples.resize(start + expected, 0);
                 let count = decoder.decode(payload, &mut samples[start..]);
                 samples.truncate(start + count.unwrap_or(0));
                 count.map_err(|_| Undecodable)?;
