@@ -128,7 +128,7 @@ def offer_to_trunk(
     """What a trunk is offered once the browser's codec is chosen, the preferred one first.
 
     A codec that is only passed on is offered alone, or not at all. A list orders the others, but a relay comes first:
-    what the list names before the browser's codec, the browser has not, and would gain nothing by (ADR 0020).
+    what the list names before the browser's codec, the browser has not, and would gain nothing by (ADR 0021).
     """
     if is_foreign(browser_codec):
         return (browser_codec,)
