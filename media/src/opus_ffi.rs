@@ -144,7 +144,7 @@ impl Encoder {
     /// Forget every frame so far; the settings stay.
     pub(crate) fn reset(&mut self) {
         // SAFETY: the encoder is live and this request takes no argument. It cannot fail.
-        unsafe { opus_encoder_ctl(self.raw.as_ptr(), RESET_STATE) };
+        unsafe { opus_encoder_ctl(self.state.raw.as_ptr(), RESET_STATE) };
     }
 
     /// Encode one frame; its length must be one that Opus knows. Returns the payload's length.

@@ -92,7 +92,7 @@ port = "a"
 [trunk.second]
 host = "sip.example.com"
 allow = ["+49"]
-codecs = ["G729"]
+codecs = ["G7291"]
 [[network]]
 bind = "0.0.0.0"
 [[network]]

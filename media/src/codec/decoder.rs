@@ -191,7 +191,7 @@ impl Kind {
             }
             #[cfg(feature = "g729")]
             Kind::G729(receiver) => {
-                if !receiver.decode(payload, most, samples) {
+                if !receiver.decode(payload, MAX_PACKET_MS * 8, samples) {
                     return Err(Undecodable);
                 }
             }
