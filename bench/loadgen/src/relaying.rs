@@ -12,7 +12,6 @@ use mediacore::path::{LegId, Path, SocketId};
 use mediacore::port::Port;
 use mediacore::random;
 use mediacore::relay::Relay;
-use mediacore::rtp::Pt;
 use mediacore::transport::Transport;
 
 use crate::kernel;
