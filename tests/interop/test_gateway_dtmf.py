@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.harness.baresip import Baresip
-from tests.harness.gateway import GatewayProcess, settings_for, trunk_to
 from tests.harness.keyphone import KeyPhone
-from tests.harness.pagelike import PageCall, page_at
-from tests.harness.ports import free_block
+from tests.harness.pagelike import page_at
 from tests.harness.sipp import Sipp, expect, expect_info, info_of_callee, reply
 from tests.harness.sipp import sdp as sipp_sdp
 from tests.harness.speech import Speech
-from tests.interop.sip_peer import Dialog, Peer, sdp
+from tests.interop.page_line import Exchange, Line, exchange_with, line_to
 
 pytestmark = pytest.mark.interop
 
@@ -27,69 +22,24 @@ RELAY = ["Content-Type: application/dtmf-relay"]
 WITH_EVENTS, WITHOUT = (0, 101), (0,)
 
 
-@dataclass(frozen=True)
-class Exchange:
-    """A gateway with a trunk for each form."""
-
-    gateway: GatewayProcess
-    ports: dict[str, int]
-
-
 @pytest.fixture(scope="module")
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
-    directory = tmp_path_factory.mktemp("dtmf")
+    """With a trunk for each form."""
     forms = {"auto": {}, "info": {"dtmf": "info"}, "tones": {"dtmf": "inband", "detect_inband": True}}
-    ports = {name: free_block(2)[0] for name in forms}  # baresip wants two
-    trunks = {name: trunk_to(ports[name], [name], **form) for name, form in forms.items()}
-    gateway = GatewayProcess(directory, settings_for(directory, trunk=trunks))
-    yield Exchange(gateway, ports)
-    gateway.stop()
+    with exchange_with(tmp_path_factory.mktemp("dtmf"), forms) as exchange:
+        yield exchange
 
 
-@dataclass(frozen=True)
-class Line:
-    """A page in a call, and both halves of the trunk's end."""
-
-    call: PageCall
-    peer: Peer
-    dialog: Dialog
-    phone: KeyPhone
-
-    async def pressed(self, keys: str) -> None:
-        """Wait until the page was told these keys."""
-        for count in range(1, len(keys) + 1):
-            await self.call.until("call.dtmf", digits=keys[count - 1])
-        assert self.told == keys
-
-    @property
-    def told(self) -> str:
-        return "".join(message["digits"] for message in self.call.messages if message["type"] == "call.dtmf")
-
-
-@asynccontextmanager
-async def line_to(exchange: Exchange, trunk: str, codecs: tuple[int, ...] = WITH_EVENTS) -> AsyncIterator[Line]:
-    """A call of a page through a trunk, answered."""
-    phone = KeyPhone()
-    port = phone.open()
-    async with Peer.open(exchange.ports[trunk]) as peer, page_at(exchange.gateway.signal_url, user="alice") as page:
-        call = await page.call(trunk)
-        invite = await peer.request("INVITE")
-        peer.reply(invite, 200, "OK", body=sdp(port, codecs=codecs))
-        dialog = peer.join(invite)
-        await dialog.request("ACK")
-        found = re.search(r"m=audio (\d+)", invite.body)
-        assert found is not None
-        phone.talk(int(found.group(1)))
-        await call.answered()
-        try:
-            yield Line(call, peer, dialog, phone)
-        finally:
-            await phone.close()
-            await call.hang_up()
+async def page_is_told(line: Line[KeyPhone], keys: str) -> None:
+    """Wait until the page was told these keys, and no others."""
+    for key in keys:
+        await line.call.until("call.dtmf", digits=key)
+    messages = [message["digits"] for message in line.call.messages if message["type"] == "call.dtmf"]
+    assert "".join(messages) == keys
 
 
 async def test_a_page_presses_keys_that_arrive_by_info_in_order(exchange: Exchange) -> None:
-    async with line_to(exchange, "info") as line:
+    async with line_to(exchange, "info", KeyPhone(), WITH_EVENTS) as line:
         await line.call.press("1#")
         await line.call.press("1")
         for key in "1#1":
@@ -100,7 +50,7 @@ async def test_a_page_presses_keys_that_arrive_by_info_in_order(exchange: Exchan
 
 
 async def test_a_trunk_that_refuses_info_is_named_to_the_page(exchange: Exchange) -> None:
-    async with line_to(exchange, "info") as line:
+    async with line_to(exchange, "info", KeyPhone(), WITH_EVENTS) as line:
         await line.call.press("5")
         line.peer.reply(await line.dialog.request("INFO"), 501, "Not Implemented")
         told = await line.call.until("error", code="not-possible")
@@ -112,27 +62,27 @@ async def test_a_trunk_that_refuses_info_is_named_to_the_page(exchange: Exchange
 async def test_a_page_presses_keys_that_arrive_as_tones(
     exchange: Exchange, trunk: str, codecs: tuple[int, ...]
 ) -> None:
-    async with line_to(exchange, trunk, codecs) as line:
+    async with line_to(exchange, trunk, KeyPhone(), codecs) as line:
         await line.call.press("420D")
         await line.phone.hears_keys("420D")
         line.phone.assert_one_stream()
 
 
 async def test_tones_of_a_trunk_are_told_to_the_page_once_each(exchange: Exchange) -> None:
-    async with line_to(exchange, "tones") as line:
+    async with line_to(exchange, "tones", KeyPhone(), WITH_EVENTS) as line:
         line.phone.press("77*A")
-        await line.pressed("77*A")
+        await page_is_told(line, "77*A")
 
 
 async def test_keys_by_info_are_told_to_the_page_in_order_and_a_copy_in_rtp_is_no_second_one(
     exchange: Exchange,
 ) -> None:
-    async with line_to(exchange, "tones") as line:
+    async with line_to(exchange, "tones", KeyPhone(), WITH_EVENTS) as line:
         for key in "59":
             line.dialog.send("INFO", RELAY, f"Signal={key}\r\nDuration=100\r\n")
             await line.dialog.response(200)
         line.phone.press("59#")
-        await line.pressed("59#")
+        await page_is_told(line, "59#")
 
 
 async def test_sipp_sends_and_takes_keys_by_info(exchange: Exchange, tmp_path: Path) -> None:
