@@ -50,6 +50,9 @@ class Leg:
     ) -> None:
         """Say what the peer of this leg speaks, both ways. May be called again in mid-call.
 
+        A browser leg then changes over with its peer's first packet of the new payload type, or after a second without
+        any packet.
+
         `comfort_noise` is its payload type beside PCMU or PCMA, if the peer takes it (RFC 3389): what is transcoded for
         this peer then goes without its silences.
         """
