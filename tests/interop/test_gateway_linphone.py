@@ -16,8 +16,8 @@ pytestmark = pytest.mark.interop
 
 StartPhone = Callable[[PhoneKind], Linphone]
 BESIDE_OPUS, BESIDE_PCMU = G729_PHONES
-MIN_PESQ = 2.0
-"""G.729 at 8 kbit/s makes of this synthetic voice 2.3 to 2.9."""
+MIN_PESQ = 1.8
+"""G.729 at 8 kbit/s makes 2.2 to 2.9 of this synthetic voice; wrong audio has 1.1."""
 
 
 async def check_heard(phone: Linphone, speech: Speech) -> None:
@@ -34,7 +34,7 @@ async def test_a_page_calls_a_phone_with_g729_and_each_hears_the_other(
         call = await page.call(kind.name, speech)
         await call.answered()
         await hears(other_speech, call.listen, MIN_PESQ)
-        await call.listen(speech.lasts_s)
+        await call.listen(2 * speech.lasts_s)
         await call.hang_up()
     await check_heard(phone, speech)
     media = (await house.gateway.record(await call.record_id()))["media"]
@@ -53,7 +53,7 @@ async def test_a_phone_that_would_be_silent_by_annex_b_calls_a_page(
         await call.accept(speech)
         await call.answered()
         await hears(other_speech, call.listen, MIN_PESQ)
-        await call.listen(speech.lasts_s)
+        await call.listen(2 * speech.lasts_s)
         phone.hang_up()
         await call.ended()
     await check_heard(phone, speech)
