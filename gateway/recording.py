@@ -162,8 +162,8 @@ class Recording:
         """Give up; what was written stays."""
         if self.is_over:
             return
-        if self._file is not None:
-            self._file.abandon()
+        if self._file is not None and not self._file.abandon():
+            self._file = None
         self._end("failed", why)
 
     def _end(self, state: State, why: str) -> None:

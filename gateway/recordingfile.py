@@ -55,8 +55,11 @@ class RecordingFile(Protocol):
             OSError: The disk took it not.
         """
 
-    def abandon(self) -> None:
-        """Write nothing more, after an error: what is in the file can be heard, and it gets its name if it may."""
+    def abandon(self) -> bool:
+        """Write nothing more, after an error: what is in the file can be heard, and it gets its name if it may.
+
+        False: there is nothing in it, and no file is left.
+        """
 
 
 def open_file(folder: Path, call_id: str, started_at: float, kind: FileFormat) -> RecordingFile:
@@ -93,12 +96,16 @@ class _Growing:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._raw = io.FileIO(os.open(self.unfinished_path, flags, 0o600), "r+")
 
-    def abandon(self) -> None:
-        """Close and rename, which needs no room."""
+    def abandon(self) -> bool:
+        """Close and rename, which needs no room, or remove what is empty."""
         with contextlib.suppress(OSError):
             self._raw.close()
         with contextlib.suppress(OSError):
+            if not self.unfinished_path.stat().st_size:
+                self.unfinished_path.unlink()
+                return False
             self.unfinished_path.rename(self.path)
+        return True
 
     def _complete(self) -> None:
         try:
@@ -140,12 +147,12 @@ class OggFile(_Growing):
             raise OSError("the end of the file could not be written") from error
         self._complete()
 
-    def abandon(self) -> None:
+    def abandon(self) -> bool:
         """Close without what libavformat would still write."""
         self._sink.is_open = False
         with contextlib.suppress(OSError, av.FFmpegError):
             self._container.close()
-        super().abandon()
+        return super().abandon()
 
 
 class _Appending:

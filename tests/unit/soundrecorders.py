@@ -40,5 +40,6 @@ class FileRecorder:
     def finish(self) -> None:
         self.is_finished = True
 
-    def abandon(self) -> None:
+    def abandon(self) -> bool:
         self.is_abandoned = True
+        return bool(self.samples)

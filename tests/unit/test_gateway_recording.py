@@ -94,3 +94,10 @@ def test_an_error_of_the_disk_is_the_callers_to_handle() -> None:
     with pytest.raises(OSError, match="No space"):
         bench.recording.write_until(100)
     assert Path(bench.recording.status.file) == Path("/growing")
+
+
+def test_a_failure_before_anything_was_written_leaves_no_file_and_names_none() -> None:
+    bench = Bench()
+    bench.recording.fail("the disk refused it")
+    assert bench.file.is_abandoned
+    assert (bench.told[-1].state, bench.told[-1].file) == ("failed", "")

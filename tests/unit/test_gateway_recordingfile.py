@@ -90,6 +90,14 @@ def files_end_at(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+def test_an_ogg_file_without_room_for_its_first_page_is_not_left_behind(tmp_path: Path) -> None:
+    file = make(tmp_path)
+    with files_end_at(0), pytest.raises(OSError, match="File too large"):
+        file.write(seconds(0.5))
+    assert not file.abandon()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
 def test_a_wav_file_without_room_for_its_header_is_not_left_behind(tmp_path: Path) -> None:
     with files_end_at(10), pytest.raises(OSError, match="File too large"):
         make(tmp_path, "wav")
@@ -102,7 +110,7 @@ def test_a_write_that_is_cut_short_costs_only_what_it_held(tmp_path: Path, kind:
     with files_end_at(size), pytest.raises(OSError, match="File too large"):
         for _ in range(100):
             file.write(seconds(0.5))
-    file.abandon()
+    assert file.abandon()
     assert [path.name for path in file.path.parent.iterdir()] == [file.path.name]
     assert lasts_s(file.path) > 0.9
 
