@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 
+from call.sdes import SUITES, SuiteName
 from tests.harness.baresip import Baresip, Credentials, Encryption, Transport
 from tests.harness.certificates import Authority
 from tests.harness.gateway import GatewayProcess, demo_settings, trunk_to
@@ -33,6 +34,8 @@ class PhoneKind:
     """What the trunk of the gateway wants."""
     encryption: Encryption = ""
     """What the phone does."""
+    only_suite: SuiteName | None = None
+    """The one suite of our offers that reaches the phone, through a filter on the port above it."""
 
     @property
     def is_transcoded(self) -> bool:
@@ -56,12 +59,16 @@ SECURE_PHONES: Final = (
     PhoneKind("udp-open", "udp", "PCMU", srtp="optional"),
     PhoneKind("udp-refused", "udp", "PCMU", srtp="required"),
 )
+SUITE_PHONES: Final = tuple(
+    PhoneKind(f"udp-suite-{number}", "udp", "PCMU", srtp="required", encryption="srtp-mand", only_suite=suite)
+    for number, suite in enumerate(SUITES, 1)
+)
 G729_PHONES: Final = (
     PhoneKind("udp-g729", "udp", "G729"),
     PhoneKind("udp-g729-pcmu", "udp", "G729", prefer=("PCMU",)),
 )
 """Debian's baresip does not speak it: these are Linphones."""
-ALL_PHONES: Final = (*PHONES, *SECURE_PHONES, *G729_PHONES)
+ALL_PHONES: Final = (*PHONES, *SECURE_PHONES, *SUITE_PHONES, *G729_PHONES)
 
 
 @dataclass(frozen=True)
@@ -109,7 +116,7 @@ def _sip_settings(authority: Authority) -> dict[str, Any]:
 
 def _phone_trunk(kind: PhoneKind, port: int) -> dict[str, Any]:
     codecs = ["opus", "PCMU"] if kind.codec == "opus" else [kind.codec]
-    port += kind.transport == "tls"
+    port += kind.transport == "tls" or kind.only_suite is not None
     return trunk_to(port, [kind.name], transport=kind.transport, codecs=codecs, prefer=kind.prefer, srtp=kind.srtp)
 
 
