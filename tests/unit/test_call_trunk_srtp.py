@@ -12,6 +12,7 @@ PLAIN = "m=audio 4000 RTP/AVP 0\r\n"
 SAVP = "m=audio 4002 RTP/SAVP 0\r\n"
 KEY = f"a=crypto:{Crypto(3, 'AES_CM_128_HMAC_SHA1_80', bytes(30))}\r\n"
 ALIEN = KEY.replace("_80", "_96")
+TWO_KEYS = KEY.replace("\r\n", f";{KEY.split()[-1]}\r\n")
 NAKED = KEY.replace("\r\n", " UNENCRYPTED_SRTP\r\n")
 OURS = sdes.offer(None, lambda length: bytes(range(length)))
 
@@ -40,6 +41,7 @@ def taken(text: str, srtp: Policy) -> tuple[int, bool]:
         (SAVP + ALIEN + PLAIN, (1, False), (1, False), None),
         (SAVP + ALIEN, None, None, None),
         (SAVP + NAKED, None, None, None),
+        (SAVP + TWO_KEYS, None, None, None),
         (SAVP, None, None, None),
         (PLAIN + ALIEN, (0, False), (0, False), None),
         (SAVP + ALIEN + KEY, None, (0, True), (0, True)),
