@@ -70,7 +70,7 @@ class TrunkDigits:
         elif choice.form == "info":
             self._post(messages.SendDtmf(self._leg, command.digits, command.duration_ms or KEY_MS))
         elif command.in_media:
-            self._queue.take(len(command.digits), command.duration_ms)
+            self._queue.take(len(command.digits), command.duration_ms)  # the media core has put them there itself
         else:
             self._send(command.digits, command.duration_ms or KEY_MS)
 
