@@ -14,6 +14,8 @@ use crate::rtcp::{self, Compound, Item, ReportBlock};
 const FIRST: Duration = Duration::from_secs(1);
 /// The later ones at the usual interval (RFC 3550 §6.2).
 const INTERVAL_MS: u32 = 5000;
+/// A jitter above this is a mistake of the peer's, and would make a bad MOS of a good call: speech with it would be none.
+const MAX_JITTER: Duration = Duration::from_secs(1);
 
 /// What the peer's reports say about our stream.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,8 +24,8 @@ pub struct Remote {
     pub rtt: Option<Duration>,
     /// Packets that the peer misses.
     pub lost: Option<i32>,
-    /// Interarrival jitter in timestamp ticks.
-    pub jitter: Option<u32>,
+    /// Interarrival jitter.
+    pub jitter: Option<Duration>,
     /// Fraction lost of late, in 1/256.
     pub fraction_lost: u8,
     /// Its R and ten times its MOS, if it sends `VoIP` metrics (RFC 3611 §4.7) and knows them.
@@ -148,7 +150,10 @@ impl Reporter {
     pub fn on_item(&mut self, now: Duration, unix: Duration, item: &Item, inbound: &mut Inbound, ours: u32) -> bool {
         match item {
             Item::SenderReport { ssrc, info } => inbound.stats().on_sender_report(now, *ssrc, info.ntp),
-            Item::Report { block, .. } if block.ssrc == ours => self.on_block(unix, block),
+            Item::Report { block, .. } if block.ssrc == ours => {
+                let rate_hz = inbound.format().map_or(8000, |format| format.codec.clock_rate_hz());
+                self.on_block(unix, block, rate_hz);
+            }
             Item::Bye { ssrc } => return inbound.ssrc().is_none_or(|known| known == *ssrc),
             Item::Voip(metrics) if metrics.ssrc == ours => {
                 let known = |figure| Some(figure).filter(|figure| *figure != UNAVAILABLE);
@@ -159,12 +164,14 @@ impl Reporter {
         false
     }
 
-    fn on_block(&mut self, unix: Duration, block: &ReportBlock) {
+    /// `rate_hz` is the clock of our stream.
+    fn on_block(&mut self, unix: Duration, block: &ReportBlock, rate_hz: u32) {
+        let jitter = Duration::from_secs_f64(f64::from(block.jitter) / f64::from(rate_hz));
         self.expected_loss.on_report(block.fraction_lost);
         self.remote = Remote {
             rtt: rtcp::round_trip(rtcp::ntp_from_unix(unix), block).or(self.remote.rtt),
             lost: Some(block.cumulative_lost),
-            jitter: Some(block.jitter),
+            jitter: Some(jitter).filter(|jitter| *jitter <= MAX_JITTER).or(self.remote.jitter),
             fraction_lost: block.fraction_lost,
             judgement: self.remote.judgement,
         };
@@ -186,4 +193,23 @@ fn rounded(figure: f64) -> u8 {
 #[expect(clippy::cast_possible_truncation, reason = "clamped to the range of a byte")]
 fn dbm0(level_dbov: f64) -> u8 {
     ((level_dbov + 6.15).round().clamp(-127.0, 126.0) as i8).cast_unsigned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_impossible_jitter_is_not_believed() {
+        let mut reporter = Reporter::new(Duration::ZERO, 1, 2);
+        let mut report = |jitter| {
+            let block = ReportBlock { ssrc: 7, jitter, ..ReportBlock::default() };
+            let item = Item::Report { reporter: 8, block };
+            reporter.on_item(Duration::ZERO, Duration::ZERO, &item, &mut Inbound::default(), 7);
+            reporter.remote().jitter
+        };
+        assert_eq!(report(u32::MAX), None);
+        assert_eq!(report(160), Some(Duration::from_millis(20)));
+        assert_eq!(report(u32::MAX), Some(Duration::from_millis(20)));
+    }
 }

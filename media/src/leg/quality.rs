@@ -39,7 +39,7 @@ impl Leg {
     pub fn spoken(&self) -> Option<Quality> {
         let packets = self.counters.tx_packets;
         let lost = u64::try_from(self.reporter.remote().lost?).unwrap_or(0);
-        let buffer_ms = unseen_buffer(self.remote_jitter_ms().unwrap_or(0.0));
+        let buffer_ms = unseen_buffer(self.reporter.remote().jitter.map_or(0.0, millis));
         self.quality(packets, buffer_ms, Loss::of(lost, packets, lost))
     }
 
@@ -50,12 +50,6 @@ impl Leg {
         let rating = emodel::rating(network_ms + buffer_ms + codec.delay_ms, codec, loss);
         let listening = emodel::mos(emodel::rating(0.0, codec, loss));
         Some(Quality { rating, listening, conversation: emodel::mos(rating) })
-    }
-
-    /// The jitter that the peer reports.
-    pub(super) fn remote_jitter_ms(&self) -> Option<f64> {
-        let rate_hz = self.inbound.format().map_or(8000, |format| format.codec.clock_rate_hz());
-        self.reporter.remote().jitter.map(|ticks| f64::from(ticks) * 1000.0 / f64::from(rate_hz))
     }
 }
 
