@@ -10,8 +10,16 @@ Words = tuple[str, str]
 """A sentence for people, and what to do."""
 
 PATIENCE_S: Final = 5.0
-STOPPED_S: Final[dict[Party, float]] = {"trunk": 2.0, "browser": 6.0}
-"""After the media core's 3 s without a packet. A browser that shows no life at all is lost after 8 s: another fault."""
+STALLED_S: Final = 3.0
+"""How long there was no packet when the media core tells of it."""
+STOPPED_S: Final = 5.0
+"""Without a packet until that is judged."""
+QUIET_S: Final = 30.0
+"""A trunk that sends RTCP may be quiet for so long; the media core waits as long with digital silence (level.rs)."""
+_LIFE_S: Final = 0.2
+"""Checks and RTCP that came so long after the last packet outlived it: no packet of audio is as long."""
+_RTCP_S: Final = 8.0
+"""Longest pause between reports: 1.5 times the usual 5 s, and what networks add (RFC 3550 §6.2, §6.3.1)."""
 
 _SILENT: Final[dict[Party, Words]] = {
     "trunk": (
@@ -43,6 +51,10 @@ _STOPPED: Final[dict[Party, Words]] = {
         "No more audio from the browser, though it is still connected: was its microphone unplugged or taken away?",
     ),
 }
+_HUSHED: Final[Words] = (
+    "The far end has been silent for a while.",
+    "It is still connected, but sends no sound, not even noise: it is muted, or keeps you waiting without music.",
+)
 _DROPPED: Final[dict[str, str]] = {
     "dropped_unknown_source": "Packets come from another address than the SDP says, and are not believed: check NAT.",
     "dropped_unknown_payload": "Packets come in a codec that was not agreed: compare the codecs here and there.",
@@ -67,9 +79,28 @@ def nothing_heard(party: Party, before: Mapping[str, Any], after: Mapping[str, A
     return _judge(_NOTHING[party], before, after)
 
 
-def stopped(party: Party, before: Mapping[str, Any], after: Mapping[str, Any]) -> Words | None:
-    """The same in the midst of a call, counted from when packets stayed away."""
-    return _judge(_STOPPED[party], before, after)
+def is_undecided(party: Party, figures: Mapping[str, Any], seconds: float) -> bool:
+    """Whether a leg without a packet for some seconds may yet turn out to be no fault, or another one."""
+    if party == "browser":
+        # One that shows no life may have lost its network: after 8 s it is told that the browser is gone.
+        return _life_s(figures) < _LIFE_S
+    # A trunk with silence suppression sends nothing while its side listens, apart from RTCP.
+    return _lives_on(figures, seconds) and seconds < QUIET_S
+
+
+def stopped(party: Party, before: Mapping[str, Any], after: Mapping[str, Any], seconds: float) -> Words | None:
+    """What to say of packets that stay away in the midst of a call, for some seconds and between the two counts."""
+    is_quiet = party == "trunk" and _lives_on(after, seconds)
+    return _judge(_HUSHED if is_quiet else _STOPPED[party], before, after)
+
+
+def _lives_on(figures: Mapping[str, Any], seconds: float) -> bool:
+    return _life_s(figures) >= max(_LIFE_S, seconds - _RTCP_S)
+
+
+def _life_s(figures: Mapping[str, Any]) -> float:
+    """For how long there were signs of life after the last packet."""
+    return float(figures.get("rx_life_ms") or 0) / 1000
 
 
 def _judge(words: Words, before: Mapping[str, Any], after: Mapping[str, Any]) -> Words | None:

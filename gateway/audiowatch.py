@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from call import oneway
 from call.oneway import Party
 
+_LOOK_AGAIN_S: Final = 0.5
+
 
 class AudioWatch:
-    """One leg's. It speaks once of the beginning, and once of packets that stay away later.
+    """One leg's. It speaks once of the beginning, and once of sound that stays away later.
 
-    Hold is no fault, nor is silence after the first sound: what is muted still sends packets.
+    Hold is no fault, nor is a pause in speech.
     """
 
     def __init__(
@@ -28,7 +30,7 @@ class AudioWatch:
         self._before: Mapping[str, int] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
-        self._has_told_stop = False
+        self._has_told_later = False
         self._is_soundless = self._is_judged = self._has_told = False
 
     def answered(self) -> None:
@@ -45,10 +47,8 @@ class AudioWatch:
 
     def stalled(self) -> None:
         """No packet for some seconds."""
-        if self._timer is None or self._stall is not None:
-            return
-        before, seconds = oneway.counted(self._stats()), oneway.STOPPED_S[self._party]
-        self._stall = asyncio.get_running_loop().call_later(seconds, self.judge_stall, before)
+        if self._timer is not None and self._stall is None:
+            self._judge_stall_in(oneway.STOPPED_S - oneway.STALLED_S, oneway.counted(self._stats()), oneway.STOPPED_S)
 
     def resumed(self) -> None:
         """Packets come again, or why they do not is known."""
@@ -56,13 +56,19 @@ class AudioWatch:
             self._stall.cancel()
             self._stall = None
 
-    def judge_stall(self, before: Mapping[str, int]) -> None:
-        """No packet since, either."""
+    def judge_stall(self, before: Mapping[str, int], seconds: float) -> None:
+        """No packet for so long, or what came since `before` says otherwise."""
+        after = self._stats()
+        if oneway.is_undecided(self._party, after, seconds):
+            self._judge_stall_in(_LOOK_AGAIN_S, before, seconds + _LOOK_AGAIN_S)
+            return
         self.resumed()
-        words = oneway.stopped(self._party, before, self._stats())
-        if words and not self._has_told_stop and self._expects_audio():
-            self._has_told_stop = True
-            self._tell(*words)
+        words = oneway.stopped(self._party, before, after, seconds)
+        if words:
+            self._say_later(words)
+
+    def _judge_stall_in(self, delay_s: float, before: Mapping[str, int], seconds: float) -> None:
+        self._stall = asyncio.get_running_loop().call_later(delay_s, self.judge_stall, before, seconds)
 
     def judge(self) -> None:
         """The time is up."""
@@ -82,4 +88,9 @@ class AudioWatch:
     def _say(self, words: oneway.Words) -> None:
         if not self._has_told and self._expects_audio():
             self._has_told = True
+            self._tell(*words)
+
+    def _say_later(self, words: oneway.Words) -> None:
+        if not self._has_told_later and self._expects_audio():
+            self._has_told_later = True
             self._tell(*words)

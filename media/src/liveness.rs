@@ -97,6 +97,12 @@ impl Liveness {
         returned.then_some(Event::Returned)
     }
 
+    /// For how long there were signs of life after the last RTP.
+    #[must_use]
+    pub fn outlived(&self) -> Duration {
+        self.last_sign.saturating_sub(self.last_rtp)
+    }
+
     /// Begin or stop counting silence, anew from `now`.
     pub fn watch(&mut self, now: Duration, watching: bool) {
         (self.watching, self.last_sign, self.told) = (watching, now, false);
@@ -204,6 +210,18 @@ mod tests {
         assert_eq!(present.on_timer(at(8099)), None);
         assert_eq!(present.on_timer(at(8100)), Some(Event::Silent("no valid STUN or SRTP for 8 s".into())));
         assert_eq!((present.on_timer(at(90_000)), present.deadline()), (None, None));
+    }
+
+    #[test]
+    fn what_comes_after_the_last_rtp_shows_that_the_peer_outlived_it() {
+        let mut liveness = liveness(Presence::Checking);
+        for ms in [100, 120] {
+            liveness.on_sign(at(ms));
+            liveness.on_rtp(at(ms));
+        }
+        assert_eq!(liveness.outlived(), Duration::ZERO);
+        liveness.on_sign(at(2600));
+        assert_eq!(liveness.outlived(), Duration::from_millis(2480));
     }
 
     #[test]

@@ -112,6 +112,10 @@ class Audio:
             while float(np.abs(await self.hear(0.1)).max()) < threshold:
                 pass
 
+    def stop_talking(self) -> None:
+        """Send no audio any more; everything else goes on."""
+        self.pc.getSenders()[0].replaceTrack(None)
+
     def lose_network(self) -> None:
         """From now on nothing leaves: no media, no consent check, no goodbye."""
         for protocol in self._sockets():

@@ -7,6 +7,7 @@ import math
 import socket
 import struct
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +26,7 @@ SO_TIMESTAMPNS: Final = 35
 DECODED: Final = np.array([ulaw_decode(code) / 8192 for code in range(256)])
 WINDOW: Final = 13
 """Packets of 20 ms in which a tone is looked for."""
+SSRC: Final = 7
 LOUD: Final = 0.9
 """A tone that is all there is has this share of the energy at least, whatever codecs it went through."""
 
@@ -66,11 +68,14 @@ class Heard:
 
 
 class TonePhone:
-    """Speaks PCMU with the gateway. The kernel says when a packet came, however busy this process is."""
+    """Speaks PCMU with the gateway, unless told otherwise.
+
+    The kernel says when a packet came, however busy this process is.
+    """
 
     def __init__(self, hertz: int) -> None:
         self.heard: list[Heard] = []
-        self._frames = _frames(hertz)
+        self.say(0, _frames(hertz))
         self._news = asyncio.Event()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._talking: asyncio.Task[None] | None = None
@@ -86,6 +91,15 @@ class TonePhone:
     def talk(self, port: int) -> None:
         """Say the tone to the gateway from now on."""
         self._talking = asyncio.create_task(self._talk((HOST, port)))
+
+    def say(self, payload_type: int, frames: Sequence[bytes]) -> None:
+        """Say these payloads over and over, from the next packet on; nothing if there are none."""
+        self._payload_type, self._frames = payload_type, frames
+
+    def report(self, port: int) -> None:
+        """Send the gateway an SR (RFC 3550 §6.4.1)."""
+        ntp = round((time.time() + 2_208_988_800) * 2**32)
+        self._socket.sendto(struct.pack("!BBHIQIII", 0x80, 200, 6, SSRC, ntp, 0, 0, 0), (HOST, port))
 
     async def close(self) -> None:
         if self._talking is not None:
@@ -137,8 +151,10 @@ class TonePhone:
     async def _talk(self, to: tuple[str, int]) -> None:
         began = time.monotonic()
         for n in range(1_000_000):
-            packet = RtpPacket(0, n % 65536, n * SAMPLES_PER_FRAME, 7, self._frames[n % len(self._frames)])
-            self._socket.sendto(bytes(packet), to)
+            if self._frames:
+                payload = self._frames[n % len(self._frames)]
+                packet = RtpPacket(self._payload_type, n % 65536, n * SAMPLES_PER_FRAME, SSRC, payload)
+                self._socket.sendto(bytes(packet), to)
             await asyncio.sleep(began + (n + 1) * FRAME_S - time.monotonic())
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import pytest
 
-from tests.harness.pagelike import page_at
+from tests.harness.pagelike import PageCall, page_at
 from tests.harness.sipp import Sipp, expect, reply, sdp
 from tests.harness.tonephone import TonePhone, tone_speech
 from tests.interop.conftest import House
@@ -47,20 +49,79 @@ async def test_a_trunk_that_sends_nothing_and_a_muted_microphone_are_told(house:
     assert words == set(told.values())
 
 
-async def test_a_trunk_whose_packets_stop_in_mid_call_is_told(house: House) -> None:
+@dataclass
+class Scene:
+    """A page, which says 1400 Hz, calls a phone whose every packet is ours."""
+
+    call: PageCall
+    phone: TonePhone
+    rtp_port: int
+    """Where the gateway hears the phone."""
+    reply: Callable[[int, str], None]
+    """Answer the INVITE, with SDP."""
+
+    async def answer(self) -> None:
+        self.reply(200, "OK")
+        await self.call.answered()
+
+    async def told(self, sentence: str, within_s: float) -> str:
+        """Wait for a sentence; its hint."""
+        return str((await self.call.until("error", within_s, message=sentence))["hint"])
+
+    @property
+    def sentences(self) -> list[str]:
+        """What the page was told so far."""
+        return [message["message"] for message in self.call.messages if message["type"] == "error"]
+
+
+@asynccontextmanager
+async def phone_call(house: House, codec: int = 0) -> AsyncIterator[Scene]:
     phone = TonePhone(1900)
+    port = phone.open()
     async with Peer.open(house.sipp_port) as peer, page_at(house.gateway.signal_url, user="alice") as page:
         call = await page.call("sipp", tone_speech(1400))
         invite = await peer.request("INVITE")
-        peer.reply(invite, 200, "OK", ["Content-Type: application/sdp"], phone_sdp(phone.open(), codecs=(0, 101)))
+
+        def reply(status: int, reason: str) -> None:
+            peer.reply(invite, status, reason, ["Content-Type: application/sdp"], phone_sdp(port, codecs=(codec, 101)))
+
         found = re.search(r"m=audio (\d+)", invite.body)
         assert found
-        phone.talk(int(found.group(1)))
-        await call.answered()
-        await phone.hears(1400)
-        assert call.audio is not None
-        await call.audio.hear_sound()
-        await phone.close()
-        told = await call.until("error", 10, message="The far end is no longer heard.")
+        yield Scene(call, phone, int(found.group(1)), reply)
         await call.hang_up()
-    assert "not on hold" in told["hint"]
+    await phone.close()
+
+
+async def test_a_trunk_whose_packets_stop_in_mid_call_is_told(house: House) -> None:
+    async with phone_call(house) as scene:
+        await scene.answer()
+        scene.phone.talk(scene.rtp_port)
+        await scene.phone.hears(1400)
+        scene.phone.say(0, ())
+        hint = await scene.told("The far end is no longer heard.", 10)
+    assert "not on hold" in hint
+
+
+async def test_a_trunk_that_saves_silence_is_no_fault_while_its_rtcp_comes(house: House) -> None:
+    async with phone_call(house) as scene:
+        await scene.answer()
+        scene.phone.talk(scene.rtp_port)
+        await scene.phone.hears(1400)
+        scene.phone.say(0, ())
+        for quarter in range(32):
+            if quarter % 8 == 0:
+                scene.phone.report(scene.rtp_port + 1)
+            await scene.phone.hears(1400)
+        assert scene.sentences == []
+        await scene.told("The far end is no longer heard.", 15)
+
+
+async def test_a_browser_whose_audio_stops_while_it_is_connected_is_told(house: House) -> None:
+    async with phone_call(house) as scene:
+        await scene.answer()
+        scene.phone.talk(scene.rtp_port)
+        await scene.phone.hears(1400)
+        assert scene.call.audio is not None
+        scene.call.audio.stop_talking()
+        hint = await scene.told("Your microphone is no longer heard.", 7.5)
+    assert "still connected" in hint

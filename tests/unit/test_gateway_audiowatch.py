@@ -13,13 +13,14 @@ class Bench:
     """A watch, with a peer of whom we decide everything."""
 
     packets: int = 0
+    life_ms: float = 0.0
     expects: bool = True
     told: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.watch = AudioWatch(
             "trunk",
-            stats=lambda: {"rx_packets": self.packets},
+            stats=lambda: {"rx_packets": self.packets, "rx_life_ms": self.life_ms},
             expects_audio=lambda: self.expects,
             tell=lambda sentence, _hint: self.told.append(sentence),
         )
@@ -72,7 +73,7 @@ async def test_hold_is_no_fault(bench: Bench) -> None:
 
 
 async def test_packets_that_stay_away_in_mid_call_are_told_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(oneway.STOPPED_S, "trunk", 0.01)
+    monkeypatch.setattr(oneway, "STOPPED_S", oneway.STALLED_S)
     bench.packets = 200
     bench.watch.judge()
     for _ in range(2):
@@ -95,14 +96,24 @@ async def test_a_pause_is_no_fault(bench: Bench, fault: str) -> None:
         return
     bench.packets += fault == "packets came"
     bench.expects = fault != "hold"
-    bench.watch.judge_stall({"rx_packets": 0})
+    bench.watch.judge_stall({"rx_packets": 0}, 5)
     assert bench.told == []
+
+
+async def test_silence_suppression_is_no_fault_while_rtcp_comes(bench: Bench) -> None:
+    bench.watch.stalled()
+    before, bench.life_ms = {"rx_packets": 0}, 4000
+    bench.watch.judge_stall(before, 5)
+    assert bench.told == []
+    bench.watch.judge_stall(before, 13)
+    assert bench.told == ["The far end is no longer heard."]
 
 
 async def test_before_the_answer_and_after_the_end_nobody_is_waited_for() -> None:
     bench = Bench()
     bench.watch.stalled()
     assert bench.watch._stall is None
+    assert bench.told == []
     bench.watch.answered()
     bench.watch.stalled()
     timer = bench.watch._stall

@@ -48,6 +48,7 @@ impl Leg {
             ("rx_reordered", Figure::Count(reordered)),
             ("rx_duplicates", Figure::Count(duplicates)),
             ("rx_jitter_ms", Figure::Number(self.inbound.jitter_ms())),
+            ("rx_life_ms", Figure::Number(self.liveness.outlived().as_secs_f64() * 1000.0)),
             ("rx_level_dbov", self.meter.level_dbov().into()),
             ("rtt_ms", remote.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0).into()),
             ("tx_buffer_ms", self.outbound.buffer().map(|depth| depth.as_secs_f64() * 1000.0).into()),
