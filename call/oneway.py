@@ -79,6 +79,11 @@ def nothing_heard(party: Party, before: Mapping[str, Any], after: Mapping[str, A
     return _judge(_NOTHING[party], before, after)
 
 
+def hushed() -> Words:
+    """The trunk was heard, but sends no sound any more."""
+    return _HUSHED
+
+
 def is_undecided(party: Party, figures: Mapping[str, Any], seconds: float) -> bool:
     """Whether a leg without a packet for some seconds may yet turn out to be no fault, or another one."""
     if party == "browser":

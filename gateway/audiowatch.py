@@ -45,6 +45,11 @@ class AudioWatch:
         if self._is_judged and is_soundless:
             self._say(oneway.silence(self._party))
 
+    def hushed(self) -> None:
+        """There was sound, but for long only digital silence."""
+        if self._timer is not None:
+            self._say_later(oneway.hushed())
+
     def stalled(self) -> None:
         """No packet for some seconds."""
         if self._timer is not None and self._stall is None:

@@ -136,7 +136,7 @@ class BrowserLeg:
         self._report.note("accepted", f"by a page of {session.user}")
         self._send(signalling.CallAnswerSdp(self._name, answer, self._record))
         self._report.emit(Answered())
-        self._watch.answered()
+        self._begin_watch()
         self._send(signalling.CallAnswered(self._name, self.describe_codecs()))
 
     def hang_up(self) -> None:
@@ -333,6 +333,9 @@ class BrowserLeg:
                 self._report.note("RTCP BYE", "from the browser")
             case relays.Soundless(is_soundless):
                 self._watch.soundless(is_soundless)
+            case relays.Hushed():
+                # No word to the page: whoever mutes there knows it.
+                self._report.note("microphone is silent", "the browser sends only digital silence: muted, or unplugged")
             case relays.Undecryptable():
                 self._report.note("audio cannot be decrypted", "packets from the browser fail authentication")
             case relays.DtlsOverflow():
@@ -368,7 +371,7 @@ class BrowserLeg:
                 self._send(signalling.CallProgress(self._name, status, early_media, _page_headers(headers)))
             case Accept(headers):
                 self._is_answered = True
-                self._watch.answered()
+                self._begin_watch()
                 message = signalling.CallAnswered(self._name, self.describe_codecs(), _page_headers(headers))
                 self._send(message)
             case Press(digits, _, _):
@@ -393,6 +396,12 @@ class BrowserLeg:
 
     def _stats(self) -> dict[str, Any]:
         return dict(self.media.stats()) if self.media is not None else {}
+
+    def _begin_watch(self) -> None:
+        """The call is up: what is heard from now on counts."""
+        if self.media is not None:
+            self.media.answered()
+        self._watch.answered()
 
     def _tell_one_way(self, sentence: str, hint: str) -> None:
         self._report.note("one-way audio", hint)

@@ -50,6 +50,11 @@ class Soundless:
 
 
 @dataclass(frozen=True, slots=True)
+class Hushed:
+    """There was sound, but for long now only digital silence."""
+
+
+@dataclass(frozen=True, slots=True)
 class Undecryptable:
     """Packets arrive and none can be authenticated: the peer encrypts with another key."""
 
@@ -108,7 +113,16 @@ class DtlsOverflow:
 
 Presence = MediaStarted | MediaStalled | BrowserSilent | BrowserReturned | PeerSilent | RtcpBye
 MediaEvent = (
-    DtlsDatagram | DtlsOverflow | Soundless | Undecryptable | Nominated | DigitHeard | Played | Unplayable | Presence
+    DtlsDatagram
+    | DtlsOverflow
+    | Soundless
+    | Hushed
+    | Undecryptable
+    | Nominated
+    | DigitHeard
+    | Played
+    | Unplayable
+    | Presence
 )
 Handler = Callable[[MediaEvent], None]
 
@@ -126,6 +140,7 @@ _WITHOUT: Final[dict[str, Callable[[], MediaEvent]]] = {
     "media-stalled": MediaStalled,
     "undecryptable": Undecryptable,
     "soundless": lambda: Soundless(True),
+    "hushed": Hushed,
     "audible": lambda: Soundless(False),
     "returned": BrowserReturned,
     "rtcp-bye": RtcpBye,

@@ -153,6 +153,7 @@ class TrunkLeg:
 
     def _on_answered(self, event: messages.Answered) -> None:
         self._is_answered = True
+        self.media.answered()
         self._watch.answered()
         if self._is_caller:
             self._report.note("ACK", "the trunk confirmed our 200")
@@ -367,6 +368,8 @@ class TrunkLeg:
                 self._report.note("RTCP BYE", "from the trunk")
             case relays.Soundless(is_soundless):
                 self._watch.soundless(is_soundless)
+            case relays.Hushed():
+                self._watch.hushed()
             case relays.Undecryptable():
                 self._keys.tell_undecryptable(self.number)
             case relays.DtlsDatagram() | relays.Nominated() | relays.DtlsOverflow():

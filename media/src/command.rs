@@ -71,6 +71,8 @@ pub enum Command {
     SetFormat(Format),
     /// The peer is here.
     SetRemote(Remote),
+    /// The call is answered: judge anew what is heard.
+    Answered,
     /// Send RTP to the peer, or do not.
     SetSending(bool),
     /// Use RTP from the peer, or drop it.

@@ -22,8 +22,12 @@ pub enum Event {
     MediaStarted,
     /// No RTP for a while.
     MediaStalled,
-    /// All that arrived since the beginning is silence, or no longer.
-    Soundless(bool),
+    /// All that arrived since the beginning is silence.
+    Soundless,
+    /// There was sound, but for long now only digital silence.
+    Hushed,
+    /// What was said of silence is over.
+    Audible,
     /// Packets arrive and none of them can be authenticated.
     Undecryptable,
     /// A browser that was here shows no life any more; the sentence says for how long.
@@ -66,7 +70,7 @@ impl Event {
             Event::Dtls(_) => Kind::Dtls,
             Event::Nominated(_) => Kind::Path,
             Event::MediaStarted | Event::MediaStalled => Kind::Media,
-            Event::Soundless(_) => Kind::Level,
+            Event::Soundless | Event::Hushed | Event::Audible => Kind::Level,
             Event::Undecryptable => Kind::Keys,
             Event::Dtmf(..) => Kind::Digits,
             Event::Silent(_) | Event::Returned => Kind::Silence,

@@ -262,6 +262,11 @@ impl Handle {
         self.engine.command(self.id, Command::SetVoipMetrics(enabled));
     }
 
+    /// The call is answered: what is heard from now on is the peer.
+    pub fn answered(&self) {
+        self.engine.command(self.id, Command::Answered);
+    }
+
     /// Send RTP to the peer, or do not.
     pub fn set_sending(&self, enabled: bool) {
         self.engine.command(self.id, Command::SetSending(enabled));

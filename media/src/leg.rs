@@ -300,6 +300,7 @@ impl Leg {
             Command::SetVoipMetrics(enabled) => self.reporter.sends_voip = enabled,
             Command::SetFormat(format) => self.agree(now, format),
             Command::SetRemote(remote) => self.set_remote(now, remote),
+            Command::Answered => out.events.extend(self.meter.restart().map(|event| (self.id, event))),
             Command::SetSending(enabled) => {
                 self.sending = enabled;
                 self.outbound.set_sending(enabled);
@@ -307,7 +308,7 @@ impl Leg {
             }
             Command::SetReceiving(enabled) => {
                 self.receiving = enabled;
-                self.meter.restart();
+                self.meter.interrupt();
                 self.watch(now);
             }
             Command::RestartIce { ufrag, pwd } => self.restart_ice(&ufrag, &pwd),

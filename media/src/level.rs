@@ -1,22 +1,32 @@
 //! How loud a peer is, from a sample of its packets, and whether all that comes is silence.
 //!
-//! One packet in half a second is decoded beside the stream. Its decoder knows little or nothing of the packets before, so
-//! the level of predictive codecs is an estimate; silence is silence all the same.
+//! Now and then some packets in a row are kept, and the last is measured: what went before teaches the decoder of a
+//! predictive codec what its encoder knows. No leg has a decoder of its own for that: one of Opus has 18 kB.
 
 use std::cell::RefCell;
 use std::time::Duration;
 
-use crate::codec::{Codec, Decoder};
+use crate::codec::{Codec, Decoder, MAX_PACKET_MS};
 use crate::event::Event;
 
-/// Pause between two samples.
-const INTERVAL: Duration = Duration::from_millis(500);
-/// Silence that deserves a word.
+/// From one sample to the next until the peer was heard: silence must be told soon.
+const SOON: Duration = Duration::from_millis(500);
+/// From one sample to the next later on: four packets of Opus cost a tenth of a millisecond.
+const LATER: Duration = Duration::from_secs(1);
+/// Packets further apart are not one steady stream: DTX sends one in 400 ms (RFC 6716 §2.1.9), and pauses are its nature.
+const STEADY: Duration = Duration::from_millis(MAX_PACKET_MS as u64);
+/// Silence from the beginning that deserves a word.
 const LONG_SILENCE: Duration = Duration::from_millis(4500);
-/// Packets within that time, at least: DTX sends fewer (RFC 6716 §2.1.9: one in 400 ms), and pauses are its nature.
-const STEADY: u32 = 60;
+/// Samples with a sound until a peer counts as heard: one may be the click of a line.
+const HEARD: u32 = 2;
+/// Silence that deserves a word when there was sound before. A peer that listens still sends the noise of its room, or its
+/// network's comfort noise; one that gates even that away says something within that time, as a rule.
+const LONG_HUSH: Duration = Duration::from_secs(30);
 /// Full scale of 16-bit samples, squared: 0 dBov (RFC 6465).
 const FULL_SCALE: f64 = 32_768.0 * 32_768.0;
+/// -84 dBov: not one sample in ten differs by a step of G.711, which no microphone is quiet enough for. Zeros in Opus lie
+/// below, too. G.722 makes -80 dBov of them, which might be a quiet room: there it is not told.
+const DIGITAL_ZERO: f64 = FULL_SCALE * 4e-9;
 /// -70 dBov: the lowest step of A-law and the dither of an encoder lie below, the noise of a microphone above.
 const AUDIBLE: f64 = FULL_SCALE * 1e-7;
 /// -55 dBov: louder is speech rather than the noise between the words.
@@ -25,21 +35,24 @@ const SPEECH: f64 = FULL_SCALE * 3.2e-6;
 const RATE_HZ: u32 = 8000;
 
 thread_local! {
-    /// Decoders for all meters of a thread, of codecs that can begin with any packet: one of Opus has 18 kB.
-    static DECODERS: RefCell<Vec<(Codec, Decoder)>> = const { RefCell::new(Vec::new()) };
-    static SAMPLES: RefCell<Vec<i16>> = const { RefCell::new(Vec::new()) };
+    /// For all meters of a thread. To make one takes longer than to use it: libopus asks the processor what it can, and a
+    /// virtual machine asks its host.
+    static OPUS: RefCell<Option<Decoder>> = RefCell::new(Decoder::new(Codec::Opus, RATE_HZ).ok());
 }
 
 /// What one peer's audio is like.
 #[derive(Default)]
 pub struct Meter {
-    /// For a codec that cannot begin anywhere.
-    decoder: Option<(Codec, Box<Decoder>)>,
     next: Duration,
-    /// When the present silence began to be watched.
-    since: Option<Duration>,
-    packets: u32,
-    was_heard: bool,
+    /// When the latest packet came; `None`: none since the watch began.
+    last: Option<Duration>,
+    /// The packets before the one to be measured, all of this codec.
+    lessons: Vec<Vec<u8>>,
+    codec: Option<Codec>,
+    /// For how long a steady stream has been silent: at the beginning since then, later since it was heard.
+    silence: Duration,
+    /// Samples with a sound.
+    audible: u32,
     is_told: bool,
     speech: Mean,
     /// What is heard between the words, in a codec whose packets stand by themselves.
@@ -65,39 +78,70 @@ impl Mean {
 impl Meter {
     /// Audio of the peer arrives; what is to be told about it.
     pub fn on_audio(&mut self, now: Duration, codec: Codec, payload: &[u8]) -> Option<Event> {
-        self.packets = self.packets.saturating_add(1);
-        if now < self.next {
+        self.pass(now, codec);
+        if self.lessons.is_empty() {
+            if now < self.next {
+                return None;
+            }
+            self.next = now + if self.is_heard() { LATER } else { SOON };
+        }
+        if self.lessons.len() < lessons(codec) {
+            self.lessons.push(payload.to_vec());
             return None;
         }
-        self.next = now + INTERVAL;
-        let power = self.measure(codec, payload)?;
+        let power = power(codec, &std::mem::take(&mut self.lessons), payload)?;
         if power >= SPEECH {
             self.speech.add(power);
         } else if matches!(codec, Codec::Pcmu | Codec::Pcma) {
             // Of a predictive codec, what is faint is far from what it was.
             self.noise.add(power);
         }
-        if power >= AUDIBLE { self.hear() } else { self.miss(now) }
+        if power >= AUDIBLE { self.hear() } else { self.miss(power) }
+    }
+
+    /// Time passes from packet to packet. What a pause covers is taken back, lest many short bursts add up.
+    fn pass(&mut self, now: Duration, codec: Codec) {
+        let gap = self.last.replace(now).map_or(Duration::ZERO, |last| now.saturating_sub(last));
+        let is_steady = gap <= STEADY;
+        self.silence = if is_steady { self.silence + gap } else { self.silence.saturating_sub(gap) };
+        if self.codec.replace(codec) != Some(codec) || !is_steady {
+            self.lessons.clear();
+        }
+    }
+
+    fn is_heard(&self) -> bool {
+        self.audible >= HEARD
     }
 
     fn hear(&mut self) -> Option<Event> {
-        self.was_heard = true;
-        std::mem::take(&mut self.is_told).then_some(Event::Soundless(false))
+        self.audible = self.audible.saturating_add(1);
+        if self.is_heard() {
+            self.silence = Duration::ZERO;
+        }
+        std::mem::take(&mut self.is_told).then_some(Event::Audible)
     }
 
-    fn miss(&mut self, now: Duration) -> Option<Event> {
-        let since = *self.since.get_or_insert(now);
-        let is_long = now.saturating_sub(since) >= LONG_SILENCE && self.packets >= STEADY;
-        if self.was_heard || self.is_told || !is_long {
+    fn miss(&mut self, power: f64) -> Option<Event> {
+        let (long, event) = if self.is_heard() { (LONG_HUSH, Event::Hushed) } else { (LONG_SILENCE, Event::Soundless) };
+        if self.is_heard() && power >= DIGITAL_ZERO {
+            self.silence = Duration::ZERO;
+        }
+        if self.is_told || self.silence < long {
             return None;
         }
         self.is_told = true;
-        Some(Event::Soundless(true))
+        Some(event)
     }
 
-    /// The stream was interrupted: what comes is judged anew.
-    pub fn restart(&mut self) {
-        (self.since, self.packets) = (None, 0);
+    /// The stream was interrupted: silence is counted anew.
+    pub fn interrupt(&mut self) {
+        (self.last, self.silence) = (None, Duration::ZERO);
+        self.lessons.clear();
+    }
+
+    /// The call is answered: ringback and announcements before are not the peer's sound, nor is silence then its fault.
+    pub fn restart(&mut self) -> Option<Event> {
+        std::mem::take(self).is_told.then_some(Event::Audible)
     }
 
     /// Level of the speech so far in dBov; `None` until there was any.
@@ -111,126 +155,51 @@ impl Meter {
     pub fn noise_dbov(&self) -> Option<f64> {
         self.noise.level_dbov()
     }
+}
 
-    /// Mean square of a packet's samples; `None` if it cannot be decoded.
-    fn measure(&mut self, codec: Codec, payload: &[u8]) -> Option<f64> {
-        if matches!(codec, Codec::Opus | Codec::Pcmu | Codec::Pcma) {
-            return DECODERS.with_borrow_mut(|decoders| mean_square(shared(decoders, codec)?, payload));
-        }
-        if self.decoder.as_ref().is_none_or(|(known, _)| *known != codec) {
-            self.decoder = Some((codec, Box::new(Decoder::new(codec, RATE_HZ).ok()?)));
-        }
-        mean_square(&mut self.decoder.as_mut()?.1, payload)
+/// How many packets go before the measured one, so that the level of speech is known within 1 dB.
+fn lessons(codec: Codec) -> usize {
+    match codec {
+        Codec::Pcmu | Codec::Pcma => 0,
+        Codec::Opus | Codec::G729 | Codec::Foreign(_) => 3,
+        // The step of its quantiser is learnt slowly: the error shrinks by 1/128 with each byte (ITU-T G.722 §3.5).
+        Codec::G722 => 5,
     }
 }
 
-fn shared(decoders: &mut Vec<(Codec, Decoder)>, codec: Codec) -> Option<&mut Decoder> {
-    if !decoders.iter().any(|(known, _)| *known == codec) {
-        decoders.push((codec, Decoder::new(codec, RATE_HZ).ok()?));
+/// Mean square of a packet's samples; `None` if it cannot be decoded, or says that nothing is sent in this pause.
+fn power(codec: Codec, lessons: &[Vec<u8>], payload: &[u8]) -> Option<f64> {
+    if codec != Codec::Opus {
+        return measure(&mut Decoder::new(codec, RATE_HZ).ok()?, lessons, payload);
     }
-    let (_, decoder) = decoders.iter_mut().find(|(known, _)| *known == codec)?;
-    decoder.reset();
-    Some(decoder)
-}
-
-fn mean_square(decoder: &mut Decoder, payload: &[u8]) -> Option<f64> {
-    SAMPLES.with_borrow_mut(|samples| {
-        samples.clear();
-        decoder.decode(payload, samples).ok()?;
-        let count = u32::try_from(samples.len()).ok().filter(|count| *count > 0)?;
-        let sum: f64 = samples.iter().map(|sample| f64::from(*sample) * f64::from(*sample)).sum();
-        Some(sum / f64::from(count))
+    OPUS.with_borrow_mut(|opus| {
+        let decoder = opus.as_mut()?;
+        decoder.reset();
+        measure(decoder, lessons, payload)
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::codec::{Encoder, MAX_PAYLOAD};
-
-    fn at(ms: u64) -> Duration {
-        Duration::from_millis(ms)
+/// The same by a decoder that knows nothing yet.
+fn measure(decoder: &mut Decoder, lessons: &[Vec<u8>], payload: &[u8]) -> Option<f64> {
+    if decoder.is_last_before_silence(payload) {
+        return None;
     }
-
-    /// `count` packets of a tone of this amplitude, `gap_ms` apart; what was told, and when.
-    fn listen(
-        meter: &mut Meter,
-        codec: Codec,
-        amplitude: f64,
-        from_ms: u64,
-        count: u64,
-        gap_ms: u64,
-    ) -> Vec<(u64, Event)> {
-        let mut encoder = Encoder::new(codec, RATE_HZ, 20, 5).unwrap();
-        let mut told = Vec::new();
-        for n in 0..count {
-            let frame: Vec<i16> = (0..160_u32)
-                .map(|i| {
-                    #[expect(clippy::cast_possible_truncation, reason = "within 16 bits")]
-                    let sample = (amplitude * (f64::from(i) * std::f64::consts::TAU / 16.0).sin()) as i16;
-                    sample
-                })
-                .collect();
-            let mut payload = [0; MAX_PAYLOAD];
-            let len = encoder.encode(&frame, &mut payload).unwrap();
-            let now = from_ms + n * gap_ms;
-            told.extend(meter.on_audio(at(now), codec, &payload[..len]).map(|event| (now, event)));
-        }
-        told
+    let mut samples = Vec::with_capacity(decoder.most());
+    for lesson in lessons {
+        // One that is broken teaches nothing, but harms nothing either.
+        let _ = decoder.decode(lesson, &mut samples);
+        samples.clear();
     }
-
-    #[test]
-    fn the_level_is_that_of_the_samples() {
-        for codec in [Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus] {
-            let mut meter = Meter::default();
-            assert_eq!(meter.level_dbov(), None);
-            listen(&mut meter, codec, 10_362.0, 0, 200, 20);
-            // 10 dB below full scale, and 3 because a sine's mean square is half of its peak's.
-            let level = meter.level_dbov().unwrap();
-            assert!((level + 13.0).abs() < 1.5, "{codec:?}: {level}");
-            assert_eq!(meter.noise_dbov(), None);
-        }
-    }
-
-    #[test]
-    fn what_is_heard_between_the_words_is_noise() {
-        for codec in [Codec::Pcmu, Codec::Pcma] {
-            let mut meter = Meter::default();
-            listen(&mut meter, codec, 46.3, 0, 200, 20);
-            let noise = meter.noise_dbov().unwrap();
-            assert!((noise + 60.0).abs() < 1.5, "{codec:?}: {noise}");
-            assert_eq!(meter.level_dbov(), None);
-        }
-    }
-
-    #[test]
-    fn silence_from_the_start_is_told_once_within_five_seconds_and_taken_back() {
-        for codec in [Codec::Pcmu, Codec::Pcma, Codec::Opus] {
-            let mut meter = Meter::default();
-            let told = listen(&mut meter, codec, 0.0, 0, 1000, 20);
-            assert_eq!(told, [(4500, Event::Soundless(true))], "{codec:?}");
-            assert_eq!(meter.level_dbov(), None);
-            let told = listen(&mut meter, codec, 8000.0, 30_000, 100, 20);
-            assert_eq!(told.len(), 1, "{codec:?}");
-            assert_eq!(told[0].1, Event::Soundless(false));
-            assert!(listen(&mut meter, codec, 0.0, 60_000, 1000, 20).is_empty(), "a pause is no fault");
-        }
-    }
-
-    #[test]
-    fn discontinuous_transmission_and_faint_noise_are_no_silence() {
-        let mut meter = Meter::default();
-        assert!(listen(&mut meter, Codec::Opus, 0.0, 0, 50, 400).is_empty());
-        let mut meter = Meter::default();
-        assert!(listen(&mut meter, Codec::Pcmu, 30.0, 0, 1000, 20).is_empty());
-    }
-
-    #[test]
-    fn a_hold_begins_the_watch_again() {
-        let mut meter = Meter::default();
-        assert!(listen(&mut meter, Codec::Pcmu, 0.0, 0, 200, 20).is_empty());
-        meter.restart();
-        assert!(listen(&mut meter, Codec::Pcmu, 0.0, 60_000, 200, 20).is_empty());
-        assert_eq!(listen(&mut meter, Codec::Pcmu, 0.0, 64_000, 100, 20).len(), 1);
-    }
+    decoder.decode(payload, &mut samples).ok()?;
+    mean_square(&samples)
 }
+
+/// Without their mean: A-law has no zero.
+fn mean_square(samples: &[i16]) -> Option<f64> {
+    let count = f64::from(u32::try_from(samples.len()).ok().filter(|count| *count > 0)?);
+    let mean = samples.iter().map(|sample| f64::from(*sample)).sum::<f64>() / count;
+    Some(samples.iter().map(|sample| (f64::from(*sample) - mean).powi(2)).sum::<f64>() / count)
+}
+
+#[cfg(test)]
+mod tests;

@@ -65,8 +65,9 @@ fn payload(py: Python<'_>, event: Event) -> PyResult<(&'static str, Py<PyAny>)> 
         Event::Nominated(path) => ("nominated", text(path)?),
         Event::MediaStarted => ("media-started", py.None()),
         Event::MediaStalled => ("media-stalled", py.None()),
-        Event::Soundless(true) => ("soundless", py.None()),
-        Event::Soundless(false) => ("audible", py.None()),
+        Event::Soundless => ("soundless", py.None()),
+        Event::Hushed => ("hushed", py.None()),
+        Event::Audible => ("audible", py.None()),
         Event::Undecryptable => ("undecryptable", py.None()),
         Event::Silent(sentence) => ("silent", text(sentence)?),
         Event::Returned => ("returned", py.None()),
@@ -153,6 +154,10 @@ impl Leg {
 
     fn set_voip_metrics(&self, enabled: bool) {
         self.0.set_voip_metrics(enabled);
+    }
+
+    fn answered(&self) {
+        self.0.answered();
     }
 
     fn set_sending(&self, enabled: bool) {

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import av
+import numpy as np
 import pytest
 
 from tests.harness.pagelike import PageCall, page_at
@@ -102,6 +104,28 @@ async def test_a_trunk_whose_packets_stop_in_mid_call_is_told(house: House) -> N
     assert "not on hold" in hint
 
 
+async def test_silence_after_ringback_in_early_media_is_told(house: House) -> None:
+    async with phone_call(house) as scene:
+        scene.reply(183, "Session Progress")
+        scene.phone.talk(scene.rtp_port)
+        assert scene.call.audio is not None
+        await scene.call.audio.hear_sound()
+        scene.phone.say(0, (b"\xff" * 160,))
+        await scene.answer()
+        await scene.told("The far end sends only silence.", 6.5)
+
+
+async def test_silence_in_g722_is_told_and_has_no_level(house: House) -> None:
+    async with phone_call(house, codec=9) as scene:
+        scene.phone.say(9, g722_of_silence(500))
+        scene.phone.talk(scene.rtp_port)
+        await scene.answer()
+        await scene.told("The far end sends only silence.", 6.5)
+        live = await asyncio.to_thread(house.gateway.ask, f"calls/{await scene.call.record_id()}")
+    trunk = live["media"]["trunk"]
+    assert (trunk["codec"], trunk["rx_level_dbov"]) == ("G722", None)
+
+
 async def test_a_trunk_that_saves_silence_is_no_fault_while_its_rtcp_comes(house: House) -> None:
     async with phone_call(house) as scene:
         await scene.answer()
@@ -125,3 +149,16 @@ async def test_a_browser_whose_audio_stops_while_it_is_connected_is_told(house: 
         scene.call.audio.stop_talking()
         hint = await scene.told("Your microphone is no longer heard.", 7.5)
     assert "still connected" in hint
+
+
+def g722_of_silence(count: int) -> list[bytes]:
+    """Packets of 20 ms of zeros, by FFmpeg."""
+    encoder = av.CodecContext.create("g722", "w")
+    assert isinstance(encoder, av.AudioCodecContext)
+    encoder.sample_rate, encoder.layout, encoder.format = 16_000, "mono", "s16"
+    packets = []
+    for n in range(count):
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 320), np.int16), format="s16", layout="mono")
+        frame.sample_rate, frame.pts = 16_000, n * 320
+        packets += [bytes(packet) for packet in encoder.encode(frame)]
+    return packets

@@ -109,9 +109,16 @@ async def test_silence_suppression_is_no_fault_while_rtcp_comes(bench: Bench) ->
     assert bench.told == ["The far end is no longer heard."]
 
 
+async def test_digital_silence_in_mid_call_is_told_once_and_mildly(bench: Bench) -> None:
+    bench.watch.hushed()
+    bench.watch.hushed()
+    assert bench.told == ["The far end has been silent for a while."]
+
+
 async def test_before_the_answer_and_after_the_end_nobody_is_waited_for() -> None:
     bench = Bench()
     bench.watch.stalled()
+    bench.watch.hushed()
     assert bench.watch._stall is None
     assert bench.told == []
     bench.watch.answered()

@@ -60,6 +60,8 @@ class Leg:
         """Where an RTP leg sends, from the remote SDP. `reopen` lets it learn the source once more."""
     def set_voip_metrics(self, enabled: bool) -> None:
         """Send the VoIP metrics of RTCP XR with reports (RFC 3611 §4.7): the peer's SDP asks for them."""
+    def answered(self) -> None:
+        """The call is answered: level and silence are judged anew, for what came before was ringback."""
     def set_sending(self, enabled: bool) -> None:
         """False while the SDP direction says that the peer must get no RTP (hold: sendonly/inactive of the peer)."""
     def set_receiving(self, enabled: bool) -> None:

@@ -15,8 +15,11 @@ Event = (
     | tuple[int, Literal["nominated"], str]  # ICE chose this path: "ip:port" of the browser
     | tuple[int, Literal["media-started"], None]  # first valid RTP packet since creation or set_remote(reopen)
     | tuple[int, Literal["media-stalled"], None]  # no RTP for `stall_ms`; media-started follows when it resumes
-    | tuple[int, Literal["soundless"], None]  # packets came for 5 s, and all since the beginning are silent
-    | tuple[int, Literal["audible"], None]  # no longer so
+    | tuple[
+        int, Literal["soundless"], None
+    ]  # packets came for 5 s, and all since the beginning or the answer are silent
+    | tuple[int, Literal["hushed"], None]  # there was sound, but digital silence for 20 s now
+    | tuple[int, Literal["audible"], None]  # no longer either
     | tuple[int, Literal["undecryptable"], None]  # 25 RTP packets in a row failed SRTP authentication
     | tuple[int, Literal["dtmf"], tuple[str, int, DtmfForm]]  # digit, ms, how it came; once, when its end is certain
     | tuple[int, Literal["silent"], str]  # a browser that was here: no valid STUN or SRTP for `silent_ms`
