@@ -109,6 +109,13 @@ async def test_progress_and_answer_are_told_to_the_page(bench: Bench) -> None:
     ]
 
 
+async def test_what_is_heard_is_judged_from_the_answer_on(bench: Bench) -> None:
+    bench.call()
+    assert bench.media.last("answered") is None
+    bench.leg.post(Accept())
+    assert bench.media.last("answered") == ()
+
+
 async def test_keys_of_the_page_are_passed_on_in_capitals(bench: Bench) -> None:
     bench.call()
     bench.leg.press("12#a")
@@ -396,6 +403,7 @@ async def test_browser_that_vanished_ends_the_call_with_a_hint(bench: Bench) -> 
         relays.MediaStarted(),
         relays.MediaStalled(),
         relays.RtcpBye(),
+        relays.Hushed(),
         relays.DtlsOverflow(),
     ],
     ids=lambda event: type(event).__name__,

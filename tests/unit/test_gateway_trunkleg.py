@@ -4,6 +4,7 @@ from typing import cast
 
 import pytest
 
+from call import oneway
 from call.causes import Cause, Ending, hung_up
 from call.codecs import Format
 from call.coupling import Accept, Press, Progress, Release, Suit
@@ -143,6 +144,21 @@ async def test_answer_is_told_with_its_headers(bench: Bench) -> None:
     assert bench.report.events == [Answered((("X-Ticket", "42"),)), SETTLED]
     assert bench.leg.codec == "PCMU"
     assert (bench.media.last("set_sending"), bench.media.last("set_receiving")) == ((True,), (True,))
+
+
+async def test_what_is_heard_is_judged_from_the_answer_on(bench: Bench) -> None:
+    bench.invite()
+    bench.leg.on_sip(messages.Ringing("L1", 183, ANSWER, ()))
+    assert bench.media.last("answered") is None
+    bench.leg.on_sip(messages.Answered("L1", "", ()))
+    assert bench.media.last("answered") == ()
+
+
+async def test_digital_silence_of_the_far_end_is_told_and_noted(bench: Bench) -> None:
+    bench.answered()
+    bench.media.handler(relays.Hushed())
+    assert [event.sentence for event in bench.report.events if isinstance(event, Failed)] == [oneway.hushed()[0]]
+    assert ("one-way audio", oneway.hushed()[1]) in bench.report.notes
 
 
 async def test_audio_of_an_answered_call_is_no_early_media(bench: Bench) -> None:
