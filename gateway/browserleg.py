@@ -408,8 +408,10 @@ class BrowserLeg:
         self.post(Warn(sentence, hint))
 
     def discard(self) -> None:
-        """Give back what `take_offer` opened, for a call that never began: nobody is told anything."""
+        """Give back what a call took that never began: nobody is told anything."""
         self._is_over = True
+        for page in self._pages.values():
+            page.legs.pop(self._name, None)
         if self.media is not None:
             self._house.spawn(self._close(self.media, self._endpoint))
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, assert_never
 
+from call import causes
 from call.causes import Cause, Ending
 from call.coupling import Side
 from call.errors import (
@@ -130,27 +132,18 @@ class Switchboard:
             return
         live = LiveCall(_new_id(), "outgoing", user=session.user, remote=route.number, trunk=route.trunk)
         live.on_answer = lambda talked_s: self._admission.answer(live.id, talked_s, session.identity.max_call_s)
-        try:
+        with self._beginning(live, lambda error: self._refuse(session, message, error, trunk=route.trunk)):
             self._admission.begin(live.id, live.trunk_name, caller=live.user)
             self._dial(live, session, message)
-        except GatewayError as error:
-            self._admission.end(live.id)
-            self._refuse(session, message, error, trunk=route.trunk)
 
     def _dial(self, live: LiveCall, session: Session, message: signalling.CallStart) -> None:
         trunk = self._trunks[live.trunk_name]
-        browser = BrowserLeg(self._house, live.report_of(Side.CALLER), record=live.id, remote=live.remote)
+        browser = live.browser = self._browser_leg(live, Side.CALLER)
         answer = browser.take_offer(message.sdp, trunk.spoken_codecs, trunk.prefer)
         assert browser.media is not None and browser.format is not None
-        try:
-            leg = self._trunk_leg(live.id, live, Side.CALLEE)
-        except TransportError:
-            browser.discard()
-            raise
+        leg = live.trunk = self._trunk_leg(live.id, live, Side.CALLEE)
         browser.belong_to(session, message.call)
-        browser.describe_codecs = live.describe_codecs
         leg.follow(browser.format)
-        live.browser, live.trunk = browser, leg
         self._house.relays.couple(browser.media, leg.media)
         session.send(signalling.CallAnswerSdp(message.call, answer, live.id))
         self._begin(live)
@@ -158,9 +151,9 @@ class Switchboard:
         from_user = identity.caller_id or trunk.caller_id or ("" if trunk.user else identity.user)
         leg.invite(live.remote, from_user, identity.display, tuple(message.headers.items()))
 
-    def _refuse(self, session: Session, message: signalling.CallStart, error: GatewayError, *, trunk: str) -> None:
+    def _refuse(self, session: Session, message: signalling.CallStart, error: Exception, *, trunk: str) -> None:
         """A call that never began still leaves a record, and the page learns why."""
-        ending = Ending(_cause_of(error), error.sip_status, str(error), error.hint)
+        ending = _ending_of(error)
         session.send(
             signalling.CallEnded(message.call, ending.cause.value, ending.sip_status, ending.sentence, ending.hint)
         )
@@ -169,13 +162,28 @@ class Switchboard:
     # -- from trunks ----------------------------------------------------------------------------------
 
     def on_sip(self, event: messages.LegEvent) -> None:
-        """Carry an event of the SIP worker to its leg; an INVITE makes a new call."""
-        if isinstance(event, messages.Incoming):
-            self._incoming(event)
-        elif (leg := self._trunk_legs.get(event.leg)) is not None:
-            leg.on_sip(event)
+        """Carry an event of the SIP worker to its leg; an INVITE makes a new call.
+
+        A mistake of ours with it ends the call of this leg and no other.
+        """
+        try:
+            if isinstance(event, messages.Incoming):
+                self._incoming(event)
+            elif (leg := self._trunk_legs.get(event.leg)) is not None:
+                leg.on_sip(event)
+            else:
+                log.debug("event for a leg that is gone: %s", event.type)
+        except Exception:
+            log.exception("an event of the SIP worker was mishandled: %s", event.type)
+            self._end_mishandled(event.leg)
+
+    def _end_mishandled(self, leg_id: str) -> None:
+        leg = self._trunk_legs.get(leg_id)
+        live = next((call for call in self._calls.values() if leg is not None and call.trunk is leg), None)
+        if live is not None:
+            live.end(causes.gateway_error())
         else:
-            log.debug("event for a leg that is gone: %s", event.type)
+            self._post(messages.Release(leg_id, 500))
 
     def on_worker_lost(self, why: str) -> None:
         """The SIP worker died: its dialogs are gone, so their calls end."""
@@ -188,47 +196,67 @@ class Switchboard:
         sessions = self._directory.sessions_of(user) if user else []
         if user is None:
             words = f"Trunk {event.trunk} called {event.number}, which belongs to no user."
-            self._refuse_incoming(event, user, 404, Cause.NOT_FOUND, words)
+            hint = "Check the `numbers` of your users."
+            self._refuse_incoming(event, "", Ending(Cause.NOT_FOUND, 404, words, hint))
         elif not sessions:
             words = f"{user} is not logged in on any page."
-            self._refuse_incoming(event, user, 480, Cause.UNAVAILABLE, words)
+            self._refuse_incoming(event, user, Ending(Cause.UNAVAILABLE, 480, words))
         else:
             self._ring(event, user, sessions)
 
-    def _refuse_incoming(
-        self, event: messages.Incoming, user: str | None, status: int, cause: Cause, sentence: str, hint: str = ""
-    ) -> None:
-        self._post(messages.Release(event.leg, status))
-        ending = Ending(cause, status, sentence, hint or "Check the `numbers` of your users." if not user else hint)
-        self._records.save(_refusal("incoming", user or "", event.from_user, event.trunk, ending))
+    def _refuse_incoming(self, event: messages.Incoming, user: str, ending: Ending) -> None:
+        self._post(messages.Release(event.leg, ending.sip_status))
+        self._records.save(_refusal("incoming", user, event.from_user, event.trunk, ending))
 
     def _ring(self, event: messages.Incoming, user: str, sessions: list[Session]) -> None:
         live = LiveCall(_new_id(), "incoming", user=user, remote=event.from_user, trunk=event.trunk)
         live.on_answer = lambda talked_s: self._admission.answer(live.id, talked_s)
-        try:
+        with self._beginning(live, lambda error: self._refuse_incoming(event, user, _ending_of(error))):
             self._admission.check()
             self._admission.begin(live.id, live.trunk_name)
-            leg = self._trunk_leg(event.leg, live, Side.CALLER)
+            leg = live.trunk = self._trunk_leg(event.leg, live, Side.CALLER)
             leg.take_incoming(event)
-        except GatewayError as error:
-            self._admission.end(live.id)
-            self._forget_trunk_leg(event.leg)
-            self._refuse_incoming(event, user, error.sip_status, _cause_of(error), str(error), error.hint)
-            return
-        browser = BrowserLeg(self._house, live.report_of(Side.CALLEE), record=live.id, remote=event.from_user)
-        browser.describe_codecs = live.describe_codecs
-        live.browser, live.trunk = browser, leg
-        live.couple_media(lambda: self._couple(browser, leg))
-        live.note("INVITE", f"{event.from_user} calls {event.number} through trunk {event.trunk} from {event.source}")
-        self._begin(live)
-        browser.ring(sessions, _ringing_message(live.id, event), self._session.ring_s)
-        live.report_of(Side.CALLEE).emit(Ringing(180))
+            browser = live.browser = self._browser_leg(live, Side.CALLEE)
+            live.couple_media(lambda: self._couple(browser, leg))
+            where = f"through trunk {event.trunk} from {event.source}"
+            live.note("INVITE", f"{event.from_user} calls {event.number} {where}")
+            self._begin(live)
+            browser.ring(sessions, _ringing_message(live.id, event), self._session.ring_s)
+            live.report_of(Side.CALLEE).emit(Ringing(180))
 
     def _couple(self, browser: BrowserLeg, trunk: TrunkLeg) -> None:
         if browser.media is not None:
             self._house.relays.couple(browser.media, trunk.media)
 
     # -- life of calls --------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _beginning(self, live: LiveCall, refuse: Callable[[Exception], None]) -> Iterator[None]:
+        """Within the block a call begins as a whole, or is refused and gives back what it took."""
+        try:
+            yield
+        except Exception as error:
+            if not isinstance(error, GatewayError):
+                log.exception("the call of %s with %s could not begin", live.user, live.remote)
+            if live.id in self._calls:
+                live.end(causes.gateway_error())
+            else:
+                self._take_back(live)
+                refuse(error)
+
+    def _take_back(self, live: LiveCall) -> None:
+        """Forget a call that did not begin."""
+        self._admission.end(live.id)
+        if live.browser is not None:
+            live.browser.discard()
+        if live.trunk is not None:
+            self._trunk_legs.pop(live.trunk.id, None)
+            self._house.relays.release(live.trunk.media)
+
+    def _browser_leg(self, live: LiveCall, side: Side) -> BrowserLeg:
+        leg = BrowserLeg(self._house, live.report_of(side), record=live.id, remote=live.remote)
+        leg.describe_codecs = live.describe_codecs
+        return leg
 
     def _trunk_leg(self, leg_id: str, live: LiveCall, side: Side) -> TrunkLeg:
         settings = self._trunks[live.trunk_name]
@@ -247,27 +275,28 @@ class Switchboard:
         self._trunk_legs[leg_id] = leg
         return leg
 
-    def _forget_trunk_leg(self, leg_id: str) -> None:
-        if (leg := self._trunk_legs.pop(leg_id, None)) is not None:
-            self._house.relays.release(leg.media)
-
     def _begin(self, live: LiveCall) -> None:
         self.attend(live)
+        self._records.save(live.record(with_media=False))
         self._calls[live.id] = live
         self._idle.clear()
-        self._records.save(live.record(with_media=False))
         self._house.spawn(self._run(live))
 
     async def _run(self, live: LiveCall) -> None:
-        record = await live.run()
+        try:
+            record = await live.run()
+            self._records.save(record)
+            log.info("call %s of %s with %s ended: %s", live.id, live.user, live.remote, record.sentence)
+        finally:
+            self._forget(live)
+
+    def _forget(self, live: LiveCall) -> None:
         self._admission.end(live.id)
-        self._records.save(record)
         self._calls.pop(live.id, None)
         if live.trunk is not None and self._trunk_legs.get(live.trunk.id) is live.trunk:  # a new worker reuses names
             del self._trunk_legs[live.trunk.id]
         if not self._calls:
             self._idle.set()
-        log.info("call %s of %s with %s ended: %s", live.id, live.user, live.remote, record.sentence)
 
     async def drain(self) -> None:
         """End all calls with a reason and wait for their goodbyes, at most `DRAIN_S`."""
@@ -283,8 +312,12 @@ class Switchboard:
                 self._records.save(live.record())
 
 
-def _cause_of(error: GatewayError) -> Cause:
-    return next((cause for kind, cause in _CAUSES if isinstance(error, kind)), Cause.GATEWAY_ERROR)
+def _ending_of(error: Exception) -> Ending:
+    """Why a call did not begin; whatever is no `GatewayError` is a mistake of ours."""
+    if not isinstance(error, GatewayError):
+        return causes.gateway_error()
+    cause = next((cause for kind, cause in _CAUSES if isinstance(error, kind)), Cause.GATEWAY_ERROR)
+    return Ending(cause, error.sip_status, str(error), error.hint)
 
 
 def _ringing_message(call_id: str, event: messages.Incoming) -> signalling.CallIncoming:

@@ -15,6 +15,7 @@ from gateway.directory import Directory
 from gateway.records import LIVE, CallRecord, Records
 from gateway.routing import Router
 from gateway.switchboard import Switchboard
+from gateway.trunkleg import TrunkLeg
 from sip import messages
 from tests.unit.recorders import House, Page, Worker, offer, page
 from webrtc import signalling
@@ -331,6 +332,100 @@ async def test_page_that_says_goodbye_leaves_the_others_ringing(bench: Bench) ->
     assert staying.types == ["call.incoming"]
     bench.board.handle(staying.session, Goodbye())
     await bench.worker.wait_for("release")
+
+
+# -- mistakes of ours ---------------------------------------------------------------------------------
+
+
+def broken(*_: object) -> None:
+    raise RuntimeError("our own mistake")
+
+
+@pytest.fixture
+async def narrow() -> AsyncIterator[Bench]:
+    """A switchboard with room for one call, so that one which is not given back is missed."""
+    bench = Bench(LimitSettings(calls=1))
+    yield bench
+    await bench.house.tear_down()
+
+
+@pytest.mark.parametrize("method", ["take_incoming", "__init__"])
+async def test_incoming_call_that_we_mishandle_gets_500_and_leaves_nothing(
+    narrow: Bench, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    callee = await narrow.log_in()
+    with monkeypatch.context() as patch:
+        patch.setattr(TrunkLeg, method, broken)
+        narrow.ring_in()
+    assert narrow.worker.commands == [messages.Release("w1", 500)]
+    assert [record.cause for record in narrow.records.kept.values()] == ["gateway-error"]
+    assert narrow.house.relays.released == narrow.house.relays.legs
+    narrow.ring_in(leg="w2")
+    assert callee.types == ["call.incoming"]
+
+
+async def test_incoming_call_that_we_mishandle_at_the_door_gets_500(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.directory, "sessions_of", broken)
+    bench.ring_in()
+    assert bench.worker.commands == [messages.Release("w1", 500)]
+
+
+async def test_incoming_call_that_we_mishandle_once_it_rings_ends_everywhere(
+    narrow: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    callee = await narrow.log_in()
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "Ringing", broken)
+        narrow.ring_in()
+    assert callee.types == ["call.incoming", "call.ended"]
+    assert narrow.worker.types == ["release"]
+    narrow.board.on_sip(messages.Ended("w1", "us", 500))
+    await until_idle(narrow)
+    assert narrow.house.relays.released == narrow.house.relays.legs
+
+
+@pytest.mark.parametrize("method", ["__init__", "follow"])
+async def test_outgoing_call_that_we_mishandle_is_told_and_leaves_nothing(
+    narrow: Bench, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    caller = await narrow.log_in()
+    with monkeypatch.context() as patch:
+        patch.setattr(TrunkLeg, method, broken)
+        narrow.start(caller)
+    await narrow.house.settle()
+    assert (ended(caller).cause, ended(caller).sip_status) == ("gateway-error", 500)
+    assert len(narrow.house.relays.released) == len(narrow.house.relays.legs)
+    narrow.start(caller)
+    assert caller.types == ["call.ended", "call.answer-sdp"]
+
+
+async def test_outgoing_call_whose_invite_we_cannot_make_ends(narrow: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    caller = await narrow.log_in()
+    monkeypatch.setattr(TrunkLeg, "invite", broken)
+    narrow.start(caller)
+    assert caller.types == ["call.answer-sdp", "call.ended"]
+    (leg,) = narrow.board.calls
+    narrow.board.on_sip(messages.Ended(leg, "us", 500))
+    await until_idle(narrow)
+    assert (await narrow.records.wait_ended()).cause == "gateway-error"
+
+
+async def test_event_of_the_worker_that_we_mishandle_ends_its_call_and_no_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = await bench.log_in()
+    bench.start(caller)
+    bench.start(caller, name="p-2")
+    with monkeypatch.context() as patch:
+        patch.setattr(TrunkLeg, "_apply", broken)
+        bench.board.on_sip(messages.Answered(bench.leg_id, ANSWER, ()))
+    assert (ended(caller).call, ended(caller).cause) == ("p-1", "gateway-error")
+    assert bench.worker.commands[-1].type == "release"
+    bench.board.on_sip(messages.Ended(bench.leg_id, "us", 500))
+    await bench.records.wait_ended()
+    assert len(bench.board.calls) == 1
 
 
 # -- losses -------------------------------------------------------------------------------------------
