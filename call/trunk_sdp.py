@@ -149,6 +149,22 @@ def read_trunk_offer(
     return replace(_media(offer, index, chosen, mux=section.rtcp_mux), crypto=crypto, comfort_noise=noise)
 
 
+def check_reachable(media: TrunkMedia, our_address: str) -> None:
+    """Check that RTP from our address can be sent to the trunk's.
+
+    Raises:
+        UnacceptableOffer: One is IPv4 and the other IPv6.
+    """
+    if media.rtp is None:
+        return
+    theirs, ours = (ipaddress.ip_address(address).version for address in (media.rtp[0], our_address))
+    if theirs != ours:
+        raise UnacceptableOffer(
+            f"The trunk wants audio at the IPv{theirs} address {media.rtp[0]}, but audio of trunks is IPv{ours} here.",
+            hint=f"Let the trunk use IPv{ours}, or put a `[[network]]` with IPv{theirs} first.",
+        )
+
+
 def trunk_answer(
     offer_text: str,
     media: TrunkMedia,
@@ -227,24 +243,28 @@ def _rtp_address(description: SessionDescription, section: MSection) -> Address 
 
 
 def _rtcp_address(section: MSection, rtp: Address | None, *, mux: bool) -> Address | None:
-    """RFC 3605: a=rtcp, else the port above RTP's; with mux the RTP port (RFC 5761)."""
+    """RFC 3605: a=rtcp, else the port above RTP's; with mux the RTP port (RFC 5761).
+
+    An a=rtcp of another family than RTP's is passed over: both leave from the same address of ours.
+    """
     if rtp is None:
         return None
     if mux:
         return rtp
     if section.rtcp:
-        ip = _ip(section.rtcp.address or rtp[0])
-        return (str(ip) if ip and not ip.is_unspecified else rtp[0], section.rtcp.port)
+        ip, family = _ip(section.rtcp.address or rtp[0]), ipaddress.ip_address(rtp[0]).version
+        if ip is None or ip.version == family:
+            return (str(ip) if ip and not ip.is_unspecified else rtp[0], section.rtcp.port)
     return (rtp[0], rtp[1] + 1) if rtp[1] < 65_535 else None
 
 
 def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address of one host, or the unspecified one; None for names, groups and broadcast."""
+    """The address of one host, or the unspecified one; None for names, groups, broadcast and zones (RFC 4007 §11)."""
     try:
         ip = ipaddress.ip_address(text)
     except ValueError:
         return None
-    return None if ip.is_multicast or str(ip) == "255.255.255.255" else ip
+    return None if ip.is_multicast or str(ip) == "255.255.255.255" or "%" in text else ip
 
 
 def _shown(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable
 from typing import Any, Final, assert_never
@@ -25,6 +26,8 @@ from gateway.speaker import Speaker
 from gateway.trunkdigits import TrunkDigits
 from gateway.trunkkeys import TrunkKeys
 from sip import messages
+
+log = logging.getLogger(__name__)
 
 Post = Callable[[messages.Command], None]
 
@@ -195,13 +198,21 @@ class TrunkLeg:
             else:
                 self._take_offer(sdp)
         except GatewayError as error:
-            self._report.note("re-INVITE refused", str(error))
-            self._post(messages.Reanswer(self.id, error.sip_status))
+            self._refuse_reoffer(str(error), error.sip_status)
+            return
+        except Exception:
+            log.exception("leg %s: a re-INVITE was mishandled", self.id)
+            self._refuse_reoffer("the gateway made a mistake with it; its log has the details")
             return
         held = self.remote is not None and self.remote.hold
         self._report.note("re-INVITE", "the far end holds the call" if held else "accepted")
         self._post(messages.Reanswer(self.id, 200, self._local_sdp))
         self._tell_codec()
+
+    def _refuse_reoffer(self, why: str, status: int = 488) -> None:
+        """The call goes on as before (RFC 3261 §14.2)."""
+        self._report.note("re-INVITE refused", why)
+        self._post(messages.Reanswer(self.id, status))
 
     def _on_ended(self, event: messages.Ended) -> None:
         if self._is_over:
@@ -292,7 +303,7 @@ class TrunkLeg:
     # -- SDP and media --------------------------------------------------------------------------------
 
     def _make_offer(self) -> str:
-        port = self._rtp_port
+        port = self._rtp_address[1]
         offer = trunk_sdp.trunk_offer(
             address=self._relays.trunk_address,
             rtp_port=port,
@@ -306,7 +317,7 @@ class TrunkLeg:
 
     def _make_answer(self, offer: str) -> str:
         assert self.remote is not None
-        port = self._rtp_port
+        port = self._rtp_address[1]
         answer = trunk_sdp.trunk_answer(
             offer,
             self.remote,
@@ -320,12 +331,17 @@ class TrunkLeg:
         return self._keys.answer(answer, self.remote)
 
     @property
-    def _rtp_port(self) -> int:
+    def _rtp_address(self) -> trunk_sdp.Address:
         assert self.media.address is not None
-        return self.media.address[1]
+        return self.media.address
 
     def _apply(self, remote: TrunkMedia) -> None:
-        """Tell the media core what the trunk's SDP says; the keys first: nothing may leave as plain RTP before them."""
+        """Tell the media core what the trunk's SDP says; the keys first: nothing may leave as plain RTP before them.
+
+        Raises:
+            GatewayError: The trunk's address cannot be reached; the media goes on as before.
+        """
+        trunk_sdp.check_reachable(remote, self._rtp_address[0])
         self._keys.settle()
         self.media.set_codec(
             remote.codec,

@@ -6,7 +6,14 @@ from call.codecs import CodecName
 from call.errors import GatewayError, PeerError, UnacceptableOffer
 from call.sdp import SessionDescription, parse
 from call.sdp_attributes import Direction
-from call.trunk_sdp import TrunkMedia, read_trunk_answer, read_trunk_offer, trunk_answer, trunk_offer
+from call.trunk_sdp import (
+    TrunkMedia,
+    check_reachable,
+    read_trunk_answer,
+    read_trunk_offer,
+    trunk_answer,
+    trunk_offer,
+)
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "sdp"
 BOTH: tuple[CodecName, ...] = ("PCMU", "PCMA")
@@ -187,6 +194,7 @@ def test_our_hold_is_answered_with_silence_in_both_directions() -> None:
         (["a=rtcp:5000 IN IP4 0.0.0.0"], ("192.0.2.9", 5000)),
         (["a=rtcp:5000 IN IP4 nowhere"], ("192.0.2.9", 5000)),
         (["a=rtcp:5000"], ("192.0.2.9", 5000)),
+        (["a=rtcp:5000 IN IP6 2001:db8::9"], ("192.0.2.9", 4001)),
         ([], ("192.0.2.9", 4001)),
     ],
 )
@@ -214,6 +222,19 @@ def test_there_is_no_port_above_the_last() -> None:
 def test_packet_length_follows_the_peer_within_reason(lines: list[str], codec: CodecName, ptime_ms: int) -> None:
     text = plain(*lines, "a=rtpmap:96 opus/48000/2", formats="0 96")
     assert read_trunk_offer(text, [codec]).ptime_ms == ptime_ms
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("192.0.2.1", "2001:db8::9"), ("2001:db8::1", "192.0.2.9")])
+def test_address_of_the_other_family_is_refused_in_words(ours: str, theirs: str) -> None:
+    media = read_trunk_offer(plain().replace("192.0.2.9", theirs), ("PCMU",))
+    with pytest.raises(UnacceptableOffer, match=f"address {theirs}, but audio of trunks is IPv") as caught:
+        check_reachable(media, ours)
+    assert "`[[network]]`" in caught.value.hint
+    check_reachable(media, theirs)
+
+
+def test_hold_in_the_old_style_needs_no_address_to_be_reachable() -> None:
+    check_reachable(read_trunk_offer(plain().replace("192.0.2.9", "0.0.0.0"), ("PCMU",)), "2001:db8::1")
 
 
 def test_order_of_the_trunk_decides_among_our_codecs() -> None:
@@ -354,6 +375,10 @@ def test_answer_with_a_codec_of_ours_that_was_not_offered_is_refused() -> None:
         (
             plain().replace("c=IN IP4 192.0.2.9", "c=IN IP4 phone.example"),
             "The trunk's SDP gives phone.example as its address for audio, which is no IP address.",
+        ),
+        (
+            plain().replace("c=IN IP4 192.0.2.9", "c=IN IP6 fe80::1%eth0"),
+            "The trunk's SDP gives fe80::1%eth0 as its address for audio, which is no IP address.",
         ),
         (
             plain().replace("c=IN IP4 192.0.2.9", "c=IN IP4 233.252.0.1/127"),

@@ -33,6 +33,10 @@ SETTLED = Settled(Format("PCMU", 0))
 ALIEN = (("X-Ticket", "42"), ("Via", "SIP/2.0/UDP x"))
 
 
+def broken(*_: object) -> None:
+    raise RuntimeError("our own mistake")
+
+
 @dataclass
 class Bench:
     """A leg with everything around it."""
@@ -291,6 +295,13 @@ async def test_incoming_offer_without_a_common_codec_is_refused(bench: Bench) ->
     assert bench.worker.commands == []
 
 
+async def test_incoming_offer_at_an_address_that_we_cannot_reach_is_refused_in_words(bench: Bench) -> None:
+    with pytest.raises(GatewayError, match="at the IPv6 address ::1, but audio of trunks is IPv4 here") as caught:
+        bench.incoming(ANSWER.replace("IP4 198.51.100.7", "IP6 ::1"))
+    assert caught.value.sip_status == 488
+    assert bench.media.calls == []
+
+
 async def test_caller_that_gives_up_has_cancelled(bench: Bench) -> None:
     bench.incoming()
     bench.leg.on_sip(messages.Ended("L1", "peer", 487))
@@ -323,6 +334,28 @@ async def test_reoffer_that_cannot_be_served_is_refused_and_the_call_goes_on(ben
     assert bench.worker.commands[-1] == messages.Reanswer("L1", 488)
     assert bench.media.calls == before
     assert bench.report.events == [Answered(), SETTLED]
+
+
+@pytest.mark.parametrize("address", ["IP6 ::1", "IP4 ::1", "IP6 ::ffff:127.0.0.1", "IP6 fe80::1%lo"])
+async def test_reoffer_at_an_address_that_we_cannot_reach_is_refused_and_the_call_goes_on(
+    bench: Bench, address: str
+) -> None:
+    bench.answered()
+    before = list(bench.media.calls)
+    bench.leg.on_sip(messages.Reoffered("L1", ANSWER.replace("c=IN IP4 198.51.100.7", f"c=IN {address}")))
+    assert bench.worker.commands[-1] == messages.Reanswer("L1", 488)
+    assert bench.media.calls == before
+
+
+async def test_reoffer_that_we_mishandle_is_refused_and_the_call_goes_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.answered()
+    monkeypatch.setattr(bench.leg, "_take_offer", broken)
+    bench.leg.on_sip(messages.Reoffered("L1", HOLD))
+    assert bench.worker.commands[-1] == messages.Reanswer("L1", 488)
+    assert bench.report.events == [Answered(), SETTLED]
+    assert "a re-INVITE was mishandled" in caplog.text
 
 
 async def test_codec_that_the_trunk_takes_is_told_with_its_answer_and_again_when_it_changes(bench: Bench) -> None:
