@@ -135,8 +135,8 @@ class TrunkLeg:
                 self._on_answered(event)
             case messages.Reoffered(_, sdp):
                 self._on_reoffered(sdp)
-            case messages.Reanswered(_, status, _):
-                self._report.note("re-INVITE answered", str(status))
+            case messages.Reanswered():
+                self._on_reanswered(event)
             case messages.InfoDtmf():
                 self._digits.by_info(event)
             case messages.DtmfRefused():
@@ -213,6 +213,12 @@ class TrunkLeg:
         """The call goes on as before (RFC 3261 §14.2)."""
         self._report.note("re-INVITE refused", why)
         self._post(messages.Reanswer(self.id, status))
+
+    def _on_reanswered(self, event: messages.Reanswered) -> None:
+        """The answer to an offer of ours: in the ACK if the trunk asked for one (RFC 3264 §4), or to a refresh."""
+        self._report.note("re-INVITE answered", str(event.status))
+        if event.sdp is not None and self._take_answer(event.sdp):
+            self._tell_codec()
 
     def _on_ended(self, event: messages.Ended) -> None:
         if self._is_over:

@@ -358,6 +358,34 @@ async def test_reoffer_that_we_mishandle_is_refused_and_the_call_goes_on(
     assert "a re-INVITE was mishandled" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (ANSWER.replace("audio 4000", "audio 4010"), {"set_remote": (("198.51.100.7", 4010), True)}),
+        (HOLD, {"set_sending": (False,), "set_receiving": (True,)}),
+        (PCMA_ONLY, {"set_codec": ("PCMA",)}),
+    ],
+    ids=["address", "hold", "codec"],
+)
+async def test_answer_to_our_offer_in_the_call_counts(
+    bench: Bench, answer: str, expected: dict[str, tuple[object, ...]]
+) -> None:
+    bench.answered()
+    bench.leg.on_sip(messages.Reoffered("L1", None))
+    bench.leg.on_sip(messages.Reanswered("L1", 200, answer))
+    for name, values in expected.items():
+        assert set(values) <= set(bench.media.last(name) or ())
+    assert (bench.report.events[-1] == Settled(Format("PCMA", 8))) is (answer is PCMA_ONLY)
+
+
+async def test_refusal_of_our_offer_in_the_call_changes_nothing(bench: Bench) -> None:
+    bench.answered()
+    before = list(bench.media.calls)
+    bench.leg.on_sip(messages.Reanswered("L1", 491, None))
+    assert bench.media.calls == before
+    assert ("re-INVITE answered", "491") in bench.report.notes
+
+
 async def test_codec_that_the_trunk_takes_is_told_with_its_answer_and_again_when_it_changes(bench: Bench) -> None:
     bench.invite()
     bench.leg.on_sip(messages.Ringing("L1", 183, PCMA_ONLY, ()))
