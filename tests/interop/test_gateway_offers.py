@@ -1,0 +1,123 @@
+"""Offers and answers of a trunk that the gateway cannot serve, or that come late, through the whole gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.harness.gateway import GatewayProcess, settings_for, trunk_to
+from tests.harness.media import Phone
+from tests.harness.pagelike import page_at
+from tests.harness.ports import free_port
+from tests.interop.race_scene import ANSWER, OFFER, Scene
+from tests.interop.sip_peer import Dialog, Peer, sdp
+
+pytestmark = pytest.mark.interop
+
+V4: Final = "c=IN IP4 127.0.0.1"
+ELSEWHERE: Final = ("IP6 ::1", "IP4 ::1", "IP6 ::ffff:127.0.0.1", "IP6 fe80::1%lo")
+"""Addresses that a gateway whose trunks are on IPv4 cannot send to."""
+CAPACITY: Final = 3
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[GatewayProcess]:
+    """With room for few calls: a call that is not given back is missed."""
+    trunk = trunk_to(free_port(), ["sipp"], max_calls=CAPACITY)
+    running = GatewayProcess(tmp_path, settings_for(tmp_path, trunk={"peer": trunk}))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+async def scene(gateway: GatewayProcess) -> AsyncIterator[Scene]:
+    port = gateway.settings["trunk"]["peer"]["port"]
+    async with Peer.open(port) as peer, page_at(gateway.signal_url, user="alice") as page:
+        yield Scene(gateway, page, peer)
+
+
+async def final_response(dialog: Dialog) -> int:
+    """Status of the answer to the INVITE that was sent last."""
+    cseq = f"{dialog.cseq} INVITE"
+    response = await dialog.peer.heard(
+        lambda m: m.status >= 200 and m.header("CSeq") == cseq and m.header("Call-ID") == dialog.call_id
+    )
+    return response.status
+
+
+async def test_invites_with_an_address_that_we_cannot_reach_are_refused_and_take_no_place(scene: Scene) -> None:
+    offers = [OFFER.replace(V4, f"c=IN {address}") for address in ELSEWHERE]
+    offers.append(OFFER.replace("a=sendrecv", "c=IN IP6 2001:db8::1\r\na=sendrecv"))
+    assert len(offers) > CAPACITY
+    for offer in offers:
+        dialog = scene.peer.dial(scene.gateway.sip_port, number="alice", body=offer)
+        assert await final_response(dialog) == 488
+        dialog.ack_refusal()
+    call, dialog = await scene.rings()
+    dialog.cancel()
+    await scene.over(call, "cancelled")
+
+
+async def test_rtcp_at_an_address_that_we_cannot_reach_costs_no_call(scene: Scene) -> None:
+    dialog = scene.peer.dial(scene.gateway.sip_port, number="alice", body=OFFER + "a=rtcp:40001 IN IP6 ::1\r\n")
+    _, call = await scene.page.rings()
+    await dialog.response(180)
+    dialog.cancel()
+    await scene.over(call, "cancelled")
+
+
+async def test_an_answer_with_an_address_that_we_cannot_reach_ends_the_call_in_words(scene: Scene) -> None:
+    for _ in range(CAPACITY + 1):
+        call, invite = await scene.called()
+        scene.peer.reply(invite, 200, "OK", body=ANSWER.replace(V4, "c=IN IP6 ::1"))
+        await scene.peer.request("BYE")
+        assert "IPv6 address ::1" in (await call.ended())["sentence"]
+        await scene.left_nothing(call, "no-common-media")
+
+
+async def test_a_re_invite_with_an_address_that_we_cannot_reach_is_refused_and_the_call_goes_on(scene: Scene) -> None:
+    call, dialog = await scene.talking()
+    for address in ELSEWHERE:
+        dialog.send("INVITE", body=ANSWER.replace(V4, f"c=IN {address}"))
+        assert await final_response(dialog) == 488
+        dialog.ack_refusal()
+    await scene.hang_up(call)
+    await scene.over(call, "hangup")
+
+
+async def test_the_answer_in_the_ack_of_a_re_invite_without_sdp_moves_and_holds_the_audio(scene: Scene) -> None:
+    with Phone() as before, Phone() as after:
+        call = await scene.page.call("sipp")
+        invite = await scene.peer.request("INVITE")
+        scene.peer.reply(invite, 200, "OK", body=sdp(before.address[1]))
+        await scene.peer.request("ACK")
+        await call.answered()
+        await asyncio.to_thread(before.hear)
+        dialog = scene.peer.join(invite)
+        dialog.send("INVITE")
+        assert "m=audio" in (await dialog.response(200)).body
+        dialog.ack(sdp(after.address[1], version=2))
+        await asyncio.to_thread(after.hear)
+        dialog.send("INVITE")
+        await dialog.response(200)
+        dialog.ack(sdp(after.address[1], version=3, direction="sendonly"))
+        await scene.gateway.live_entry(await call.record_id(), "re-INVITE answered", times=2)
+        assert await asyncio.to_thread(hears_no_more, after)
+        await scene.hang_up(call)
+        await scene.over(call, "hangup")
+
+
+def hears_no_more(phone: Phone) -> bool:
+    """Whether a second goes by without a packet, once those that were on their way are here."""
+    while not phone.hears_nothing():
+        pass
+    phone.socket.settimeout(1)
+    try:
+        phone.hear()
+    except TimeoutError:
+        return True
+    return False
