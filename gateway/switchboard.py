@@ -29,6 +29,7 @@ from gateway.config import SessionSettings, TrunkSettings
 from gateway.directory import Directory, Session
 from gateway.livecall import LiveCall
 from gateway.records import CallRecord, Records
+from gateway.refusals import Refusals
 from gateway.routing import Router
 from gateway.trunkleg import TrunkLeg
 from sip import messages
@@ -68,6 +69,7 @@ class Switchboard:
         """Gives a new call what listens in on it; set by whoever wires the gateway."""
         self._house, self._trunks, self._session, self._admission = house, trunks, session, admission
         self._router, self._directory, self._records, self._post = router, directory, records, post
+        self._refusals = Refusals(records.save)
         self._calls: dict[str, LiveCall] = {}
         self._trunk_legs: dict[str, TrunkLeg] = {}
         self._idle = asyncio.Event()
@@ -152,12 +154,12 @@ class Switchboard:
         leg.invite(live.remote, from_user, identity.display, tuple(message.headers.items()))
 
     def _refuse(self, session: Session, message: signalling.CallStart, error: Exception, *, trunk: str) -> None:
-        """A call that never began still leaves a record, and the page learns why."""
+        """The page learns why its call never began."""
         ending = _ending_of(error)
         session.send(
             signalling.CallEnded(message.call, ending.cause.value, ending.sip_status, ending.sentence, ending.hint)
         )
-        self._records.save(_refusal("outgoing", session.user, message.to, trunk, ending))
+        self._refusals.keep(_refusal("outgoing", session.user, message.to, trunk, ending))
 
     # -- from trunks ----------------------------------------------------------------------------------
 
@@ -206,7 +208,7 @@ class Switchboard:
 
     def _refuse_incoming(self, event: messages.Incoming, user: str, ending: Ending) -> None:
         self._post(messages.Release(event.leg, ending.sip_status))
-        self._records.save(_refusal("incoming", user, event.from_user, event.trunk, ending))
+        self._refusals.keep(_refusal("incoming", user, event.from_user, event.trunk, ending))
 
     def _ring(self, event: messages.Incoming, user: str, sessions: list[Session]) -> None:
         live = LiveCall(_new_id(), "incoming", user=user, remote=event.from_user, trunk=event.trunk)
