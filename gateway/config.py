@@ -190,7 +190,7 @@ class LimitSettings(Settings):
     user_calls: Annotated[int, Field(ge=0)] = 4
     user_calls_per_minute: Annotated[int, Field(ge=0)] = 20
     user_minutes_per_day: Annotated[float, Field(ge=0)] = 600.0
-    user_pages: Annotated[int, Field(ge=0)] = 200
+    user_pages: Annotated[int, Field(ge=0)] = 20
     """Pages that one user may have open, those in their grace included."""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from call.errors import LimitReached, PolicyError
+from call.tokenbucket import TokenBuckets
 from gateway.auth import Gatekeeper, Identity
 from webrtc import signalling
 from webrtc.websocket import Peer
@@ -19,18 +20,28 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PING_S = 15.0
+USER_MESSAGES_PER_S = 100.0
+"""Of all pages of a user together: else one login could keep the gateway busy with refusals (webrtc.websocket has
+the bound of a single page)."""
+USER_BURST = 400.0
 
 
 class Session:
     """One page of one user: its socket, when it has one, and its calls by the names it knows them by."""
 
-    def __init__(self, identity: Identity, handle: Callable[[Session, signalling.ClientMessage], None]) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        handle: Callable[[Session, signalling.ClientMessage], None],
+        may_speak: Callable[[str], bool] = lambda _user: True,
+    ) -> None:
+        """`may_speak` counts one more message of the user."""
         self.identity = identity
         self.key = secrets.token_urlsafe(24)
         self.legs: dict[str, BrowserLeg] = {}
         self.peer: Peer | None = None
         self.on_lost: Callable[[Session], None] = lambda _: None
-        self._handle = handle
+        self._handle, self._may_speak = handle, may_speak
 
     @property
     def user(self) -> str:
@@ -41,6 +52,10 @@ class Session:
         """Tell the page; without a socket nothing is kept, since `welcome.calls` tells a page that comes back."""
         if self.peer is not None:
             self.peer.send(message)
+
+    def may_speak(self) -> bool:
+        """Count one more message of the user; whether it may be acted on."""
+        return self._may_speak(self.user)
 
     def handle(self, message: signalling.ClientMessage) -> None:
         """Act on a message of the page."""
@@ -57,10 +72,11 @@ class Directory:
     """All sessions, by key and by user."""
 
     def __init__(self, gatekeeper: Gatekeeper, grace_s: float, user_pages: int = 0) -> None:
-        """`user_pages`: how many sessions a user may have; 0: any number."""
+        """`user_pages`: how many sessions a user may have; 0: any number, which may say as much as they like."""
         self._gatekeeper, self._grace_s, self._user_pages = gatekeeper, grace_s, user_pages
         self._sessions: dict[str, Session] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._messages = TokenBuckets(USER_MESSAGES_PER_S, USER_BURST)
         self.handle: Callable[[Session, signalling.ClientMessage], None] = lambda _session, _message: None
         """What a message does; set by whoever wires the gateway."""
 
@@ -110,10 +126,13 @@ class Directory:
 
     def _new(self, identity: Identity) -> Session:
         self._check_room(identity.user)
-        session = Session(identity, lambda s, message: self.handle(s, message))
+        session = Session(identity, lambda s, message: self.handle(s, message), self._may_speak)
         session.on_lost = self._start_grace
         self._sessions[session.key] = session
         return session
+
+    def _may_speak(self, user: str) -> bool:
+        return not self._user_pages or self._messages.take(user, asyncio.get_running_loop().time())
 
     def _check_room(self, user: str) -> None:
         """One login must not fill the memory, nor let a call ring on thousands of pages."""

@@ -76,6 +76,9 @@ class Peer:
 class Visitor(Protocol):
     """Somebody who has said hello."""
 
+    def may_speak(self) -> bool:
+        """Count one more message of this person, whatever page it comes from; false: they are too many."""
+
     def handle(self, message: signalling.ClientMessage) -> None:
         """Act on one message; a `GatewayError` becomes an `error` message to the page."""
 
@@ -170,6 +173,9 @@ async def _converse(socket: WebSocket, peer: Peer, visitor: Visitor) -> None:
             frame = await _next_frame(socket)
         if not bucket.take(loop.time()):
             _refuse(peer, "too-many-messages", PeerError(f"More than {MESSAGES_PER_S:.0f} messages a second."))
+            return
+        if not visitor.may_speak():
+            _refuse(peer, "too-many-messages", PeerError("The pages of this user send too many messages together."))
             return
         try:
             message = signalling.decode(frame)

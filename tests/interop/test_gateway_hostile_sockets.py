@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import socket
 import ssl
@@ -16,6 +17,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from gateway.config import LimitSettings
 from gateway.doorkeeping import CLOSE_REPLY_S
 from tests.harness.certificates import Authority
 from tests.harness.gateway import GatewayProcess, demo_settings
@@ -25,12 +27,15 @@ from tests.harness.patience import eventually
 from tests.harness.ports import HOST
 from tests.harness.speech import Speech, hears
 from webrtc.lobby import IN_ALL, PER_ADDRESS
+from webrtc.websocket import MESSAGES_PER_S
 
 pytestmark = pytest.mark.interop
 
 MEMORY: Final = 32 * MIB
 LOGIN_S: Final = 5.0
 """A login among attackers takes no longer, on a busy machine; on a quiet one it takes milliseconds."""
+CALL_S: Final = 5.0
+"""Likewise the set-up of a call; until somebody is told that the gateway is full it takes no second."""
 ATTACKER: Final = "127.0.0.66"
 """Another client, as far as the gateway can tell."""
 HELLO: Final = json.dumps({"type": "hello", "version": 1, "user": "bob"})
@@ -156,6 +161,39 @@ async def test_floods_of_messages_that_come_back_again_and_again(besieged: Gatew
             codes = await asyncio.gather(*(flood_once(besieged) for _ in range(10)))
             assert set(codes) <= {1008, 1006}, codes  # 1006: our own writes failed before we could read the reason
             await login(besieged)
+
+
+async def flood_of_calls(gateway: GatewayProcess) -> None:
+    """One page that calls as often as a page may, and comes back whenever it is cut off."""
+    call = {"type": "call.start", "to": "noanswer", "sdp": CHROMIUM_OFFER}
+    while True:
+        with contextlib.suppress(ConnectionClosed):
+            async with await visit(gateway) as connection:
+                await connection.send(HELLO)
+                for number in itertools.count():
+                    await connection.send(json.dumps(call | {"call": f"c{number}"}))
+                    await asyncio.sleep(1 / MESSAGES_PER_S)
+
+
+async def test_a_login_on_as_many_pages_as_it_may_have_holds_up_nobody_else(
+    besieged: GatewayProcess, speech: Speech
+) -> None:
+    before = {record["id"] for record in besieged.ask("calls?limit=500")["calls"]}
+    async with attack(besieged, speech):
+        pages = LimitSettings().user_pages
+        floods = [asyncio.create_task(flood_of_calls(besieged)) for _ in range(pages)]
+        await eventually(lambda: besieged.ask("status")["calls"] >= 10)  # bob's limit; all further ones are refused
+        for _ in range(3):
+            await login(besieged)
+            async with page_at(besieged.signal_url, user="alice") as page:
+                call = await page.call_without_audio("echo")
+                await call.answered(CALL_S)
+                await call.hang_up()
+        for flood in floods:
+            flood.cancel()
+        await asyncio.gather(*floods, return_exceptions=True)
+    records = [record for record in besieged.ask("calls?limit=500")["calls"] if record["id"] not in before]
+    assert 1 <= [record["cause"] for record in records].count("limit") <= 2, "refusals share their record"
 
 
 async def pings_whose_pongs_nobody_reads(gateway: GatewayProcess) -> None:

@@ -5,6 +5,7 @@ from typing import Any, cast
 import pytest
 
 from call.errors import LimitReached, PolicyError
+from gateway import directory as module
 from gateway.auth import Gatekeeper, make_token
 from gateway.browserleg import BrowserLeg
 from gateway.config import AuthSettings, UserSettings
@@ -253,3 +254,18 @@ async def test_page_in_its_grace_still_counts() -> None:
     with pytest.raises(LimitReached):
         await enter(directory, user="alice")
     directory.forget(session)
+
+
+async def test_pages_of_a_user_share_what_they_may_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "USER_BURST", 3.0)
+    monkeypatch.setattr(module, "USER_MESSAGES_PER_S", 0.001)
+    directory = open_directory(user_pages=5)
+    pages = [(await enter(directory, user="alice"))[0] for _ in range(2)]
+    assert [page.may_speak() for page in pages * 2] == [True, True, True, False]
+    assert (await enter(directory, user="bob"))[0].may_speak()
+
+
+async def test_user_of_any_number_of_pages_may_say_any_number_of_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "USER_BURST", 1.0)
+    page, _ = await enter(open_directory(), user="alice")
+    assert all(page.may_speak() for _ in range(10))

@@ -41,6 +41,11 @@ class Guest:
     messages: list[signalling.ClientMessage] = field(default_factory=list)
     act: Callable[[Peer], None] = lambda peer: None
     gone: asyncio.Event = field(default_factory=asyncio.Event)
+    words_left: int = 1000
+
+    def may_speak(self) -> bool:
+        self.words_left -= 1
+        return self.words_left >= 0
 
     def handle(self, message: signalling.ClientMessage) -> None:
         self.messages.append(message)
@@ -270,6 +275,17 @@ async def test_too_many_messages_are_told_and_close_the_socket(house: House, mon
     assert [m["code"] for m in messages] == ["too-many-messages"]
     assert code == websocket.POLICY_VIOLATION
     assert len(house.guests[0].messages) == 5
+
+
+async def test_page_of_a_user_whose_pages_say_too_much_is_closed(house: House) -> None:
+    async with house.page() as client:
+        house.guests[0].words_left = 2
+        for _ in range(3):
+            await client.send(DTMF)
+        messages, code, _ = await closing(client)
+    assert [m["code"] for m in messages] == ["too-many-messages"]
+    assert code == websocket.POLICY_VIOLATION
+    assert len(house.guests[0].messages) == 2
 
 
 @pytest.mark.parametrize(
