@@ -15,7 +15,7 @@ from call.trunk_sdp import TrunkMedia
 from gateway.browserleg import Report
 from gateway.config import TrunkSettings
 from gateway.relays import DigitHeard, Leg
-from sip import messages
+from sip import infodigits, messages
 
 KEY_MS: Final = 120
 """How long a key of a page is held: pages do not say."""
@@ -84,6 +84,10 @@ class TrunkDigits:
 
     def refused(self, event: messages.DtmfRefused) -> None:
         """The trunk did not take digits by INFO."""
+        if event.status == infodigits.NO_ROOM:
+            why = f"{infodigits.MOST_KEYS} can wait for the trunk's answers to INFO, and no more"
+            self._fail(event.digits, why, "Press them again later.")
+            return
         answer = f"the trunk answered INFO with {event.status}" if event.status else "the INFO could not be sent"
         if self._settings.dtmf == "auto":
             self._takes_no_info = True

@@ -23,6 +23,10 @@ KEYS: Final = "0123456789*#ABCD"
 """In the order of their event codes (RFC 4733 §3.2)."""
 _FLASH: Final = frozenset(("16", "hf", "flash", "!"))
 _CHALLENGES: Final = (401, 407)
+MOST_KEYS: Final = 64
+"""As many wait for the peer's answers, which may never come; as many as wait in the media core for RTP."""
+NO_ROOM: Final = 1
+"""In the place of a status: these digits did not even get into the queue."""
 
 # Linear in what they read: a body of 8 kB must not hold up the worker.
 _SIGNAL: Final = re.compile(r"^[ \t]*Signal[ \t]*=[ \t]*([^\s;,]{1,8})[ \t]*\r?$", re.I | re.M)
@@ -72,7 +76,10 @@ class InfoDigits:
     """
 
     def __init__(self, send: Callable[[str, str], bool], refused: Callable[[str, int], None]) -> None:
-        """`send` takes type and body, and says if it could; `refused` is told digits and a status (0: not sent)."""
+        """`send` takes type and body, and says if it could.
+
+        `refused` is told digits and a status (0: not sent, or `NO_ROOM`).
+        """
         self._send, self._refused = send, refused
         self._waiting: list[Digit] = []
         self._on_its_way: Digit | None = None
@@ -80,7 +87,10 @@ class InfoDigits:
         self._kind = RELAY
 
     def press(self, keys: str, duration_ms: int) -> None:
-        """Send these keys."""
+        """Send these keys, or none of them if not all of them may wait."""
+        if len(self._waiting) + len(keys) > MOST_KEYS:
+            self._refused(keys, NO_ROOM)
+            return
         self._waiting.extend(Digit(key, duration_ms) for key in keys)
         if self._on_its_way is None:
             self._next()

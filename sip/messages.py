@@ -312,7 +312,10 @@ class InfoDtmf:
 
 @dataclass(frozen=True, slots=True)
 class DtmfRefused:
-    """These digits of a `SendDtmf` did not reach the peer; `status` is its answer, 0: INFO could not be sent."""
+    """These digits of a `SendDtmf` did not reach the peer.
+
+    `status` is its answer; 0: INFO could not be sent; `infodigits.NO_ROOM`: too many wait for their answer.
+    """
 
     leg: str
     digits: str

@@ -38,6 +38,18 @@ async def page_is_told(line: Line[KeyPhone], keys: str) -> None:
     assert "".join(messages) == keys
 
 
+async def test_keys_behind_an_info_that_nobody_answers_are_told_once_too_many_wait(exchange: Exchange) -> None:
+    async with line_to(exchange, "info") as line:
+        await line.call.press("1")
+        info = await line.dialog.request("INFO")
+        await line.call.press("2" * 64)
+        await line.call.press("3")
+        told = await line.call.until("error")
+        assert told["message"].startswith("The far end did not get the keys 3: 64 can wait")
+        line.peer.reply(info, 200, "OK")
+        assert "Signal=2" in (await line.dialog.request("INFO")).body
+
+
 async def test_a_page_presses_keys_that_arrive_by_info_in_order(exchange: Exchange) -> None:
     async with line_to(exchange, "info", KeyPhone(), WITH_EVENTS) as line:
         await line.call.press("1#")

@@ -15,6 +15,7 @@ from call.trunk_sdp import TrunkMedia
 from gateway.config import TrunkSettings
 from gateway.relays import DigitHeard, Leg
 from gateway.trunkdigits import TrunkDigits
+from sip.infodigits import NO_ROOM
 from sip.messages import DtmfRefused, InfoDtmf, SendDtmf
 from tests.unit.recorders import MediaRecorder, ReportRecorder
 
@@ -161,3 +162,13 @@ def test_a_hook_flash_is_noted_and_goes_nowhere() -> None:
     bench.digits.by_info(InfoDtmf("L1", "", 160))
     assert bench.media.last("hear_dtmf") is None
     assert [what for what, _ in bench.report.notes] == ["hook flash by INFO"]
+
+
+@pytest.mark.parametrize("policy", ["auto", "info"])
+def test_keys_that_find_no_room_behind_unanswered_info_are_told_and_the_form_stays(policy: DtmfPolicy) -> None:
+    bench = Bench(policy)
+    bench.digits.refused(DtmfRefused("L1", "12", NO_ROOM))
+    failed = bench.report.events[-1]
+    assert isinstance(failed, Failed)
+    assert "did not get the keys 12: 64 can wait" in failed.sentence
+    assert bench.media.last("set_dtmf") is None

@@ -104,3 +104,16 @@ def test_what_cannot_be_sent_is_told() -> None:
     wire.is_broken = True
     wire.digits.press("1", 100)
     assert wire.refused == [("1", 0)]
+
+
+def test_keys_that_a_silent_peer_leaves_no_room_for_are_told_and_the_others_wait() -> None:
+    wire = Wire()
+    wire.digits.press("1" * infodigits.MOST_KEYS, 100)
+    wire.digits.press("23", 100)
+    assert wire.refused == [("23", infodigits.NO_ROOM)]
+    wire.digits.press("4", 100)
+    wire.digits.press("5", 100)
+    assert wire.refused[1:] == [("5", infodigits.NO_ROOM)]
+    for _ in range(infodigits.MOST_KEYS):
+        wire.digits.answered(200)
+    assert wire.keys == "1" * infodigits.MOST_KEYS + "4"
