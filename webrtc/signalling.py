@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
-from pydantic_core import from_json
+from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError, from_json
 
 from call.errors import PeerError
 
@@ -29,7 +29,19 @@ ErrorCode = Literal[
     "unauthorized", "bad-message", "too-many-messages", "refused", "not-allowed", "not-possible", "internal"
 ]
 """What programs look at in an `error`; docs/signalling.md says what each one means."""
-PageHeaders = Annotated[dict[HeaderName, HeaderValue], Field(max_length=16)]
+MAX_HEADER_BYTES: Final = 4096
+"""Of all headers of a message, as lines of a SIP message: the INVITE, which may have 8 kB, holds more than they."""
+
+
+def _check_size(headers: dict[str, str]) -> dict[str, str]:
+    total = sum(len(f"{name}: {value}\r\n".encode()) for name, value in headers.items())
+    if total > MAX_HEADER_BYTES:
+        words = "All headers together may have {most} bytes, and these have {total}"
+        raise PydanticCustomError("headers_too_long", words, {"most": MAX_HEADER_BYTES, "total": total})
+    return headers
+
+
+PageHeaders = Annotated[dict[HeaderName, HeaderValue], Field(max_length=16), AfterValidator(_check_size)]
 
 
 @dataclass(frozen=True, slots=True)

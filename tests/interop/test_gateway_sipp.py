@@ -29,6 +29,7 @@ from tests.harness.sipp import (
     sdp,
 )
 from tests.interop.conftest import PASSWORD, House
+from webrtc.signalling import MAX_HEADER_BYTES
 
 pytestmark = pytest.mark.interop
 
@@ -153,6 +154,15 @@ async def test_headers_of_the_page_and_of_the_trunk_pass_through(house: House, s
         call = await page.call("sipp", headers={"X-Colour": "blue"})
         await call.ended()
     assert {"X-Mood": "fine"} in [message.get("headers") for message in call.messages]
+    await peer.succeeds()
+
+
+async def test_as_many_headers_as_a_page_may_send_fit_into_an_invite(house: House, sipp: Run) -> None:
+    most = {f"X-{n:02}": "v" * (MAX_HEADER_BYTES // 16 - len("X-00: \r\n")) for n in range(16)}
+    peer = sipp(expect_header("INVITE", "X-15", most["X-15"]), reply(486, "Busy Here"), expect("ACK"))
+    async with page_at(house.gateway.signal_url, user="alice") as page:
+        call = await page.call("sipp", headers=most)
+        assert (await call.ended())["cause"] == "busy"
     await peer.succeeds()
 
 

@@ -81,6 +81,7 @@ def test_every_cause_and_no_other_is_described() -> None:
 def test_limits_are_those_of_the_code() -> None:
     text = " ".join(DOCUMENT.split())
     assert f"A frame may have {signalling.MAX_MESSAGE_BYTES} bytes" in text
+    assert f"up to {signalling.MAX_HEADER_BYTES} bytes" in text
     assert f"{websocket.SEND_QUEUE} messages may wait" in text
     assert f"more than {websocket.MESSAGES_PER_S:.0f} messages a second, after a burst of {websocket.BURST:.0f}" in text
     assert f"`hello` within {websocket.HELLO_TIMEOUT_S:.0f} seconds" in text

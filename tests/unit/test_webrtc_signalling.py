@@ -193,8 +193,16 @@ def test_welcome_tells_a_page_that_comes_back_its_calls() -> None:
     ]
 
 
+@pytest.mark.parametrize("value", ["v" * 508, "ü" * 254], ids=["ASCII", "UTF-8"])
+def test_headers_that_would_fill_the_invite_are_refused_in_a_sentence_of_their_own(value: str) -> None:
+    headers = {f"X-{n}": value for n in range(8)}
+    decode(frame(**START | {"headers": dict(list(headers.items())[:7])}))
+    with pytest.raises(PeerError, match="headers: All headers together may have 4096 bytes, and these have 41"):
+        decode(frame(**START | {"headers": headers}))
+
+
 def test_largest_offer_with_all_headers_fits_into_a_frame() -> None:
-    headers = {f"X-{n}": "v" * 512 for n in range(16)}
+    headers = {f"X-{n:02}": "v" * (signalling.MAX_HEADER_BYTES // 16 - len("X-00: \r\n")) for n in range(16)}
     text = frame(**START | {"sdp": "v" * 32_768, "headers": headers})
     assert len(text.encode()) < MAX_MESSAGE_BYTES
     assert isinstance(decode(text), signalling.CallStart)
