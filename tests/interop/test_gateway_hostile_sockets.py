@@ -9,7 +9,7 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from tests.harness.memory import MIB, resident
 from tests.harness.pagelike import CHROMIUM_OFFER, PageLike, page_at
 from tests.harness.patience import eventually
 from tests.harness.ports import HOST
+from tests.harness.rawsocket import ATTACKER, UPGRADE, frame, is_closed, port_of, raw, upgraded
 from tests.harness.speech import Speech, hears
 from webrtc.lobby import IN_ALL, PER_ADDRESS
 from webrtc.websocket import MESSAGES_PER_S
@@ -36,13 +37,9 @@ LOGIN_S: Final = 5.0
 """A login among attackers takes no longer, on a busy machine; on a quiet one it takes milliseconds."""
 CALL_S: Final = 5.0
 """Likewise the set-up of a call; until somebody is told that the gateway is full it takes no second."""
-ATTACKER: Final = "127.0.0.66"
-"""Another client, as far as the gateway can tell."""
+CUT_OFF: Final = "cut off, it sends more than"
+"""What the log says of who floods with frames."""
 HELLO: Final = json.dumps({"type": "hello", "version": 1, "user": "bob"})
-UPGRADE: Final = (
-    b"GET /signal HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-)
 
 
 @pytest.fixture(scope="module")
@@ -95,45 +92,14 @@ async def login(gateway: GatewayProcess, trust: ssl.SSLContext | None = None) ->
         assert time.monotonic() - began < LOGIN_S
 
 
-def port_of(gateway: GatewayProcess) -> int:
-    return int(gateway.settings["listen"]["port"])
-
-
 async def visit(gateway: GatewayProcess) -> ClientConnection:
     """The attacker's WebSocket."""
     return await connect(gateway.signal_url, compression=None, local_addr=(ATTACKER, 0))
 
 
-async def raw(
-    gateway: GatewayProcess, words: bytes, *, receive_buffer: int = 0, source: str = ATTACKER
-) -> socket.socket:
-    """A TCP connection of the attacker, on which these bytes were sent."""
-    connection = socket.socket()
-    if receive_buffer:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    connection.setblocking(False)
-    connection.bind((source, 0))
-    loop = asyncio.get_running_loop()
-    await loop.sock_connect(connection, (HOST, port_of(gateway)))
-    with contextlib.suppress(ConnectionError):  # refused already
-        await loop.sock_sendall(connection, words)
-    return connection
-
-
-def frame(payload: bytes, opcode: int = 1) -> bytes:
-    """One masked frame (RFC 6455 §5.2) with a mask of zeros."""
-    length = bytes([0x80 | len(payload)]) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2)
-    return bytes([0x80 | opcode]) + length + bytes(4) + payload
-
-
-async def is_closed(connection: socket.socket, timeout_s: float = 30.0) -> bool:
-    """Read until the gateway closes."""
-    loop = asyncio.get_running_loop()
-    with connection, contextlib.suppress(ConnectionError):
-        async with asyncio.timeout(timeout_s):
-            while await loop.sock_recv(connection, 65_536):
-                pass
-    return True
+def calls_of(gateway: GatewayProcess, user: str) -> set[str]:
+    """The newest calls of a user, by the names of their records."""
+    return {record["id"] for record in gateway.ask("calls?limit=500")["calls"] if record["user"] == user}
 
 
 # --- floods ------------------------------------------------------------------------------------------------------
@@ -178,7 +144,7 @@ async def flood_of_calls(gateway: GatewayProcess) -> None:
 async def test_a_login_on_as_many_pages_as_it_may_have_holds_up_nobody_else(
     besieged: GatewayProcess, speech: Speech
 ) -> None:
-    before = {record["id"] for record in besieged.ask("calls?limit=500")["calls"]}
+    before = calls_of(besieged, "bob")
     async with attack(besieged, speech):
         pages = LimitSettings().user_pages
         floods = [asyncio.create_task(flood_of_calls(besieged)) for _ in range(pages)]
@@ -192,47 +158,59 @@ async def test_a_login_on_as_many_pages_as_it_may_have_holds_up_nobody_else(
         for flood in floods:
             flood.cancel()
         await asyncio.gather(*floods, return_exceptions=True)
-    records = [record for record in besieged.ask("calls?limit=500")["calls"] if record["id"] not in before]
+    records = [besieged.ask(f"calls/{record}") for record in calls_of(besieged, "bob") - before]
     assert 1 <= [record["cause"] for record in records].count("limit") <= 2, "refusals share their record"
 
 
 async def pings_whose_pongs_nobody_reads(gateway: GatewayProcess) -> None:
     loop = asyncio.get_running_loop()
     pings = frame(bytes(125), opcode=9) * 200
-    for opening in [UPGRADE, UPGRADE + frame(HELLO.encode())] * 5:
-        connection = await raw(gateway, opening, receive_buffer=4096)
+    for hello in [b"", frame(HELLO.encode())] * 5:
+        connection = await upgraded(gateway, receive_buffer=4096)
         with contextlib.suppress(ConnectionError):
+            await loop.sock_sendall(connection, hello)
             for _ in range(500):  # 13 MB
                 await loop.sock_sendall(connection, pings)
         assert await is_closed(connection)
 
 
 async def endless_fragments(gateway: GatewayProcess) -> None:
+    loop = asyncio.get_running_loop()
     for payload in (b"", b"x" * 125):
-        connection = await raw(gateway, UPGRADE + b"\x01\x80\0\0\0\0")
+        connection = await upgraded(gateway)
+        await loop.sock_sendall(connection, b"\x01" + frame(b"")[1:])  # a text message begins, and does not end
         continuation = b"\0" + frame(payload)[1:]
         with contextlib.suppress(ConnectionError):
             for _ in range(100):
-                await asyncio.get_running_loop().sock_sendall(connection, continuation * 200)
+                await loop.sock_sendall(connection, continuation * 200)
         assert await is_closed(connection)
 
 
-async def test_floods_of_frames_that_are_no_messages(besieged: GatewayProcess, speech: Speech) -> None:
+@pytest.mark.parametrize(("flood", "connections"), [(pings_whose_pongs_nobody_reads, 10), (endless_fragments, 2)])
+async def test_floods_of_frames_that_are_no_messages(
+    besieged: GatewayProcess, speech: Speech, flood: Callable[[GatewayProcess], Awaitable[None]], connections: int
+) -> None:
+    before = besieged.program.log.count(CUT_OFF)
     async with attack(besieged, speech):
-        await pings_whose_pongs_nobody_reads(besieged)
-        await endless_fragments(besieged)
+        await flood(besieged)
+        await eventually(lambda: besieged.program.log.count(CUT_OFF) == before + connections)
 
 
 async def test_clients_that_make_calls_and_never_read(besieged: GatewayProcess, speech: Speech) -> None:
     loop = asyncio.get_running_loop()
     offer = {"type": "call.start", "to": "busy", "sdp": CHROMIUM_OFFER}
+    before = calls_of(besieged, "bob")
     async with attack(besieged, speech):
-        readers = [await raw(besieged, UPGRADE + frame(HELLO.encode()), receive_buffer=2048) for _ in range(5)]
+        readers = [await upgraded(besieged, receive_buffer=2048) for _ in range(5)]
+        for connection in readers:
+            await loop.sock_sendall(connection, frame(HELLO.encode()))
+        await eventually(lambda: besieged.ask("status")["sessions"] == 1 + len(readers))
         for connection in readers:
             with contextlib.suppress(ConnectionError):
                 for number in range(400):  # far more than may come at once
                     await loop.sock_sendall(connection, frame(json.dumps(offer | {"call": f"c{number}"}).encode()))
         assert all([await is_closed(connection) for connection in readers])
+    assert len(calls_of(besieged, "bob") - before) >= 10, "they did call"
 
 
 # --- half open ---------------------------------------------------------------------------------------------------
