@@ -1,20 +1,33 @@
-"""Whatever SDP a browser or a trunk sends, it is read or it is the peer's mistake: any other exception fails."""
+"""Whatever SDP a browser or a trunk sends, it is read or it is the peer's mistake: any other exception fails.
+
+What is read from a trunk is given to a real leg of the media core, too: that one has rules of its own.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mediacore import Leg, Relay
 
 from call import sdes, sdp
 from call.browser_sdp import read_browser_offer
-from call.errors import PeerError
+from call.errors import GatewayError, PeerError
 from call.trunk_sdp import read_trunk_answer, read_trunk_offer, trunk_offer
 from call.trunk_srtp import encrypt_offer
+from gateway.config import TrunkSettings
+from gateway.relays import Handler, Relays
+from gateway.trunkleg import TrunkLeg
+from sip import messages
 from tests.harness.fuzzing import bounded, corpus, crossed, spliced
+from tests.harness.ports import HOST
+from tests.unit.recorders import SOUNDS, ReportRecorder, Worker
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "sdp"
 ODD = corpus("sdp")
@@ -42,6 +55,73 @@ def read_sdp(text: str) -> None:
         read_trunk_offer(text, ("PCMU", "PCMA", "opus"), "optional")
     with suppress(PeerError):
         read_trunk_answer(OURS_WITH_KEYS, text, "required")
+
+
+class Engine:
+    """The media core without an event loop, which a fuzzer would have to start for every input."""
+
+    trunk_address = HOST
+
+    def __init__(self) -> None:
+        self.relay = Relay(threads=1, networks=[HOST], browser_port=0, rtp_ports=(43_600, 43_699))
+
+    def rtp_leg(self, _: Handler) -> Leg:
+        return self.relay.rtp_leg(0)
+
+    def release(self, leg: Leg) -> None:
+        leg.close()
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    running = Engine()
+    yield running
+    running.relay.close()
+
+
+class Call:
+    """A trunk's leg with real media; what it reports is looked at afterwards."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.worker, self.report = Worker(), ReportRecorder()
+        self.leg = TrunkLeg(
+            "L1",
+            "carrier",
+            TrunkSettings(host=HOST, allow=("*",), srtp="optional"),
+            relays=cast(Relays, engine),
+            sounds=SOUNDS,
+            post=self.worker.post,
+            report=self.report.report,
+        )
+
+    def end(self) -> None:
+        """An offer that was mishandled is refused in words that would hide it from us."""
+        self.leg.on_sip(messages.Ended("L1", "peer", 200))
+        assert not [why for _, why in self.report.notes if "made a mistake" in why]
+
+
+async def apply_sdp(engine: Engine, text: str) -> None:
+    """A trunk says this in an INVITE, in a re-INVITE, and in a 200."""
+    called = Call(engine)
+    with suppress(GatewayError):
+        called.leg.take_incoming(messages.Incoming("L1", "carrier", "100", "", "", "cid", "", text, ()))
+    called.leg.on_sip(messages.Reoffered("L1", text))
+    called.end()
+    calling = Call(engine)
+    calling.leg.invite("100", "", "", ())
+    calling.leg.on_sip(messages.Answered("L1", text, ()))
+    calling.end()
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_the_corpus_is_applied_or_refused(engine: Engine, name: str) -> None:
+    asyncio.run(apply_sdp(engine, ODD[name].decode(errors="replace")))
+
+
+@given(text=spliced(SAMPLES) | crossed(SAMPLES))
+@bounded
+def test_damaged_sdp_of_a_trunk_is_applied_or_refused(engine: Engine, text: str) -> None:
+    asyncio.run(apply_sdp(engine, text))
 
 
 @pytest.mark.parametrize("name", ODD)
