@@ -82,6 +82,11 @@ class Admission:
         self._ledger.end(time.monotonic(), call_id)
         self._parties.pop(call_id, None)
 
+    @property
+    def counted(self) -> int:
+        """How many calls count now."""
+        return len(self._parties)
+
     def _caps(self, trunk: str, caller: str) -> dict[Party, Caps]:
         limits, settings = self._limits, self._trunks[trunk]
         of_user = Caps(limits.user_calls, limits.user_calls_per_minute, limits.user_minutes_per_day)

@@ -168,11 +168,12 @@ class _House:
             on_event=lambda event: self.board.on_sip(event),
             on_lost=lambda why: self.board.on_worker_lost(why),
         )
+        self.admission = Admission(config.limits, config.trunk, (self.load.check, self.agent.check))
         self.board = Switchboard(
             Surroundings(self.relays, self.sounds, Certificates(), self.spawn, config.session.grace_s),
             trunks=config.trunk,
             session=config.session,
-            admission=Admission(config.limits, config.trunk, (self.load.check, self.agent.check)),
+            admission=self.admission,
             router=Router(config.trunk_rules, config.user, config.dialplan.country),
             directory=self.directory,
             records=self.records,
@@ -210,6 +211,7 @@ class _House:
         media = await asyncio.to_thread(self.relays.stats)
         return {
             "calls": len(self.board.calls),
+            "counted_calls": self.admission.counted,
             "sessions": self.directory.session_count,
             "tasks": len(asyncio.all_tasks()),
             "load": self.load.describe(),

@@ -1,6 +1,7 @@
 """Two thousand calls, twenty at once, ended at random moments, leave everything where it was.
 
-Most go out, some come in; some have audio. Ports, legs, tasks, sessions and descriptors: exactly as before. Memory: all
+Most go out, some come in, some of these cannot be served; some have audio. Ports, legs, tasks, sessions, descriptors
+and what counts against the limits: exactly as before. Memory: all
 of them together may cost no more than `GROWTH`. Before them others show the allocator how much is wanted at once.
 Most of that is SIP transactions, which linger for 32 s (RFC 3261 §17.1.1.2): so the others go on for longer than that
 and each page calls at a set pace, a little faster then than afterwards, however fast the machine is.
@@ -26,6 +27,7 @@ from tests.harness.gateway import GatewayProcess, demo_settings
 from tests.harness.memory import MIB, module_of, resident_by_name
 from tests.harness.pagelike import CHROMIUM_OFFER, PageCall, PageLike, page_at
 from tests.harness.ports import taken
+from tests.interop.sip_peer import Peer, sdp
 
 pytestmark = pytest.mark.interop
 
@@ -46,6 +48,16 @@ GROWTH: Final = 8 * MIB
 call 100 kB."""
 NUMBERS: Final = ("echo", "music", "hello", "early", "busy", "reject", "noanswer", "late", "dtmf", "nobody")
 
+PATIENCE_S: Final = 20.0
+"""How long a busy machine may take for a response."""
+ODD_OFFERS: Final = (
+    "",
+    "v=0\r\n",
+    sdp(codecs=(9,)).replace("G722", "unheard-of"),
+    sdp().replace("IN IP4 127.0.0.1", "IN IP6 ::1"),
+    sdp() + "a=rtcp:40001 IN IP6 ::1\r\n",
+)
+
 
 @dataclass(frozen=True)
 class Holdings:
@@ -56,6 +68,8 @@ class Holdings:
     sessions: int
     legs: int
     rtp_ports: int
+    counted_calls: int
+    """Calls that count against the limits."""
 
 
 @pytest.fixture
@@ -83,6 +97,7 @@ def holdings(gateway: GatewayProcess, status: dict[str, Any]) -> Holdings:
         status["sessions"],
         status["media"]["legs"],
         len(taken(range(first, last + 1))),
+        status["counted_calls"],
     )
 
 
@@ -108,6 +123,33 @@ async def one_call(page: PageLike, chance: random.Random) -> None:
     except AssertionError:
         await call.hang_up()
     await call.close()
+
+
+async def one_odd_invite(peer: Peer, sip_port: int, chance: random.Random) -> None:
+    """The trunk's host sends an INVITE that cannot be served, or one without SDP that it soon gives up."""
+    dialog = peer.dial(sip_port, number=chance.choice(("alice", "bob", "nobody")), body=chance.choice(ODD_OFFERS))
+    response = await peer.heard(lambda m: m.status > 100 and m.header("Call-ID") == dialog.call_id, PATIENCE_S)
+    if response.status < 200:
+        dialog.cancel()
+        response = await peer.heard(
+            lambda m: m.status >= 200 and m.header("CSeq") == "1 INVITE" and m.header("Call-ID") == dialog.call_id,
+            PATIENCE_S,
+        )
+    if response.status >= 300:
+        dialog.ack_refusal()
+        return
+    dialog.remote = response.header("To")  # a page was quicker
+    dialog.ack(sdp())
+    await dialog.bye()
+
+
+async def odd_invites(gateway: GatewayProcess, seed: int, count: int, pace_s: float) -> None:
+    """So many of them, one after the other."""
+    chance = random.Random(f"odd {seed}")
+    async with Peer.open() as peer:
+        for _ in range(count):
+            await one_odd_invite(peer, gateway.sip_port, chance)
+            await asyncio.sleep(pace_s)
 
 
 async def one_incoming(page: PageLike, call: PageCall, chance: random.Random) -> None:
@@ -165,7 +207,8 @@ async def many_calls(gateway: GatewayProcess, first_seed: int, calls: int, pace_
         for seed in seeds:
             await one_visitor(gateway, seed, CALLS_PER_PAGE, pace_s)
 
-    await asyncio.gather(*(visitors() for _ in range(AT_ONCE)))
+    odd = odd_invites(gateway, first_seed, calls // AT_ONCE, pace_s)
+    await asyncio.gather(*(visitors() for _ in range(AT_ONCE)), odd)
 
 
 def memory(gateway: GatewayProcess) -> dict[str, int]:
@@ -193,7 +236,7 @@ async def warmed(gateway: GatewayProcess) -> Holdings:
 @pytest.mark.timeout(400)
 async def test_two_thousand_calls_leave_nothing_behind(fresh: GatewayProcess) -> None:
     before = await warmed(fresh)
-    assert (before.sessions, before.legs, before.rtp_ports) == (0, 0, 0)
+    assert (before.sessions, before.legs, before.rtp_ports, before.counted_calls) == (0, 0, 0, 0)
     held = memory(fresh)
     await many_calls(fresh, 10_000, CALLS, PACE_S)
     assert await settled(fresh, before) == before
