@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ async def test_refusals_by_the_same_limit_share_a_record() -> None:
     [{"user": "bob"}, {"hint": "Raise the other."}, {"cause": Cause.OVERLOAD.value}, {"direction": "incoming"}],
     ids=lambda other: next(iter(other)),
 )
-async def test_refusals_by_another_limit_or_of_somebody_else_have_their_own(other: dict[str, str]) -> None:
+async def test_refusals_by_another_limit_or_of_somebody_else_have_their_own(other: dict[str, Any]) -> None:
     assert len(await kept(LIMIT, replace(LIMIT, id="r2", **other))) == 2
 
 
