@@ -17,10 +17,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketClose
 
 from call import tones
+from call.tokenbucket import TokenBuckets
 from call.tones import ToneName
 from gateway.config import AuthSettings, ListenSettings, UserSettings
 from webrtc.lobby import Lobby
-from webrtc.websocket import Door, serve_socket
+from webrtc.websocket import ARRIVALS_BURST, ARRIVALS_PER_S, Door, serve_socket
 
 WEB: Final = Path(__file__).parent.parent / "web"
 SIGNAL: Final = "/signal"
@@ -110,7 +111,8 @@ def make_site(
     async def read_settings(_: Request) -> JSONResponse:
         return JSONResponse(settings)
 
-    signal = functools.partial(serve_socket, door=door, origins=origins, lobby=Lobby())
+    arrivals = TokenBuckets(ARRIVALS_PER_S, ARRIVALS_BURST)
+    signal = functools.partial(serve_socket, door=door, origins=origins, lobby=Lobby(), arrivals=arrivals)
     routes = [
         Route("/settings.json", read_settings),
         Mount("/", StaticFiles(directory=WEB, html=True)),

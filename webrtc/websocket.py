@@ -13,9 +13,9 @@ from typing import Final, Protocol
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from call.errors import GatewayError, PeerError, PolicyError
-from call.tokenbucket import TokenBucket
+from call.tokenbucket import TokenBucket, TokenBuckets
 from webrtc import signalling
-from webrtc.lobby import Lobby
+from webrtc.lobby import Lobby, household
 from webrtc.mailbox import Mailbox
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,9 @@ SILENCE_S: Final = 60.0
 SEND_QUEUE: Final = 256
 MESSAGES_PER_S: Final = 25.0
 BURST: Final = 100.0
+ARRIVALS_PER_S: Final = 100.0
+"""New sockets of one address, which may be the proxy of many pages; each costs more than a message."""
+ARRIVALS_BURST: Final = 500.0
 MAX_MISTAKES: Final = 10
 GOODBYE_S: Final = 5.0
 """How long a socket that is to close may take for what was sent before."""
@@ -95,14 +98,20 @@ def is_origin_allowed(origin: str | None, allowed: Collection[str]) -> bool:
     return origin is None or origin in allowed
 
 
-async def serve_socket(socket: WebSocket, door: Door, origins: Collection[str], lobby: Lobby) -> None:
-    """Serve one WebSocket from its handshake to its end."""
+async def serve_socket(
+    socket: WebSocket, door: Door, origins: Collection[str], lobby: Lobby, arrivals: TokenBuckets
+) -> None:
+    """Serve one WebSocket from its handshake to its end; `arrivals` has a bucket for each household."""
     origin = socket.headers.get("origin")
     if not is_origin_allowed(origin, origins):
         log.warning("websocket refused: origin %r is not in listen.origins", origin)
         await socket.close(POLICY_VIOLATION)  # before accept: HTTP 403
         return
     address = socket.client.host if socket.client else ""
+    if not arrivals.take(household(address), asyncio.get_running_loop().time()):
+        log.warning("websocket refused: more than %.0f a second from %s", ARRIVALS_PER_S, address)
+        await socket.close(TRY_AGAIN_LATER)
+        return
     peer = Peer(socket)
     place = lobby.enter(address, lambda: peer.close(TRY_AGAIN_LATER, "too many wait"))
     if place is None:

@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
 from call.errors import GatewayError, PeerError, PolicyError
+from call.tokenbucket import TokenBuckets
 from webrtc import signalling, websocket
 from webrtc.lobby import Lobby
 from webrtc.signalling import MAX_MESSAGE_BYTES
@@ -65,6 +66,7 @@ class House:
     act: Callable[[Peer], None] = lambda peer: None
     refusal: Exception | None = None
     lobby: Lobby = field(default_factory=lambda: Lobby(per_address=3))
+    arrivals: TokenBuckets = field(default_factory=lambda: TokenBuckets(rate=0.001, burst=10.0))
 
     async def door(self, hello: signalling.Hello, peer: Peer) -> Guest:
         if self.refusal is not None:
@@ -108,7 +110,7 @@ async def house() -> AsyncIterator[House]:
     house = House()
 
     async def signal(accepted: WebSocket) -> None:
-        await serve_socket(accepted, house.door, {OWN}, house.lobby)
+        await serve_socket(accepted, house.door, {OWN}, house.lobby, house.arrivals)
 
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # so that a test can fill it
@@ -139,6 +141,16 @@ async def test_hello_lets_a_page_in_and_its_messages_arrive(house: House) -> Non
         await client.send('{"type": "ping", "sequence": 3}')
         assert await receive(client) == {"type": "pong", "sequence": 3}
         assert house.guests[0].messages == [signalling.CallDtmf("c", "1")]
+
+
+async def test_address_that_comes_again_and_again_is_refused_before_the_handshake(house: House) -> None:
+    for _ in range(10):
+        async with house.page():
+            pass
+    with pytest.raises(InvalidStatus) as caught:
+        await house.connect()
+    assert caught.value.response.status_code == 403
+    assert len(house.guests) == 10
 
 
 async def test_message_in_a_binary_frame_counts_as_well(house: House) -> None:
