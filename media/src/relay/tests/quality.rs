@@ -3,6 +3,17 @@
 use super::*;
 use crate::rtcp::{Compound, MAX_COMPOUND, ReportBlock, build_compound};
 
+/// 4 kHz at -12.3 dBov in mu-law.
+const TONE: [u8; 160] = {
+    let mut tone = [0x20; 160];
+    let mut at = 0;
+    while at < tone.len() {
+        tone[at] = 0xa0;
+        at += 2;
+    }
+    tone
+};
+
 impl Bench {
     fn number(&self, leg: LegId, name: &str) -> Option<f64> {
         match self.relay.figures(leg).unwrap().iter().find(|(found, _)| *found == name) {
@@ -18,9 +29,9 @@ impl Bench {
         for n in 0..packets {
             sent.extend(self.pass(at(20 * u64::from(n))));
             if !lost(n) {
-                self.say(one, 0, n, &[0x20; 160]);
+                self.say(one, 0, n, &TONE);
             }
-            self.say(other, 0, n, &[0x20; 160]);
+            self.say(other, 0, n, &TONE);
         }
         sent
     }
@@ -79,7 +90,7 @@ fn what_comes_too_late_to_be_transcoded_is_lost_also_when_the_other_leg_has_gone
     let (mut bench, one, other) = coupled(PCMU, PCMA);
     bench.talk([one, other], 100, |n| n == 50);
     let before = bench.number(one, "rx_r").unwrap();
-    bench.say(one, 0, 50, &[0x20; 160]);
+    bench.say(one, 0, 50, &TONE);
     assert_eq!(bench.count(other, "tx_too_late"), 1);
     assert_eq!(bench.count(one, "rx_lost"), 0);
     let late = bench.number(one, "rx_r").unwrap();
