@@ -92,7 +92,7 @@ impl Meter {
         let power = power(codec, &std::mem::take(&mut self.lessons), payload)?;
         if power >= SPEECH {
             self.speech.add(power);
-        } else if matches!(codec, Codec::Pcmu | Codec::Pcma) {
+        } else if lessons(codec) == 0 {
             // Of a predictive codec, what is faint is far from what it was.
             self.noise.add(power);
         }
