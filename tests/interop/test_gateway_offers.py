@@ -62,7 +62,7 @@ async def test_invites_with_an_address_that_we_cannot_reach_are_refused_and_take
     await scene.over(call, "cancelled")
 
 
-async def test_rtcp_at_an_address_that_we_cannot_reach_costs_no_call(scene: Scene) -> None:
+async def test_an_invite_with_rtcp_at_an_address_that_we_cannot_reach_rings(scene: Scene) -> None:
     dialog = scene.peer.dial(scene.gateway.sip_port, number="alice", body=OFFER + "a=rtcp:40001 IN IP6 ::1\r\n")
     _, call = await scene.page.rings()
     await dialog.response(180)
