@@ -30,7 +30,7 @@ ErrorCode = Literal[
 ]
 """What programs look at in an `error`; docs/signalling.md says what each one means."""
 MAX_HEADER_BYTES: Final = 4096
-"""Of all headers of a message, as lines of a SIP message: the INVITE, which may have 8 kB, holds more than they."""
+"""Of all headers of a message, as lines of SIP: an INVITE may have 8 kB, and our SDP must fit into it, too."""
 
 
 def _check_size(headers: dict[str, str]) -> dict[str, str]:
