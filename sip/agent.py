@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -18,17 +19,19 @@ from sip.channel import Channel
 from sip.ledger import Ledger
 from sip.messages import Heartbeat, LegEvent, Start, Started
 from sip.schedstat import read_turns
-from sip.starvation import is_starved
+from sip.starvation import is_starved, used_s
 
 START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 4.0
 TURN_S, SILENT_TURNS = 0.25, 5
 """Without a sign of life for 1.25 s the worker hangs, and is killed."""
 STARVED_TURNS = 40
-"""So many turns more are granted to a worker that only waits for a processor: to kill it would end calls that go on."""
+"""So many turns more are granted to a worker that only waits for a processor: to kill it would end calls that go on.
+What it has used in them counts as the silence of others does: one that runs in circles hangs on a busy machine, too."""
 KNOCK_S = 5.0
 """How often the worker hears that our loop turns; it gives us up after `Start.gateway_silence_s`."""
-FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.1, 10.0
+FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.05, 10.0
+"""Five losses in quick succession wait for 1.6 s in all."""
 YOUNG_S = 10.0
 
 
@@ -201,8 +204,8 @@ class Agent:
             fate = await self._read(process)
         finally:
             await self._reap()
-            # One that dies young is likely to die again.
-            self._backoff_s = self._longer() if self._now() - born < YOUNG_S else FIRST_BACKOFF_S
+            if self._now() - born >= YOUNG_S:  # one that dies young is likely to die again
+                self._backoff_s = FIRST_BACKOFF_S
             if not self._stopping:
                 self._mourn(f"The SIP worker {fate} ({_exit_in_words(process.returncode)}).")
 
@@ -210,9 +213,6 @@ class Agent:
         self._log.error("%s", reason)
         self._ledger.worker_lost()
         self._on_lost(reason)
-
-    def _longer(self) -> float:
-        return min(self._backoff_s * 2, MAX_BACKOFF_S)
 
     async def _read(self, process: asyncio.subprocess.Process) -> str:
         """Pass events on until the worker is gone; what became of it."""
@@ -234,15 +234,19 @@ class Agent:
         """Kill a worker that is silent. Turns of our loop are counted: if we are late, the worker is not to blame."""
         silent_turns = starved_turns = 0
         main_thread = Path("/proc", str(process.pid))
-        while silent_turns < SILENT_TURNS:
-            heard, before = self._signs_of_life, read_turns(main_thread)
+        alive = before = read_turns(main_thread)
+        while silent_turns < SILENT_TURNS and used_s(alive, before) < SILENT_TURNS * TURN_S:
+            heard = self._signs_of_life
             await asyncio.sleep(TURN_S)
+            now = read_turns(main_thread)
             if self._signs_of_life != heard:
                 silent_turns = starved_turns = 0
-            elif starved_turns < STARVED_TURNS and is_starved(before, read_turns(main_thread), TURN_S):
+                alive = now
+            elif starved_turns < STARVED_TURNS and is_starved(before, now, TURN_S):
                 starved_turns += 1
             else:
                 silent_turns += 1
+            before = now
         _kill(process)
 
     async def _knock(self) -> None:
@@ -275,7 +279,7 @@ class Agent:
         await asyncio.sleep(self._backoff_s)
         if self._stopping:
             return
-        self._backoff_s = self._longer()
+        self._backoff_s = min(self._backoff_s * 2, MAX_BACKOFF_S)
         try:
             await self._launch()
         except TransportError as error:
@@ -327,8 +331,9 @@ class Agent:
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
+    # Not `process.kill`: it would reap the process first, and asyncio's watcher could not say how it ended.
     with contextlib.suppress(ProcessLookupError):  # it may have gone by itself a moment ago
-        process.kill()
+        os.kill(process.pid, signal.SIGKILL)
 
 
 async def _line_of(stream: asyncio.StreamReader) -> bytes:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from sip.schedstat import Turns
 
 
+def used_s(since: Turns | None, now: Turns | None) -> float:
+    """Seconds that it was on a processor in between; 0 where that is not told."""
+    return now.used_s - since.used_s if since and now else 0.0
+
+
 def is_starved(before: Turns | None, after: Turns | None, seconds: float) -> bool:
     """Whether it mostly waited for a processor in these seconds.
 

@@ -1,5 +1,5 @@
 from sip.schedstat import Turns
-from sip.starvation import is_starved
+from sip.starvation import is_starved, used_s
 
 BEFORE = Turns(used_s=1.0, waited_s=2.0, count=3, is_ready=False)
 
@@ -20,3 +20,8 @@ def test_one_that_runs_in_circles_hangs() -> None:
 def test_one_of_which_nothing_is_known_hangs() -> None:
     assert not is_starved(None, Turns(1.0, 2.0, 3, is_ready=True), 0.25)
     assert not is_starved(BEFORE, None, 0.25)
+
+
+def test_the_time_on_a_processor_is_counted_where_it_is_told() -> None:
+    assert used_s(BEFORE, Turns(2.5, 9.0, 7, is_ready=True)) == 1.5
+    assert used_s(None, BEFORE) == used_s(BEFORE, None) == 0
