@@ -18,8 +18,6 @@ class Channel:
         """Wrap a connected stream; use `open`."""
         self._reader = reader
         self._writer = writer
-        self.heard_at = asyncio.get_running_loop().time()
-        """When the last line came."""
 
     @classmethod
     async def open(cls, end: socket.socket) -> Channel:
@@ -35,7 +33,6 @@ class Channel:
         """Every line until the other end closes the socket."""
         try:
             while (line := await self._reader.readline()).endswith(b"\n"):
-                self.heard_at = asyncio.get_running_loop().time()
                 yield line
         except (ConnectionError, ValueError):
             return
@@ -47,10 +44,6 @@ class Channel:
             PeerError: It is no command, or the socket closed before.
         """
         return decode_command(await self._reader.readline())
-
-    def interrupt(self) -> None:
-        """End `lines` as if the other end had closed."""
-        self._reader.feed_eof()
 
     async def close(self) -> None:
         """Flush what is queued and close."""

@@ -79,6 +79,11 @@ def by_us(leg: str, status: int) -> Ended:
     return Ended(leg=leg, by="us", status=status)
 
 
+def by_stop(leg: str, status: int) -> Ended:
+    """The worker stops, and takes the leg with it: the far end has hung up nothing."""
+    return Ended(leg=leg, by="fault", status=status, fault="worker", detail="The SIP worker is being stopped.")
+
+
 def by_bug(leg: str, detail: str, status: int = 500) -> Ended:
     """The worker could not do what was asked."""
     return Ended(leg=leg, by="fault", status=status, fault="worker", detail=detail)

@@ -182,7 +182,7 @@ class Legs:
     def release_all(self, status: int) -> None:
         """BYE, CANCEL or this final response for everybody."""
         for leg, dialog in list(self._dialogs.items()):
-            self.tell(endings.by_us(leg, status))
+            self.tell(endings.by_stop(leg, status))
             if dialog:
                 dialog.discard(status)
 

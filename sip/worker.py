@@ -31,30 +31,33 @@ async def heartbeats(channel: Channel, stack: PjStack) -> None:
         await asyncio.sleep(HEARTBEAT_S)
 
 
-async def listen_for_gateway(channel: Channel, silence_s: float) -> None:
-    """A gateway that hangs counts as one that is gone."""
+async def obey(channel: Channel, stack: PjStack, silence_s: float) -> None:
+    """Carry out commands until the gateway says stop or is gone; one that says nothing for so long counts as gone."""
     loop = asyncio.get_running_loop()
-    while (silent_s := loop.time() - channel.heard_at) < silence_s:  # noqa: ASYNC110 - silence is no event
-        await asyncio.sleep(silence_s - silent_s)
-    logging.error("the gateway has said nothing for %.0f s: its calls are ended", silence_s)
-    channel.interrupt()
+    try:
+        async with asyncio.timeout(silence_s) as patience:
+            async for line in channel.lines():
+                patience.reschedule(loop.time() + silence_s)
+                if not carry_out(messages.decode_command(line), channel, stack):
+                    return
+    except TimeoutError:
+        logging.error("the gateway has said nothing for %.0f s: its calls are ended", silence_s)
 
 
-async def obey(channel: Channel, stack: PjStack) -> None:
-    """Carry out commands until the gateway says stop or is gone."""
-    async for line in channel.lines():
-        command = messages.decode_command(line)
-        match command:
-            case messages.Stop():
-                return
-            case messages.Ping(sequence):
-                channel.send(messages.Heartbeat(sequence, stack.live_calls()))
-            case messages.Farewell():
-                stack.part(command)
-            case messages.Start():
-                raise PeerError("start comes once")
-            case _:
-                stack.legs.carry_out(command)
+def carry_out(command: messages.Command, channel: Channel, stack: PjStack) -> bool:
+    """Do what one command says; False: it was the last one."""
+    match command:
+        case messages.Stop():
+            return False
+        case messages.Ping(sequence):
+            channel.send(messages.Heartbeat(sequence, stack.live_calls()))
+        case messages.Farewell():
+            stack.part(command)
+        case messages.Start():
+            raise PeerError("start comes once")
+        case _:
+            stack.legs.carry_out(command)
+    return True
 
 
 async def serve(end: socket.socket) -> int:
@@ -63,7 +66,6 @@ async def serve(end: socket.socket) -> int:
     start = await channel.first_command()
     if not isinstance(start, messages.Start):
         raise PeerError("the first command must be start")
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, channel.interrupt)
     async with asyncio.TaskGroup() as tasks:
         stack = PjStack(channel.send, tasks, start)
         try:
@@ -73,7 +75,6 @@ async def serve(end: socket.socket) -> int:
             await channel.close()
             return 1
         channel.send(stack.started())
-        tasks.create_task(listen_for_gateway(channel, start.gateway_silence_s))
         await work(channel, stack, tasks)
     return 0
 
@@ -81,7 +82,7 @@ async def serve(end: socket.socket) -> int:
 async def work(channel: Channel, stack: PjStack, tasks: asyncio.TaskGroup) -> None:
     """Obey until the end, then say goodbye to everybody."""
     tasks.create_task(heartbeats(channel, stack))
-    await obey(channel, stack)
+    await obey(channel, stack, stack.settings.gateway_silence_s)
     await stack.close()
     channel.send(messages.Stopped())
     await channel.close()
@@ -99,7 +100,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="sip.worker")
     parser.add_argument("--socket", type=int, required=True, help="descriptor of the gateway's socket")
     end = socket.socket(fileno=parser.parse_args().socket)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the gateway's business
+    # Ctrl-C, and systemd's SIGTERM to all processes of a unit, are the gateway's business: it says stop, or is gone.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     exit_now(asyncio.run(serve(end)))
 

@@ -127,6 +127,18 @@ async def test_losses_in_quick_succession_are_made_good_soon(peer: Peer) -> None
         await works(gateway, peer)
 
 
+async def test_a_worker_that_is_terminated_with_the_gateway_leaves_the_goodbye_to_it(peer: Peer) -> None:
+    """systemd sends SIGTERM to all processes of a unit."""
+    async with line_to(peer) as gateway:
+        await answered(gateway, peer)
+        os.kill(gateway.agent.started.pid, signal.SIGTERM)
+        assert await gateway.is_quiet(peer, "BYE")
+        assert gateway.events.empty()
+    await peer.request("BYE")
+    ended = await gateway.expect(Ended)
+    assert (ended.by, ended.fault) == ("fault", "worker")
+
+
 async def test_a_hanging_worker_is_noticed_and_replaced(peer: Peer) -> None:
     async with line_to(peer) as gateway:
         before = gateway.agent.started

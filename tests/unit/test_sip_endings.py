@@ -49,7 +49,7 @@ def test_what_nobody_said_is_a_fault(last: LastWords, status: int, fault: str) -
 
 def test_the_others_speak_for_themselves() -> None:
     assert endings.by_us("a", 487) == Ended("a", by="us", status=487)
-    assert endings.by_bug("a", "oops").fault == "worker"
+    assert endings.by_bug("a", "oops").fault == endings.by_stop("a", 503).fault == "worker"
     malformed = endings.malformed("a", "no Via")
     assert (malformed.fault, malformed.detail) == ("malformed", "not in SIP: no Via")
     assert endings.with_detail(malformed, "x").detail == "x"

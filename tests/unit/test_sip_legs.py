@@ -225,7 +225,7 @@ async def test_everybody_is_released_at_the_end(desk: Desk) -> None:
     desk.legs.carry_out(Invite("a2", "named", "1", "sdp"))
     desk.work[0].close()
     desk.legs.release_all(503)
-    assert desk.said == [Ended("a1", by="us", status=503), Ended("a2", by="us", status=503)]
+    assert desk.said == [endings.by_stop("a1", 503), endings.by_stop("a2", 503)]
     assert dialog.done == [("discard", 503, "", ())]
 
 
