@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 from collections.abc import Callable
@@ -14,11 +15,15 @@ from sip import endings, infodigits, messages, siptext
 from sip.dialogtrace import DialogTrace
 from sip.legs import Legs
 from sip.messages import Headers, TrunkAccount
+from sip.pjwords import add_headers, call_options, received
+from sip.refreshes import Refreshes
 
 log = logging.getLogger("sip.dialog")
 
 P = ParamSpec("P")
 
+OFFERING: Final = frozenset(("INVITE", "UPDATE"))
+"""Methods that may carry an offer, and refresh the session."""
 GONE: Final = frozenset((408, 481))
 """Answers to a re-INVITE that end the dialog (RFC 5057 §5.1)."""
 
@@ -45,6 +50,9 @@ class Desk(Protocol):
 
     def later(self, action: Callable[[int], None], argument: int) -> None:
         """Do it after pjsip's callback has returned."""
+
+    def after(self, delay_s: float, action: Callable[[], None]) -> asyncio.TimerHandle:
+        """Do it in so many seconds."""
 
     def forget(self, dialog: DialogCall) -> None:
         """The dialog is over."""
@@ -91,6 +99,9 @@ class DialogCall(pj.Call):
         self._owes_offer = False
         """The peer asked for our offer in a re-INVITE; its answer comes with the ACK."""
         self._digits = infodigits.InfoDigits(self._send_info, self._digits_refused)
+        self._refreshes = Refreshes(
+            desk.after, self._refresh_again, self._end_session_timer, owns_call_id=not self.is_incoming
+        )
         self._call_id_header = ""
         self._is_over = False
         self.trace = DialogTrace(settings.name)
@@ -153,16 +164,32 @@ class DialogCall(pj.Call):
 
     def reoffer(self, sdp: str) -> bool:
         """Send a re-INVITE."""
-        if self._sdp_before is not None or self._waiting_token is not None:
+        if self._is_negotiating:
             return False
         self._sdp_before, self._local_sdp = self._local_sdp, sdp
+        if self._reinvite():
+            return True
+        self._local_sdp, self._sdp_before = self._sdp_before, None
+        return False
+
+    @property
+    def _is_negotiating(self) -> bool:
+        """An offer is on its way, ours or theirs."""
+        return self._sdp_before is not None or self._waiting_token is not None
+
+    def _reinvite(self) -> bool:
         try:
             self.reinvite(call_options())
         except pj.Error as error:
             log.info("leg %s: re-INVITE not sent: %s", self.leg, error.reason)
-            self._local_sdp, self._sdp_before = self._sdp_before, None
             return False
         return True
+
+    def _refresh_again(self) -> bool:
+        return not self._is_negotiating and self._reinvite()
+
+    def _end_session_timer(self) -> None:
+        pj.endSessionTimer(self.getId())
 
     def reanswer(self, status: int, sdp: str | None) -> None:
         """Answer what the gate holds back, or the re-INVITE that pjsip let us answer later."""
@@ -202,7 +229,7 @@ class DialogCall(pj.Call):
 
     def offered(self, token: int, sdp: str) -> bool:
         """A re-INVITE without SDP, or an UPDATE; True: it waits for `reanswer`."""
-        if self._waiting_token is not None or self._sdp_before is not None:
+        if self._is_negotiating:
             return False  # glare: pjsip says 491 or 500 (RFC 3311 §5.2)
         if not self._is_confirmed:
             # Early media that moves. It cannot wait, our side of the session stays what it is.
@@ -277,6 +304,7 @@ class DialogCall(pj.Call):
 
     def _disconnected(self, info: pj.CallInfo, message: siptext.SipText | None) -> None:
         self._is_over = True
+        self._refreshes.stop()
         if self._waiting_token is not None:  # pjsip refuses it now
             self.desk.later(functools.partial(self.desk.gate.answer, self._waiting_token), 481)
         # A CANCEL is seen only as a transaction, just before.
@@ -302,12 +330,16 @@ class DialogCall(pj.Call):
                 self._ended_by = message
         if transaction.method == "INFO" and transaction.role == pj.PJSIP_ROLE_UAC:
             self._follow_info(prm.e.body.tsxState)
-        if transaction.method != "INVITE" or transaction.role != pj.PJSIP_ROLE_UAC:
+        if transaction.method not in OFFERING or transaction.role != pj.PJSIP_ROLE_UAC:
             return
         if not self._is_confirmed and message and 180 <= message.status <= 189:
             self.tell(messages.Ringing(self.leg, message.status, message.sdp, message.end_to_end))
-        elif self._is_confirmed and self._sdp_before is not None and transaction.statusCode >= 200:
+        if not self._is_confirmed or transaction.statusCode < 200:
+            return
+        if self._sdp_before is not None and transaction.method == "INVITE":
             self._reoffer_answered(transaction.statusCode, message)
+        elif message and not self._is_first_answer(message):
+            self._refresh_answered(message)
 
     def _follow_info(self, event: pj.TsxStateEvent) -> None:
         """An INFO of ours is answered; or it timed out, or its transport broke: then it is terminated at once."""
@@ -336,6 +368,16 @@ class DialogCall(pj.Call):
         self._sdp_before = None
         self.tell(messages.Reanswered(self.leg, status, self.activeRemoteSdp() if status < 300 else None))
 
+    def _is_first_answer(self, message: siptext.SipText) -> bool:
+        """Of the INVITE that made the dialog: pjsip tells of its transaction once more when the call is confirmed."""
+        return not self.is_incoming and self._accepted_by is not None and message.cseq == self._accepted_by.cseq
+
+    def _refresh_answered(self, message: siptext.SipText) -> None:
+        """A session refresh that pjsip sent by itself (RFC 4028 §10); its answer may move the far end's media."""
+        self._refreshes.answered(message.status)
+        if message.status < 300 and message.sdp:
+            self.tell(messages.Reanswered(self.leg, message.status, self.activeRemoteSdp()))
+
     @guarded
     def onCallMediaState(self, prm: pj.OnCallMediaStateParam) -> None:
         if self._owes_offer and self._waiting_token is None:
@@ -360,30 +402,3 @@ class DialogCall(pj.Call):
     def onCallTransferRequest(self, prm: pj.OnCallTransferRequestParam) -> None:
         # Accepting makes pjsua place a call of its own.
         prm.statusCode = 603
-
-
-def received(event: pj.SipEvent) -> siptext.SipText | None:
-    """The message that a pjsip event is about, if it was received."""
-    if event.type == pj.PJSIP_EVENT_TSX_STATE and event.body.tsxState.type == pj.PJSIP_EVENT_RX_MSG:
-        return siptext.parse(event.body.tsxState.src.rdata.wholeMsg)
-    if event.type == pj.PJSIP_EVENT_RX_MSG:
-        return siptext.parse(event.body.rxMsg.rdata.wholeMsg)
-    return None
-
-
-def add_headers(option: pj.SipTxOption, headers: Headers) -> None:
-    """Put our headers into a message that pjsip builds."""
-    for name, value in headers:
-        header = pj.SipHeader()
-        header.hName = name
-        header.hValue = value
-        option.headers.append(header)
-
-
-def call_options() -> pj.CallOpParam:
-    """One audio stream as far as pjsip is concerned; our own SDP says what there is."""
-    prm = pj.CallOpParam(True)
-    prm.opt.audioCount = 1
-    prm.opt.videoCount = 0
-    prm.opt.textCount = 0
-    return prm

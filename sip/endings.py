@@ -9,6 +9,8 @@ from typing import Final
 from sip.messages import Ended, Fault
 from sip.siptext import SipText
 
+EXPIRED: Final = "No session refresh received."
+"""pjsip's reason when the session timer ends a call (RFC 4028 §10)."""
 AUTH_STATUSES: Final = frozenset({401, 407})
 _PLAIN: Final = {
     "End of file": "It closed the connection without an answer.",
@@ -63,6 +65,9 @@ def _by_fault(leg: str, words: LastWords) -> Ended:
     if words.was_accepted:
         detail = "It answered without SDP, or with SDP that does not fit our offer."
         return Ended(leg=leg, by="fault", status=488, fault="media", detail=detail)
+    if words.reason == EXPIRED:
+        detail = "It let the session expire: no refresh came in time."
+        return Ended(leg=leg, by="fault", status=408, fault="transport", detail=detail)
     fault: Fault = "timeout" if words.status in (0, 408) else "transport"
     status = 408 if fault == "timeout" else 503
     return Ended(leg=leg, by="fault", status=status, fault=fault, detail=plain(words.reason))

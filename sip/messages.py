@@ -267,7 +267,8 @@ class Reoffered:
 
 @dataclass(frozen=True, slots=True)
 class Reanswered:
-    """Final answer to our `Reoffer`: 200 with the remote SDP, or a refusal."""
+    """Final answer to our `Reoffer`, or to a session refresh of the worker's own: 200 with the remote SDP in force.
+    A refusal (of a `Reoffer` only) leaves the session as it was."""
 
     leg: str
     status: int

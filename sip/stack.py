@@ -227,6 +227,15 @@ class PjStack:
 
         self._loop.call_soon(act)
 
+    def after(self, delay_s: float, action: Callable[[], None]) -> asyncio.TimerHandle:
+        """Do it in so many seconds."""
+
+        def act() -> None:
+            action()
+            self.arm()
+
+        return self._loop.call_later(delay_s, act)
+
     def place(self, command: messages.Invite) -> DialogCall:
         """Send an INVITE."""
         line = self.lines[command.trunk]

@@ -112,6 +112,13 @@ void terminateCall(int callId, const std::string &callIdHeader, int status)
         pjsip_inv_terminate(call.invite(), status, PJ_TRUE);
 }
 
+void endSessionTimer(int callId)
+{
+    LockedCall call(callId);
+    if (call.invite())
+        pjsip_timer_end_session(call.invite());
+}
+
 int liveCalls()
 {
     return (int)pjsua_call_get_count();

@@ -125,6 +125,9 @@ int liveCalls();
  *  that the slot still holds that call. */
 void terminateCall(int callId, const std::string &callIdHeader, int status);
 
+/** Let a session go on for ever: no refresh of ours, no BYE for want of one (RFC 4028). */
+void endSessionTimer(int callId);
+
 #ifndef SWIG
 /** Let go of the INVITE that we sent: pjsip keeps it, for a redirection, as long as the call. */
 void forgetInvite(int callId);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sip import endings, siptext
-from sip.endings import LastWords
+from sip.endings import EXPIRED, LastWords
 from sip.messages import Ended
 
 
@@ -39,6 +39,7 @@ def test_a_challenge_says_whether_there_was_a_password(status: int, has_credenti
         (LastWords(408, "Request Timeout", None), 408, "timeout"),
         (LastWords(503, "Connection refused", None), 503, "transport"),
         (LastWords(502, "Unreachable", None), 503, "transport"),
+        (LastWords(408, EXPIRED, None), 408, "transport"),
         (LastWords(500, "", None, was_accepted=True), 488, "media"),
     ],
 )
