@@ -397,8 +397,3 @@ class DialogCall(pj.Call):
     def onCallRedirected(self, prm: pj.OnCallRedirectedParam) -> int:
         # Following would let the peer choose where our money goes: the gateway decides.
         return int(pj.PJSIP_REDIRECT_REJECT)
-
-    @guarded
-    def onCallTransferRequest(self, prm: pj.OnCallTransferRequestParam) -> None:
-        # Accepting makes pjsua place a call of its own.
-        prm.statusCode = 603

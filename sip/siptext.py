@@ -16,7 +16,7 @@ from sip.messages import Headers
 DIALOG_HEADERS: Final = frozenset({
     "via", "from", "to", "call-id", "cseq", "max-forwards", "contact", "route", "record-route", "content-length",
     "content-type", "content-encoding", "content-disposition", "content-language", "allow", "allow-events",
-    "supported", "require", "proxy-require", "unsupported", "min-se", "session-expires", "rseq", "rack",
+    "supported", "require", "proxy-require", "unsupported", "replaces", "min-se", "session-expires", "rseq", "rack",
     "authorization", "proxy-authorization", "www-authenticate", "proxy-authenticate", "authentication-info",
     "mime-version", "accept", "accept-encoding", "accept-language",
 })
@@ -76,6 +76,11 @@ class SipText:
         """Branch of the topmost Via."""
         found = re.search(r";\s*branch=([^;,\s]+)", self.first("via"), re.I)
         return found.group(1) if found else ""
+
+    def requires(self, extension: str) -> bool:
+        """Whether it demands this extension (RFC 3261 §20.32)."""
+        demands = (value for key, _, value in self.fields if key == "require")
+        return extension in (word.strip().lower() for value in demands for word in value.split(","))
 
     @property
     def phrase(self) -> str:

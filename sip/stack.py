@@ -276,11 +276,25 @@ class PjStack:
             return -1
         if self.is_stopping or (method == "INVITE" and self._is_flooded(line.trunk)):
             return 503
+        if method == "INVITE" and (refusal := self._refusal(rdata, line.trunk)):
+            return refusal
         if method == "INVITE":
             self._await_call(rdata)
         if method in ("INVITE", "ACK", "CANCEL", "BYE", "PRACK", "UPDATE"):
             return 0
         return 200 if method == "OPTIONS" else 405
+
+    def _refusal(self, rdata: pj.SipRxData, account: TrunkAccount) -> int:
+        """The status for an INVITE that must take the place of another call (RFC 3891); 0: it need not.
+
+        We do not have that extension. So the header alone means nothing, the gate takes it out and the call rings as
+        any other (RFC 3261 §8.2.2); who requires it gets 420 (§8.2.2.3). 481 (RFC 3891 §3) is for those who have it.
+        """
+        message = siptext.parse(rdata.wholeMsg)
+        if not message.requires("replaces"):
+            return 0
+        self.legs.unusable(account, rdata.srcAddress, message)
+        return 420
 
     def _is_flooded(self, account: TrunkAccount) -> bool:
         """Anybody who can forge the trunk's address can send INVITEs: more than it means are not taken up."""

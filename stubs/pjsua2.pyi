@@ -141,10 +141,6 @@ class OnCallRxOfferParam:
 class OnCallRedirectedParam:
     targetUri: str
 
-class OnCallTransferRequestParam:
-    dstUri: str
-    statusCode: int
-
 class Call:
     def __init__(self, acc: Account, call_id: int = ...) -> None: ...
     def getId(self) -> int: ...

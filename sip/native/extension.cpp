@@ -47,6 +47,36 @@ std::string body(const pjsip_rx_data *rdata)
     return part ? std::string((const char *)part->data, part->len) : std::string();
 }
 
+const pjsip_generic_array_hdr *announced(int kind)
+{
+    return (const pjsip_generic_array_hdr *)pjsip_endpt_get_capability(pjsua_get_pjsip_endpt(), kind, NULL);
+}
+
+/* Take a value out of Allow or Supported; pjsip's own list is what it sends. */
+void forget(int kind, const char *word)
+{
+    pjsip_generic_array_hdr *list = (pjsip_generic_array_hdr *)announced(kind);
+    unsigned left = 0;
+    for (unsigned i = 0; i < list->count; ++i) {
+        if (pj_stricmp2(&list->values[i], word) != 0)
+            list->values[left++] = list->values[i];
+    }
+    list->count = left;
+}
+
+/* What a refusal must say (RFC 3261 §8.2.1, §8.2.2.3). */
+void addRefusal(pjsip_hdr *headers, pj_pool_t *pool, int status)
+{
+    pj_list_init(headers);
+    if (status == PJSIP_SC_METHOD_NOT_ALLOWED)
+        pj_list_push_back(headers, pjsip_hdr_clone(pool, announced(PJSIP_H_ALLOW)));
+    if (status == PJSIP_SC_BAD_EXTENSION) {
+        pjsip_unsupported_hdr *header = pjsip_unsupported_hdr_create(pool);
+        header->values[header->count++] = pj_str((char *)"replaces");
+        pj_list_push_back(headers, header);
+    }
+}
+
 /* A request that was written elsewhere; NULL if it is none. */
 pjsip_tx_data *requestOf(const std::string &message)
 {
@@ -161,6 +191,18 @@ void RequestGate::attach() PJSUA2_THROW(Error)
     module.on_rx_response = &RequestGate::on_rx_response;
     PJSUA2_CHECK_EXPR(pjsip_endpt_register_module(pjsua_get_pjsip_endpt(), &module));
     attached = this;
+    forgetCapabilities();
+}
+
+/* pjsua announces all that it could do in other hands. */
+void RequestGate::forgetCapabilities()
+{
+    static const char *const methods[] = {"REFER", "SUBSCRIBE", "NOTIFY", "MESSAGE", "PUBLISH"};
+    static const char *const extensions[] = {"replaces", "norefersub", "trickle-ice"};
+    for (unsigned i = 0; i < PJ_ARRAY_SIZE(methods); ++i)
+        forget(PJSIP_H_ALLOW, methods[i]);
+    for (unsigned i = 0; i < PJ_ARRAY_SIZE(extensions); ++i)
+        forget(PJSIP_H_SUPPORTED, extensions[i]);
 }
 
 void RequestGate::detach()
@@ -193,8 +235,15 @@ pj_bool_t RequestGate::receive(pjsip_rx_data *rdata)
     copy.fromPj(*rdata);
     int verdict = onRequest(text(rdata->msg_info.msg->line.req.method.name), copy);
     bool is_ack = rdata->msg_info.msg->line.req.method.id == PJSIP_ACK_METHOD;
-    if (verdict >= 200 && !is_ack)
-        pjsip_endpt_respond_stateless(pjsua_get_pjsip_endpt(), rdata, verdict, NULL, NULL, NULL);
+    if (verdict >= 200 && !is_ack) {
+        pjsip_hdr headers;
+        addRefusal(&headers, rdata->tp_info.pool, verdict);
+        pjsip_endpt_respond_stateless(pjsua_get_pjsip_endpt(), rdata, verdict, NULL, &headers, NULL);
+    }
+    /* Unknown to who does not have it, so it is passed over (RFC 3261 §8.2.2); pjsua would replace a call by it. */
+    const pj_str_t replaces = pj_str((char *)"Replaces");
+    while (void *header = pjsip_msg_find_hdr_by_name(rdata->msg_info.msg, &replaces, NULL))
+        pj_list_erase(header);
     return verdict != 0;
 }
 
@@ -212,7 +261,13 @@ pj_bool_t RequestGate::receiveInDialog(pjsip_rx_data *rdata, pjsip_dialog *dialo
         return receiveOffer(rdata, call->index);
     if (has_body && text(method.name) == "INFO")
         return receiveInfo(rdata, call->index);
-    return PJ_FALSE;
+    const pjsip_generic_array_hdr *methods = announced(PJSIP_H_ALLOW);
+    for (unsigned i = 0; i < methods->count; ++i) {
+        if (pj_strcmp(&methods->values[i], &method.name) == 0)
+            return PJ_FALSE;
+    }
+    /* REFER and its like: pjsua would place calls of its own. */
+    return respond(rdata, PJSIP_SC_METHOD_NOT_ALLOWED);
 }
 
 pj_bool_t RequestGate::receiveOffer(pjsip_rx_data *rdata, int callId)
@@ -241,7 +296,9 @@ pj_bool_t RequestGate::receiveInfo(pjsip_rx_data *rdata, int callId)
 /* Through a transaction, so that a retransmission is absorbed and not acted on twice. */
 pj_bool_t RequestGate::respond(pjsip_rx_data *rdata, int status)
 {
-    pjsip_endpt_respond(pjsua_get_pjsip_endpt(), NULL, rdata, status, NULL, NULL, NULL, NULL);
+    pjsip_hdr headers;
+    addRefusal(&headers, rdata->tp_info.pool, status);
+    pjsip_endpt_respond(pjsua_get_pjsip_endpt(), NULL, rdata, status, NULL, &headers, NULL, NULL);
     return PJ_TRUE;
 }
 

@@ -64,6 +64,7 @@ private:
     pj_bool_t receiveOffer(pjsip_rx_data *rdata, int callId);
     pj_bool_t receiveInfo(pjsip_rx_data *rdata, int callId);
     pj_bool_t respond(pjsip_rx_data *rdata, int status);
+    void forgetCapabilities();
     bool isWaiting(pjsip_rx_data *rdata) const;
     static bool answerChallenge(Errand *errand, pjsip_event *event);
     static pj_bool_t on_rx_request(pjsip_rx_data *rdata);
