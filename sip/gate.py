@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Protocol
 
 import pjsua2 as pj
 
@@ -14,16 +15,24 @@ from sip.farewells import Farewells
 log = logging.getLogger("sip.gate")
 
 
+class Doorkeeper(Protocol):
+    """Judges what belongs to no dialog."""
+
+    def connected(self, descriptor: int, host: str) -> bool:
+        """Whether a TCP or TLS connection from `host` may come in."""
+
+    def admit(self, method: str, rdata: pj.SipRxData) -> int:
+        """0: pjsip handles the request; -1: no answer; else the status of a terse one."""
+
+
 class Gate(pj.RequestGate):
     """Sees every request outside a dialog first, and offers that must wait for the gateway."""
 
-    def __init__(
-        self, dialogs: Mapping[int, DialogCall], admit: Callable[[str, pj.SipRxData], int], farewells: Farewells
-    ) -> None:
-        """`dialogs` by pjsua's call id; `admit` judges what belongs to none of them."""
+    def __init__(self, dialogs: Mapping[int, DialogCall], doorkeeper: Doorkeeper, farewells: Farewells) -> None:
+        """`dialogs` by pjsua's call id."""
         pj.RequestGate.__init__(self)
         self._dialogs = dialogs
-        self._admit = admit
+        self._doorkeeper = doorkeeper
         self._farewells = farewells
         self.answering_with = 200
         """Status for the offer that is being resumed."""
@@ -36,9 +45,16 @@ class Gate(pj.RequestGate):
         finally:
             self.answering_with = 200
 
+    def onConnection(self, descriptor: int, host: str) -> bool:
+        try:
+            return self._doorkeeper.connected(descriptor, host)
+        except Exception:
+            log.exception("a connection could not be judged")
+            return False
+
     def onRequest(self, method: str, rdata: pj.SipRxData) -> int:
         try:
-            return self._admit(method, rdata)
+            return self._doorkeeper.admit(method, rdata)
         except Exception:
             log.exception("a %s could not be judged", method)
             return -1

@@ -14,6 +14,7 @@ import pjsua2 as pj
 
 from call.errors import TransportError
 from sip import messages, siptext, trunk
+from sip.connections import LIMIT, Connections
 from sip.dialog import DialogCall
 from sip.farewells import Farewells
 from sip.flaws import Flaws
@@ -34,6 +35,7 @@ RESOLVE_TRUNKS_EVERY_S: Final = 60.0
 MAX_EVENTS_PER_WAKEUP: Final = 64
 FLOOD_TOLD_AFTER_S: Final = 60.0
 DNS_PORT: Final = 53
+TRANSPORTS: Final[tuple[Transport, ...]] = ("udp", "tcp", "tls")
 
 
 class PjLoop:
@@ -118,7 +120,8 @@ class PjStack:
         servers = [(server, DNS_PORT) for server in settings.nameservers]
         self.names = Names(self._loop.time, family, servers)
         self._known_trunks = KnownTrunks(self.names)
-        self._strangers = Strangers(self._loop.time)
+        self._strangers, self._crowds = Strangers(self._loop.time), Strangers(self._loop.time)
+        self._connections = Connections()
         self._floods = {each.name: Flood(each.new_calls_per_s, self._loop.time()) for each in settings.trunks}
         self.garbage, self.tls_flaws = Flaws(self._loop.time), Flaws(self._loop.time)
         self.garbage_from, self.note_garbage, self.flaw_of = self.garbage.of, self.garbage.note, self.tls_flaws.of
@@ -127,8 +130,8 @@ class PjStack:
         self.dialogs: dict[int, DialogCall] = {}
         """By pjsua's call id."""
         self.lines: dict[str, TrunkLine] = {}
-        self.transports: dict[Transport, tuple[int, int]] = {}
-        """pjsua's transport id and the port."""
+        self.transports: dict[Transport, tuple[int, int | None]] = {}
+        """pjsua's transport id and the port that is open; None: we only connect."""
         self._awaited: set[str] = set()
         """Branches of INVITEs that pjsua has not told of yet."""
         self.is_stopping = False
@@ -154,12 +157,12 @@ class PjStack:
         used = {account.transport for account in self.settings.trunks}
         self._open_transport("udp", self.settings.udp_port)
         if self.settings.tcp_port is not None or "tcp" in used:
-            self._open_transport("tcp", self.settings.tcp_port or 0)
+            self._open_transport("tcp", self.settings.tcp_port)
         if self.settings.tls_port is not None or "tls" in used:
-            self._open_transport("tls", self.settings.tls_port or 0)
+            self._open_transport("tls", self.settings.tls_port)
         self.endpoint.libStart()
         self.endpoint.audDevManager().setNoDev()
-        self.gate = Gate(self.dialogs, self.admit, self.farewells)
+        self.gate = Gate(self.dialogs, self, self.farewells)
         self.resolver = Resolver(self.names, self.spawn, self.arm)
         self.gate.attach()
         self.resolver.attach()
@@ -167,7 +170,8 @@ class PjStack:
             self._add_line(account)
         self.spawn(self._resolve_trunks())
 
-    def _open_transport(self, kind: Transport, port: int) -> None:
+    def _open_transport(self, kind: Transport, port: int | None) -> None:
+        """Make a transport; who wants TCP or TLS without a port only calls, and nobody can connect to it."""
         if kind == "tls":
             check_tls(self.settings)
         types = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
@@ -175,12 +179,15 @@ class PjStack:
         self._pj_log.is_muted = True
         try:
             identity = self.endpoint.transportCreate(types[kind] + family, transport_config(self.settings, kind, port))
+            if kind != "udp" and port is not None:
+                port = pj.listenOn(identity, self.settings.bind, port)
         except pj.Error as error:
             raise TransportError(transport_sentence(self.settings, kind, port, error.reason)) from None
         finally:
             self._pj_log.is_muted = False
-        local = self.endpoint.transportGetInfo(identity).localName
-        self.transports[kind] = (identity, trunk.split_source(local)[1])
+        if kind == "udp":
+            port = trunk.split_source(self.endpoint.transportGetInfo(identity).localName)[1]
+        self.transports[kind] = (identity, port)
 
     def _add_line(self, account: TrunkAccount) -> None:
         line = TrunkLine(self, account)
@@ -199,12 +206,8 @@ class PjStack:
 
     def started(self) -> messages.Started:
         """Which ports are open."""
-
-        def port(kind: Transport, asked: int | None) -> int | None:
-            return self.transports[kind][1] if asked is not None else None
-
-        tcp, tls = port("tcp", self.settings.tcp_port), port("tls", self.settings.tls_port)
-        return messages.Started(self.transports["udp"][1], tcp, tls, os.getpid())
+        udp, tcp, tls = (self.transports.get(kind, (0, None))[1] for kind in TRANSPORTS)
+        return messages.Started(udp or 0, tcp, tls, os.getpid())
 
     def arm(self) -> None:
         """pjsip may have set a timer."""
@@ -261,10 +264,25 @@ class PjStack:
 
     def line_of(self, rdata: pj.SipRxData) -> TrunkLine | None:
         """The trunk that a request comes from."""
-        accounts = self.settings.trunks
-        addresses = {account.host: frozenset(self.names.last(account.host)) for account in accounts}
-        found = trunk.trunk_of(rdata.srcAddress, siptext.parse(rdata.wholeMsg), accounts, addresses)
+        message = siptext.parse(rdata.wholeMsg)
+        found = trunk.trunk_of(rdata.srcAddress, message, self.settings.trunks, self._addresses())
         return self.lines[found.name] if found else None
+
+    def _addresses(self) -> dict[str, frozenset[str]]:
+        """The addresses of each trunk's host."""
+        return {account.host: frozenset(self.names.last(account.host)) for account in self.settings.trunks}
+
+    def connected(self, descriptor: int, host: str) -> bool:
+        """A TCP or TLS connection came in; only trunks may keep one, and not too many."""
+        if not any(host in addresses for addresses in self._addresses().values()):
+            if count := self._strangers.knock(host):
+                log.warning("a connection from %s, no trunk: closed (%d such lately)", host, count)
+            return False
+        if self._connections.take(host, descriptor):
+            return True
+        if count := self._crowds.knock(host):
+            log.warning("%s has %d connections already: another one is closed (%d such lately)", host, LIMIT, count)
+        return False
 
     def admit(self, method: str, rdata: pj.SipRxData) -> int:
         """0: pjsip handles it; -1: no answer; else the status of a terse one."""

@@ -16,6 +16,7 @@ LOG_LEVEL: Final = 2
 """pjsip logs packets that it cannot read at 1 and 2."""
 MAX_CALLS: Final = 4096
 """PJSUA_MAX_CALLS of sip/native/config_site.h."""
+TLS_HANDSHAKE_MS: Final = 10_000
 DEBIAN_AUTHORITIES: Final = "/etc/ssl/certs/ca-certificates.crt"
 
 
@@ -38,17 +39,19 @@ def endpoint_config(settings: Start, writer: pj.LogWriter) -> pj.EpConfig:
     return config
 
 
-def transport_config(settings: Start, kind: Transport, port: int) -> pj.TransportConfig:
-    """One listening address."""
+def transport_config(settings: Start, kind: Transport, port: int | None) -> pj.TransportConfig:
+    """Our end of a transport; pjsip listens there for UDP alone, `listenOn` does it for the others."""
     config = pj.TransportConfig()
-    config.port = port
+    config.port = port or 0
     config.boundAddress = settings.bind
-    config.publicAddress = settings.advertise
+    if port is not None:  # else a connection goes by its own name, which has a port
+        config.publicAddress = settings.advertise
     if kind == "tls":
         config.tlsConfig.certFile = settings.tls_cert
         config.tlsConfig.privKeyFile = settings.tls_key
         config.tlsConfig.CaListFile = settings.tls_ca or system_authorities()
         config.tlsConfig.verifyServer = settings.tls_verify
+        config.tlsConfig.msecTimeout = TLS_HANDSHAKE_MS
         config.tlsConfig.proto = pj.PJ_SSL_SOCK_PROTO_TLS1_2 | pj.PJ_SSL_SOCK_PROTO_TLS1_3
     return config
 
@@ -78,7 +81,7 @@ def system_authorities() -> str:
     return next((path for path in candidates if path and Path(path).exists()), "")
 
 
-def account_config(account: TrunkAccount, settings: Start, transport: int, port: int) -> pj.AccountConfig:
+def account_config(account: TrunkAccount, settings: Start, transport: int, port: int | None) -> pj.AccountConfig:
     """A trunk without registration. pjsip shall add nothing of its own to what we say."""
     config = pj.AccountConfig()
     host = trunk.bracketed(account.from_host or settings.advertise)
@@ -102,9 +105,9 @@ def account_config(account: TrunkAccount, settings: Start, transport: int, port:
     return config
 
 
-def transport_sentence(settings: Start, kind: Transport, port: int, reason: str) -> str:
+def transport_sentence(settings: Start, kind: Transport, port: int | None, reason: str) -> str:
     """Why a port could not be opened, and what to do."""
     if "in use" in reason:
         where = f"SIP port {port} ({kind}) on {settings.bind}"
         return f"{where} is taken by another program; stop it or change `sip.{kind}_port`."
-    return f"SIP over {kind} cannot start on {settings.bind} port {port}: {reason}."
+    return f"SIP over {kind} cannot start on {settings.bind} port {port or 'any'}: {reason}."

@@ -81,11 +81,12 @@ def from_header(trunk: TrunkAccount, command: Invite, advertise: str) -> str:
     return f"{prefix}<sip:{escape_user(user)}@{bracketed(trunk.from_host or advertise)}>"
 
 
-def contact(user: str, advertise: str, port: int, transport: str) -> str:
-    """Contact of our end of a dialog."""
+def contact(user: str, advertise: str, port: int | None, transport: str) -> str:
+    """Contact of our end of a dialog; without `port` the gate puts in that of the connection it is sent on."""
     suffix = "" if transport == "udp" else f";transport={transport}"
     prefix = f"{escape_user(user)}@" if user else ""
-    return f"<sip:{prefix}{bracketed(advertise)}:{port}{suffix}>"
+    where = bracketed(advertise) if port is None else f"{bracketed(advertise)}:{port}"
+    return f"<sip:{prefix}{where}{suffix}>"
 
 
 def split_source(source: str) -> tuple[str, int]:

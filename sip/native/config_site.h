@@ -25,6 +25,11 @@
 #define PJSIP_DONT_SWITCH_TO_TCP 1
 #define PJSIP_TCP_TRANSPORT_BACKLOG 511
 #define PJSIP_TLS_TRANSPORT_BACKLOG 511
+/* Who only calls through a trunk needs no open port: we listen where a port is configured (`listenOn`). */
+#define PJSIP_TCP_TRANSPORT_DONT_CREATE_LISTENER 1
+#define PJSIP_TLS_TRANSPORT_DONT_CREATE_LISTENER 1
+/* Seconds for the first message of a connection that came in. */
+#define PJSIP_TRANSPORT_SERVER_IDLE_TIME_FIRST 10
 /* A wrong password is tried once more when the server changed its nonce, and no further: some lock accounts. */
 #define PJSIP_MAX_STALE_COUNT 2
 #define PJSIP_TCP_KEEP_ALIVE_INTERVAL 30

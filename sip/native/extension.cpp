@@ -2,6 +2,9 @@
 
 #define THIS_FILE "webtrunk"
 
+/* The door that nomedia.py puts into activesock.c. */
+extern "C" pj_bool_t (*webtrunk_admits)(pj_sock_t sock, const pj_sockaddr *remote);
+
 namespace pj {
 
 namespace {
@@ -149,6 +152,23 @@ void endSessionTimer(int callId)
         pjsip_timer_end_session(call.invite());
 }
 
+int listenOn(int transportId, const std::string &address, int port) PJSUA2_THROW(Error)
+{
+    pjsip_tpfactory *factory = pjsua_var.tpdata[transportId].data.factory;
+    bool isTls = (factory->type & ~PJSIP_TRANSPORT_IPV6) == PJSIP_TRANSPORT_TLS;
+    bool isIpv6 = (factory->type & PJSIP_TRANSPORT_IPV6) != 0;
+    pj_str_t host = pj_str((char *)address.c_str());
+    pj_sockaddr local;
+    PJSUA2_CHECK_EXPR(pj_sockaddr_init(isIpv6 ? pj_AF_INET6() : pj_AF_INET(), &local, &host, (pj_uint16_t)port));
+    pjsip_host_port published = factory->addr_name;
+    published.port = 0;
+    if (isTls)
+        PJSUA2_CHECK_EXPR(pjsip_tls_transport_lis_start(factory, &local, &published));
+    else
+        PJSUA2_CHECK_EXPR(pjsip_tcp_transport_lis_start(factory, &local, &published));
+    return factory->addr_name.port;
+}
+
 int liveCalls()
 {
     return (int)pjsua_call_get_count();
@@ -189,8 +209,10 @@ void RequestGate::attach() PJSUA2_THROW(Error)
     module.priority = PJSIP_MOD_PRIORITY_UA_PROXY_LAYER - 1;
     module.on_rx_request = &RequestGate::on_rx_request;
     module.on_rx_response = &RequestGate::on_rx_response;
+    module.on_tx_request = module.on_tx_response = &RequestGate::on_tx;
     PJSUA2_CHECK_EXPR(pjsip_endpt_register_module(pjsua_get_pjsip_endpt(), &module));
     attached = this;
+    webtrunk_admits = &RequestGate::on_accept;
     forgetCapabilities();
 }
 
@@ -210,6 +232,7 @@ void RequestGate::detach()
     if (attached != this)
         return;
     attached = NULL;
+    webtrunk_admits = NULL;
     if (!pjsua_get_pjsip_endpt())
         return;
     pjsip_endpt_unregister_module(pjsua_get_pjsip_endpt(), &module);
@@ -387,6 +410,27 @@ pj_bool_t RequestGate::on_rx_response(pjsip_rx_data *rdata)
     SipRxData copy;
     copy.fromPj(*rdata);
     return attached->onStrayResponse(copy) ? PJ_TRUE : PJ_FALSE;
+}
+
+/* A Contact without port means the connection itself: we listen nowhere else. It must name the port of our end, by
+ * which peers find the connection again. */
+pj_status_t RequestGate::on_tx(pjsip_tx_data *tdata)
+{
+    pjsip_contact_hdr *contact = (pjsip_contact_hdr *)pjsip_msg_find_hdr(tdata->msg, PJSIP_H_CONTACT, NULL);
+    const pjsip_transport *transport = tdata->tp_info.transport;
+    if (contact && contact->uri && transport && (transport->flag & PJSIP_TRANSPORT_RELIABLE)) {
+        pjsip_sip_uri *uri = (pjsip_sip_uri *)pjsip_uri_get_uri(contact->uri);
+        if (uri->port == 0)
+            uri->port = transport->local_name.port;
+    }
+    return PJ_SUCCESS;
+}
+
+pj_bool_t RequestGate::on_accept(pj_sock_t descriptor, const pj_sockaddr *remote)
+{
+    char host[PJ_INET6_ADDRSTRLEN];
+    pj_sockaddr_print(remote, host, sizeof(host), 0);
+    return attached->onConnection((int)descriptor, host) ? PJ_TRUE : PJ_FALSE;
 }
 
 /* NameResolver */

@@ -27,6 +27,11 @@ public:
     void attach() PJSUA2_THROW(Error);
     void detach();
 
+    /** A TCP or TLS connection from `host` has come in on this descriptor. Return false to close it
+     *  before anything is kept of it. */
+    virtual bool onConnection(int descriptor, const std::string &host)
+    { PJ_UNUSED_ARG(descriptor); PJ_UNUSED_ARG(host); return true; }
+
     /** A request that belongs to no dialog of ours. Return 0 to let pjsip handle it, -1 to drop it
      *  without an answer, or the status of a stateless final response. */
     virtual int onRequest(const std::string &method, SipRxData &rdata)
@@ -69,6 +74,8 @@ private:
     static bool answerChallenge(Errand *errand, pjsip_event *event);
     static pj_bool_t on_rx_request(pjsip_rx_data *rdata);
     static pj_bool_t on_rx_response(pjsip_rx_data *rdata);
+    static pj_status_t on_tx(pjsip_tx_data *tdata);
+    static pj_bool_t on_accept(pj_sock_t descriptor, const pj_sockaddr *remote);
     static void on_final(void *token, pjsip_event *event);
 
     static RequestGate *attached;
@@ -115,6 +122,9 @@ private:
     int nextToken;
 #endif
 };
+
+/** Let others connect to a TCP or TLS transport of pjsua's, which is made as a client only. Returns the port. */
+int listenOn(int transportId, const std::string &address, int port) PJSUA2_THROW(Error);
 
 /** Milliseconds until pjsip's next timer is due; -1: there is none. */
 int nextTimerMs();

@@ -1,8 +1,10 @@
-"""Take the media out of an unpacked pjproject tree: `python nomedia.py TREE`.
+"""Take the media out of an unpacked pjproject tree, and put a door before it: `python nomedia.py TREE`.
 
 pjsua-lib is written so that another media stack can be put under it; pjproject shows how in its
 `3rdparty_media_sample`. We derive a stack that does nothing from that sample: it knows codec names
 for SDP negotiation and touches no RTP.
+
+The door: every connection that comes in, for TCP or TLS, is shown to us before pjlib keeps anything of it.
 """
 
 from __future__ import annotations
@@ -86,6 +88,19 @@ UNIMPLEMENTED_DEFAULT = """PJ_DEF(void) pjsua_conf_connect_param_default(pjsua_c
     UNIMPLEMENTED(pjsua_conf_connect_param_default)
 }"""
 
+ACCEPTED = "if (status==PJ_SUCCESS && (asock->cb.on_accept_complete2"
+
+ACCEPTED_IF_ADMITTED = """if (status==PJ_SUCCESS &&
+            (!webtrunk_admits || (*webtrunk_admits)(accept_op->new_sock, &accept_op->rem_addr)) &&
+            (asock->cb.on_accept_complete2"""
+
+DOOR = "PJ_DEF(void) pj_activesock_cfg_default("
+
+DOOR_WITH_BELL = """/* Whether this connection may come in; what may not is closed. */
+pj_bool_t (*webtrunk_admits)(pj_sock_t sock, const pj_sockaddr *remote) = NULL;
+
+PJ_DEF(void) pj_activesock_cfg_default("""
+
 
 class Unexpected(Exception):
     """The tree is not the pjproject this was written for."""
@@ -148,6 +163,9 @@ def apply(tree: Path) -> None:
     (tree / "pjsip/src/pjsua-lib/webtrunk_nomedia.c").write_text(without_media(sample.read_text()))
     objects = "pjsua_dump.o pjsua_aud.o pjsua_txt.o pjsua_vid.o"
     edit(tree / "pjsip/build/Makefile", objects, objects + " webtrunk_nomedia.o")
+    accepting = tree / "pjlib/src/pj/activesock.c"
+    edit(accepting, ACCEPTED, ACCEPTED_IF_ADMITTED)
+    edit(accepting, DOOR, DOOR_WITH_BELL)
     # Debian's tarball leaves this one file out for its licence.
     edit(tree / "pjmedia/build/Makefile", "bdimad_dev.o ", "")
 

@@ -195,7 +195,7 @@ async def test_over_connections(tmp_path: Path, transport: Literal["tcp", "tls"]
 @contextlib.asynccontextmanager
 async def talking(transport: Literal["tcp", "tls"], tmp_path: Path) -> AsyncIterator[tuple[Line, Line]]:
     settings = tls_settings(Authority(tmp_path)) if transport == "tls" else {}
-    async with facing(transport, **settings) as (caller, callee):
+    async with facing(transport, caller_listens=True, **settings) as (caller, callee):  # as trunks do
         caller.agent.post(Invite("a1", "callee", "100", OFFER))
         incoming = await callee.expect(Incoming)
         callee.agent.post(Accept(incoming.leg, ANSWER))

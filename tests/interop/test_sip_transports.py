@@ -37,15 +37,22 @@ async def running(start: Start) -> AsyncIterator[Line]:
 
 @contextlib.asynccontextmanager
 async def facing(
-    transport: Literal["udp", "tcp", "tls"], host: str = HOST, bind: str = HOST, **settings: object
+    transport: Literal["udp", "tcp", "tls"],
+    host: str = HOST,
+    bind: str = HOST,
+    *,
+    caller_listens: bool = False,
+    **settings: object,
 ) -> AsyncIterator[tuple[Line, Line]]:
-    """Two workers; the first reaches the second by this transport."""
+    """Two workers; the first reaches the second by this transport, and is reached over the same connection."""
     ports = {"tcp": {"tcp_port": 0}, "tls": {"tls_port": 0}, "udp": {}}[transport]
     caller_trunk = TrunkAccount("caller", bind, 1, transport)
     async with running(Start(bind, bind, 0, trunks=(caller_trunk,), **ports, **settings)) as callee:  # type: ignore[arg-type]
         started = callee.agent.started
         port = {"tcp": started.tcp_port, "tls": started.tls_port, "udp": started.udp_port}[transport] or 0
         callee_trunk = TrunkAccount("callee", host, port, transport)
+        if caller_listens:
+            settings |= ports
         async with running(Start(bind, bind, 0, trunks=(callee_trunk,), **settings)) as caller:  # type: ignore[arg-type]
             yield caller, callee
 

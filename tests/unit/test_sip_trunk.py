@@ -30,6 +30,7 @@ def test_from_falls_back_to_the_trunks_user_then_to_anonymous() -> None:
 
 def test_contacts_name_what_is_not_udp() -> None:
     assert trunk.contact("alice", "192.0.2.9", 5060, "udp") == "<sip:alice@192.0.2.9:5060>"
+    assert trunk.contact("alice", "192.0.2.9", None, "tcp") == "<sip:alice@192.0.2.9;transport=tcp>"
     assert trunk.contact("", "2001:db8::9", 5061, "tls") == "<sip:[2001:db8::9]:5061;transport=tls>"
 
 
