@@ -7,20 +7,12 @@ import pytest
 from sip.messages import Accept, Answered, Ended, Incoming, Invite
 from tests.interop.sip_line import Line, line_to
 from tests.interop.sip_peer import Dialog, Peer, open_peer, sdp
+from tests.interop.test_sip_reinvite import call_out
 
 peer = pytest.fixture(open_peer)
 
 OFFER = sdp(40000)
 ANSWER = sdp(50000)
-
-
-async def call_out(gateway: Line, peer: Peer) -> Dialog:
-    gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
-    invite = await peer.request("INVITE")
-    peer.reply(invite, 200, "OK", body=ANSWER)
-    await peer.request("ACK")
-    await gateway.expect(Answered)
-    return peer.join(invite)
 
 
 def replaces(running: Dialog) -> str:
