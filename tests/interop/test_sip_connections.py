@@ -123,11 +123,17 @@ async def test_a_trunk_gets_so_many_connections_and_no_more(tmp_path: Path, capl
             assert await is_served(*next_one)
 
 
-async def test_a_connection_that_says_nothing_is_closed(tmp_path: Path) -> None:
-    async with listening("tcp", tmp_path) as (_, port), connected(port) as (reader, _), connected(port) as other:
-        assert await is_served(*other)
+@pytest.mark.parametrize("kind", ["tcp", "tls"])
+async def test_a_connection_that_says_nothing_is_closed(kind: Literal["tcp", "tls"], tmp_path: Path) -> None:
+    async with listening(kind, tmp_path) as (_, port), connected(port) as (reader, _):
         async with asyncio.timeout(SILENCE_S + 5):
             assert await reader.read() == b""
+
+
+async def test_a_connection_that_spoke_may_be_silent(tmp_path: Path) -> None:
+    async with listening("tcp", tmp_path) as (_, port), connected(port) as silent, connected(port) as other:
+        assert await is_served(*other)
+        await silent[0].read()
         assert not other[0].at_eof()
 
 
