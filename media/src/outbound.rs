@@ -399,9 +399,14 @@ impl Outbound {
     pub fn on_timer(&mut self, now: Duration, wire: &mut Wire) {
         self.send_digits(now, wire);
         self.play_on(now, wire);
+        let sends_digits = self.is_sending_digits();
         let Outbound { route: Some(route), stream, stats, .. } = self else {
             return;
         };
+        if sends_digits {
+            // What the jitter buffer makes of a pause must not come amid the packets of an event.
+            route.mute();
+        }
         route.on_timer(now, stream, &mut |stream, place, payload_type, payload| {
             send(stream, place, payload_type, payload, stats, wire);
         });

@@ -281,7 +281,11 @@ impl Stream {
 impl Mapping {
     fn continues(&self, now: Duration, origin: Origin, header: &Header, rate_hz: u32) -> bool {
         let step = header.sequence.since(self.newest);
-        self.origin == origin && (MAX_BACKWARD..MAX_FORWARD).contains(&step) && self.keeps_time(now, header, rate_hz)
+        let goes_back = step > 0 && header.timestamp.wrapping_sub(self.newest_timestamp).cast_signed() < 0;
+        self.origin == origin
+            && (MAX_BACKWARD..MAX_FORWARD).contains(&step)
+            && !goes_back
+            && self.keeps_time(now, header, rate_hz)
     }
 
     /// Whether the timestamp advanced about as much as the time did.

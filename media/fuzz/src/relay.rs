@@ -93,6 +93,7 @@ impl Bench {
                     if script.flag() { Command::SetSending(enabled) } else { Command::SetReceiving(enabled) },
                 );
             }
+            14 if kind >= 0xe0 => self.command(index, Command::Answered),
             14 => self.dtls(index, script),
             _ => self.replace(index, script),
         }

@@ -55,6 +55,14 @@ fn a_source_that_counts_back_gets_fresh_numbers() {
 }
 
 #[test]
+fn a_source_whose_clock_goes_back_takes_ours_not_with_it() {
+    let mut stream = stream();
+    let (first, start, _) = relay(&mut stream, 0, A, 10, 50_000).unwrap();
+    assert_eq!(relay(&mut stream, 20, A, 11, 45_000), Some((first + 1, start + 160, true)));
+    assert_eq!(relay(&mut stream, 40, A, 12, 45_160), Some((first + 2, start + 320, false)));
+}
+
+#[test]
 fn a_change_of_source_right_behind_a_packet_does_not_overlap_it() {
     let mut stream = stream();
     let (first, start, _) = relay(&mut stream, 0, A, 10, 1000).unwrap();

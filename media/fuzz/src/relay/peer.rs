@@ -42,6 +42,8 @@ pub struct Peer {
     opener: Receiver,
     stream: Header,
     heard: VecDeque<SeqNo>,
+    /// Sequence number and timestamp of the newest packet of its leg.
+    newest: Option<(SeqNo, u32)>,
 }
 
 fn sender(number: u8) -> Sender {
@@ -73,6 +75,7 @@ impl Peer {
             opener,
             stream,
             heard: VecDeque::new(),
+            newest: None,
         }
     }
 
@@ -252,6 +255,11 @@ impl Peer {
         self.agreed.drain(..spoken.expect("a format that was agreed"));
         assert!(!self.heard.contains(&header.sequence), "sequence number {} comes again", header.sequence.0);
         self.heard.push_back(header.sequence);
+        if self.newest.is_none_or(|(sequence, _)| header.sequence.since(sequence) > 0) {
+            let before = self.newest.replace((header.sequence, header.timestamp));
+            let step = before.map_or(0, |(_, timestamp)| header.timestamp.wrapping_sub(timestamp).cast_signed());
+            assert!(step >= 0, "the timestamp goes back by {} ticks", -step);
+        }
         if self.heard.len() > REMEMBERED {
             self.heard.pop_front();
         }

@@ -122,6 +122,21 @@ fn a_key_sent_while_the_source_of_a_transcoded_call_pauses_moves_no_clock() {
 }
 
 #[test]
+fn what_is_invented_in_a_pause_comes_not_amid_the_packets_of_a_key() {
+    let (mut bench, one, other) = coupled(PCMU, PCMA);
+    for n in 0..10_u16 {
+        bench.pass(at(20 * u64::from(n)));
+        bench.receive(one, from(AUDIO, 0, n, u32::from(n) * 160, &FRAME));
+    }
+    bench.command(other, Command::Dtmf { events: vec![5], duration_ms: 100, gap_ms: 50 });
+    let sent = rtp_only(bench.pass(at(400)));
+    let types: Vec<u8> =
+        sent.iter().map(|packet| packet.rtp().header.payload_type.0).skip_while(|pt| *pt == 8).collect();
+    let train = types.iter().filter(|pt| **pt == 101).count();
+    assert!(train >= 6 && types[..train].iter().all(|pt| *pt == 101), "{types:?}");
+}
+
+#[test]
 fn audio_whose_clock_stood_still_during_a_key_comes_after_it() {
     let (mut bench, one, other) = coupled(PCMA, PCMA);
     let mut sent = Vec::new();
