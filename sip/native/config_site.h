@@ -28,6 +28,8 @@
 /* Who only calls through a trunk needs no open port: we listen where a port is configured (`listenOn`). */
 #define PJSIP_TCP_TRANSPORT_DONT_CREATE_LISTENER 1
 #define PJSIP_TLS_TRANSPORT_DONT_CREATE_LISTENER 1
+/* So a connection that we made must outlive the silence of a call: the trunk reaches us over no other. */
+#define PJSIP_TRANSPORT_IDLE_TIME 86400
 /* Seconds for the first message of a connection that came in. */
 #define PJSIP_TRANSPORT_SERVER_IDLE_TIME_FIRST 10
 /* A wrong password is tried once more when the server changed its nonce, and no further: some lock accounts. */

@@ -18,6 +18,8 @@ from tests.interop.sip_peer import HOST, sdp
 
 OFFER = sdp(40000)
 ANSWER = sdp(50000)
+PJSIP_IDLE_S = 33
+"""After so long without a transaction pjsip closes connections that it made, if it is left alone."""
 
 
 def tls_settings(authority: Authority, **extra: object) -> dict[str, object]:
@@ -80,6 +82,18 @@ async def whole_call(caller: Line, callee: Line) -> None:
 async def test_calls_over_tcp() -> None:
     async with facing("tcp") as (caller, callee):
         await whole_call(caller, callee)
+
+
+async def test_a_call_that_is_silent_for_long_can_still_be_ended_over_the_connection_that_it_was_made_on() -> None:
+    async with facing("tcp") as (caller, callee):
+        caller.agent.post(Invite("a1", "callee", "100", OFFER))
+        leg = (await callee.expect(Incoming)).leg
+        callee.agent.post(Accept(leg, ANSWER))
+        await caller.expect(Answered)
+        await callee.expect(Answered)
+        await asyncio.sleep(PJSIP_IDLE_S + 2)
+        callee.agent.post(Release(leg))
+        assert (await caller.expect(Ended)).by == "peer"
 
 
 async def test_calls_over_ipv6() -> None:
