@@ -315,7 +315,9 @@ impl Outbound {
 
     /// Queue a digit; false when the peer takes none, or too many wait.
     pub fn queue_digit(&mut self, now: Duration, event: u8, duration_ms: u32, gap_ms: u32) -> bool {
-        if self.digit_form == Form::Tone {
+        // Digits that still go in the former form take this one along: tones amid the packets of an event would be neither.
+        let goes_as_event = self.generator.as_ref().is_some_and(Generator::is_sending);
+        if self.key_tones.is_some() || (self.digit_form == Form::Tone && !goes_as_event) {
             return self.queue_tone(now, event, duration_ms, gap_ms);
         }
         self.generator.as_mut().is_some_and(|generator| generator.push(event, duration_ms, gap_ms))

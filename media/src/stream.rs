@@ -60,8 +60,8 @@ pub struct Stream {
     /// Timestamp of the sample after the last one sent, and when that is due.
     next_timestamp: u32,
     next_at: Duration,
-    /// Timestamp of the last telephone-event: what is sent after it belongs to a later time.
-    last_event: Option<u32>,
+    /// The newest timestamp sent: what is sent next belongs to no time before.
+    newest: Option<u32>,
     /// The next frame of ours starts when it is sent.
     resumes: bool,
     /// The next frame of ours is the first after a silence.
@@ -89,7 +89,7 @@ impl Stream {
             next_sequence: SeqNo(sequence & 0x7fff),
             next_timestamp: timestamp,
             next_at: Duration::ZERO,
-            last_event: None,
+            newest: None,
             resumes: true,
             marks: true,
             mapping: None,
@@ -160,8 +160,8 @@ impl Stream {
             return None;
         }
         let timestamp = header.timestamp.wrapping_add(mapping.timestamp_offset);
-        if self.last_event.take().is_some_and(|event| timestamp.wrapping_sub(event).cast_signed() < 0) {
-            // The source's clock stood still while ours went on for an event.
+        if self.newest.is_some_and(|newest| timestamp.wrapping_sub(newest).cast_signed() < 0) {
+            // The source's clock stood still, or was another one, while we sent something of our own.
             self.resume(now, origin, header);
             return Some(true);
         }
@@ -191,6 +191,7 @@ impl Stream {
     fn sent(&mut self, now: Duration, sequence: SeqNo, timestamp: u32, duration: u32) {
         if sequence.since(self.next_sequence) >= 0 {
             self.next_sequence = sequence.plus(1);
+            self.newest = Some(timestamp);
         }
         let next = timestamp.wrapping_add(duration);
         if next.wrapping_sub(self.next_timestamp).cast_signed() > 0 {
@@ -230,6 +231,7 @@ impl Stream {
             self.next_at = now;
         }
         let place = Place { sequence: self.next_sequence, timestamp: self.next_timestamp, marker };
+        self.newest = Some(place.timestamp);
         self.next_sequence = place.sequence.plus(1);
         self.next_timestamp = place.timestamp.wrapping_add(duration);
         // A source whose clock runs fast gets ahead of ours; that must not be missing from the next pause.
@@ -271,7 +273,7 @@ impl Stream {
             self.next_timestamp = self.clock(now);
             self.next_at = now;
         }
-        self.last_event = Some(timestamp);
+        self.newest = Some(timestamp);
         self.break_mapping();
         self.pause();
         Place { sequence, timestamp, marker: false }

@@ -129,6 +129,24 @@ fn keys_go_as_tones_in_the_place_of_the_source_and_audio_comes_back() {
 }
 
 #[test]
+fn a_key_in_another_form_waits_for_those_before_it() {
+    for (first, then) in [(Form::Event, Form::Tone), (Form::Tone, Form::Event)] {
+        let (mut bench, _, other) = coupled(PCMU, PCMU);
+        for (form, key) in [(first, 1), (then, 2)] {
+            digits(&mut bench, other, form, false);
+            bench.command(other, Command::Dtmf { events: vec![key], duration_ms: 100, gap_ms: 50 });
+        }
+        let mut sent = bench.take();
+        sent.extend(bench.pass(at(1000)));
+        let sent = rtp_only(sent);
+        let events: Vec<u8> = events_in(&sent, Pt(101)).iter().map(|(key, _)| *key).collect();
+        assert_eq!([events, tones_in(&sent, PCMU).0].concat(), [1, 2], "{first:?}");
+        let times: Vec<u32> = sent.iter().map(|packet| packet.rtp().header.timestamp).collect();
+        assert!(times.is_sorted(), "{times:?}");
+    }
+}
+
+#[test]
 fn events_and_info_become_tones() {
     let (mut bench, one, other) = coupled(PCMU, MUTE);
     digits(&mut bench, other, Form::Tone, false);
