@@ -89,7 +89,9 @@ class DialogCall(pj.Call):
         """What we say whenever pjsip asks for our SDP."""
         self._is_confirmed = False
         self._accepted_by: siptext.SipText | None = None
-        """The peer's 2xx, or its ACK to ours."""
+        """The peer's 2xx, or its ACK to ours, until the call is confirmed."""
+        self._first_cseq: tuple[int, str] | None = None
+        """Of our INVITE that made the dialog."""
         self._ended_by: siptext.SipText | None = None
         """A BYE or CANCEL that pjsip will report as the end, without its text."""
         self._sdp_before: str | None = None
@@ -288,6 +290,8 @@ class DialogCall(pj.Call):
         sdp = self.activeRemoteSdp()
         self._is_confirmed = bool(sdp)
         if sdp:
+            if self._accepted_by and not self.is_incoming:
+                self._first_cseq = self._accepted_by.cseq
             self._accepted_by = None
             self.tell(messages.Answered(self.leg, sdp, headers))
             return
@@ -370,7 +374,7 @@ class DialogCall(pj.Call):
 
     def _is_first_answer(self, message: siptext.SipText) -> bool:
         """Of the INVITE that made the dialog: pjsip tells of its transaction once more when the call is confirmed."""
-        return not self.is_incoming and self._accepted_by is not None and message.cseq == self._accepted_by.cseq
+        return self._first_cseq is not None and message.cseq == self._first_cseq
 
     def _refresh_answered(self, message: siptext.SipText) -> None:
         """A session refresh that pjsip sent by itself (RFC 4028 §10); its answer may move the far end's media."""

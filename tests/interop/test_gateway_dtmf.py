@@ -39,7 +39,7 @@ async def page_is_told(line: Line[KeyPhone], keys: str) -> None:
 
 
 async def test_keys_behind_an_info_that_nobody_answers_are_told_once_too_many_wait(exchange: Exchange) -> None:
-    async with line_to(exchange, "info") as line:
+    async with line_to(exchange, "info", KeyPhone(), WITH_EVENTS) as line:
         await line.call.press("1")
         info = await line.dialog.request("INFO")
         await line.call.press("2" * 64)
