@@ -21,9 +21,10 @@ CHALLENGE = 'Digest realm="test", nonce="n{}", algorithm={}, qop="auth"'
 CREDENTIALS = {"user": "alice", "password": "secret"}
 
 
-def is_right(request: Message, header: str, password: str) -> bool:
-    """Check a digest response (RFC 8760)."""
-    fields = dict(re.findall(r'(\w+)="?([^",]+)"?', request.header(header)))
+def is_right(request: Message, header: str, password: str, realm: str = "test") -> bool:
+    """Check the digest response to whoever has this realm (RFC 8760)."""
+    answers = (dict(re.findall(r'(\w+)="?([^",]+)"?', text)) for text in request.all(header))
+    fields = next(each for each in answers if each["realm"] == realm)
     function = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}[fields["algorithm"]]
 
     def digest(text: str) -> str:
@@ -53,6 +54,23 @@ async def test_a_challenge_is_answered_with_digest(
         assert second.body == first.body
         assert second.header("X-Order") == "42"
         peer.reply(second, 200, "OK", body=ANSWER)
+        await gateway.expect(Answered)
+
+
+async def test_several_proxies_that_each_ask_get_an_answer_of_their_own(peer: Peer) -> None:
+    """RFC 3665 §3.3: what the first asked for stays in the INVITE that the second lets through (RFC 3261 §22.3)."""
+    asked: list[tuple[str, str]] = []
+    async with line_to(peer, **CREDENTIALS) as gateway:
+        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
+        for status, name, realm in ((407, "Proxy", "outer"), (407, "Proxy", "inner"), (401, "WWW", "registrar")):
+            invite = await peer.request("INVITE")
+            assert all(is_right(invite, header, "secret", known) for header, known in asked)
+            challenge = CHALLENGE.format(1, "MD5").replace('"test"', f'"{realm}"')
+            peer.reply(invite, status, "Who are you", headers=[f"{name}-Authenticate: {challenge}"])
+            asked.append(("Authorization" if name == "WWW" else "Proxy-Authorization", realm))
+        invite = await peer.request("INVITE")
+        assert all(is_right(invite, header, "secret", known) for header, known in asked)
+        peer.reply(invite, 200, "OK", body=ANSWER)
         await gateway.expect(Answered)
 
 
