@@ -90,10 +90,12 @@ class Gateway:
             console = Server(make_admin(lambda: house.board.calls, house.records, house.status, house.sounds))
             serving = [house.spawn(site.serve(sockets=[public])), house.spawn(console.serve(sockets=[admin]))]
             house.spawn(house.load.run())
-            house.spawn(Heap().run())
             self._watch_signals(stack)
             for server in (site, console):
                 await self._while_serving(server.is_up.wait(), serving)
+            heap = Heap()
+            heap.settle()
+            house.spawn(heap.run())
             if not self._stopping.is_set():
                 ready(self._addresses(public.getsockname()[1], admin.getsockname()[1], house))
                 await self._while_serving(self._stopping.wait(), serving)

@@ -3,6 +3,7 @@
 import ctypes
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 from gateway.heap import TRIM_ABOVE_BYTES, Heap
@@ -34,6 +35,24 @@ def burst() -> None:
     heap.trim()
     assert before - resident_bytes() > TRIM_ABOVE_BYTES
     assert not heap.is_worth_it()
+
+
+class Knot:
+    """Knows itself, so that only the collector frees it."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_what_ended_calls_left_is_freed_but_not_for_more_than_a_share_of_the_time() -> None:
+    heap = Heap()
+    first = weakref.ref(Knot())
+    heap.collect(100.0)
+    second = weakref.ref(Knot())
+    heap.collect(100.0)
+    assert (first() is None, second() is None) == (True, False)
+    heap.collect(100_000.0)
+    assert second() is None
 
 
 def test_what_a_burst_left_is_given_back() -> None:
