@@ -19,8 +19,13 @@ MAX_THREAD_LOAD: Final = 0.85
 CALM_SAMPLES: Final = 2
 """So many samples in a row must cross a bound: one slow start-up is no overload."""
 MAX_WAIT_S: Final = 0.02
-"""How long a media thread may wait for a processor at each turn, on average: one packet's worth, which a jitter buffer
-still hides."""
+"""How long a packet may wait for its media thread to get a processor, on average: one packet's worth, which a jitter
+buffer still hides."""
+LOOK_S: Final = 0.025
+"""While a media thread waits, its turns are read this often: means over a whole sample hide that all of a quarter
+second's packets waited for one turn."""
+SUSPICIOUS: Final = 0.25
+"""Share of the time that a media thread waits; with less of it no packet waits long on average."""
 MEDIA_THREAD: Final = "media"
 """How the names of mediacore's threads begin."""
 _HINT: Final = "Try again in a minute; whoever runs the gateway can {}."
@@ -48,12 +53,52 @@ def _name(task: Path) -> str:
         return ""
 
 
+class ThreadLoad:
+    """What one thread uses and waits for, from looks at its turns."""
+
+    def __init__(self, turns: Turns) -> None:
+        self._first = self._last = turns
+        self._elapsed_s = 0.0
+        self._run_s = 0.0
+        """How long it has waited without a turn."""
+        self._waits_s2 = 0.0
+        """Half the squares of such waits: what the packets that come evenly meanwhile wait, all together."""
+        self.is_waiting = False
+        """Much of the last sample it waited."""
+
+    def look(self, now: Turns, elapsed_s: float) -> None:
+        """Take note of its turns, `elapsed_s` after the look before."""
+        self._elapsed_s += elapsed_s
+        used_s = now.used_s - self._last.used_s
+        if now.is_ready and now.count == self._last.count and used_s < elapsed_s / 2:
+            self._waits_s2 += ((self._run_s + elapsed_s) ** 2 - self._run_s**2) / 2
+            self._run_s += elapsed_s
+        else:
+            self._run_s = 0.0
+        self._last = now
+
+    def conclude(self) -> tuple[float, float]:
+        """Since the last conclusion: share of a core that it used, and seconds that a packet waited for it on average.
+
+        Waits that looks saw and waits that the scheduler counted are the same ones; each account sees too little of
+        them, the former of short ones, the latter of long ones among many short ones.
+        """
+        first, last, elapsed_s = self._first, self._last, self._elapsed_s
+        if not elapsed_s:
+            return 0.0, 0.0
+        waited_s, turns = last.waited_s - first.waited_s, max(1, last.count - first.count)
+        wait_s = max(self._waits_s2, waited_s**2 / turns / 2) / elapsed_s
+        self.is_waiting = max(waited_s, self._run_s) > SUSPICIOUS * elapsed_s
+        self._first, self._elapsed_s, self._waits_s2 = last, 0.0, 0.0
+        return (last.used_s - first.used_s) / elapsed_s, wait_s
+
+
 class LoadWatch:
     """Samples the load twice a second; `check` refuses when it is beyond the safe bounds."""
 
     def __init__(self, read_turns: Callable[[], Mapping[str, Turns]]) -> None:
         self._read_turns = read_turns
-        self._last: Mapping[str, Turns] = {}
+        self._threads: dict[str, ThreadLoad] = {}
         self.lag_s = 0.0
         self.busiest_thread = 0.0
         self.wait_s = 0.0
@@ -62,21 +107,33 @@ class LoadWatch:
     async def run(self) -> None:
         """Sample until cancelled."""
         loop = asyncio.get_running_loop()
-        self._last, before = self._read_turns(), loop.time()
+        self.look(0.0)
+        seen = loop.time()
         while True:
-            await asyncio.sleep(SAMPLE_S)
-            now = loop.time()
-            self.sample(now - before)
-            before = loop.time()
+            due = seen + SAMPLE_S
+            while seen < due:
+                await asyncio.sleep(min(LOOK_S, due - seen) if self._is_waiting else due - seen)
+                before, seen = seen, loop.time()
+                self.look(seen - before)
+            self.sample(seen - due)
 
-    def sample(self, elapsed_s: float) -> None:
-        """Take one sample, `elapsed_s` after the one before."""
-        turns = self._read_turns()
-        pairs = [(self._last[thread], turns[thread]) for thread in turns.keys() & self._last.keys()]
-        self._last = turns
-        self.lag_s = max(0.0, elapsed_s - SAMPLE_S)
-        self.busiest_thread = max((now.used_s - then.used_s for then, now in pairs), default=0.0) / elapsed_s
-        self.wait_s = max((_mean_wait_s(then, now, elapsed_s) for then, now in pairs), default=0.0)
+    @property
+    def _is_waiting(self) -> bool:
+        return any(thread.is_waiting for thread in self._threads.values())
+
+    def look(self, elapsed_s: float) -> None:
+        """Read what the threads did, `elapsed_s` after the look before."""
+        turns, known = self._read_turns(), self._threads
+        self._threads = {name: known.get(name) or ThreadLoad(now) for name, now in turns.items()}
+        for name in turns.keys() & known.keys():
+            known[name].look(turns[name], elapsed_s)
+
+    def sample(self, lag_s: float) -> None:
+        """Conclude from the looks of half a second; the last one was `lag_s` late."""
+        concluded = [thread.conclude() for thread in self._threads.values()]
+        self.busiest_thread = max((share for share, _ in concluded), default=0.0)
+        self.wait_s = max((wait_s for _, wait_s in concluded), default=0.0)
+        self.lag_s = lag_s
         self._note("busy", self.busiest_thread > MAX_THREAD_LOAD)
         self._note("starved", self.wait_s > MAX_WAIT_S)
         self._note("late", self.lag_s > MAX_LAG_S)
@@ -95,7 +152,7 @@ class LoadWatch:
             share = f"{self.busiest_thread:.0%}"
             raise Overloaded(f"The gateway is full: its media threads are {share} busy.", hint=less)
         if self._beyond["starved"] >= CALM_SAMPLES:
-            words = f"The gateway is full: its media threads wait {self.wait_s * 1000:.0f} ms for a processor."
+            words = f"The gateway is full: packets wait {self.wait_s * 1000:.0f} ms for a processor."
             raise Overloaded(words, hint=_HINT.format("stop what else runs on its machine"))
         if self._beyond["late"] >= CALM_SAMPLES:
             raise Overloaded(f"The gateway is full: it reacts {self.lag_s * 1000:.0f} ms late.", hint=less)
@@ -108,10 +165,3 @@ class LoadWatch:
             "media_wait_s": round(self.wait_s, 4),
             "load_average": os.getloadavg()[0],
         }
-
-
-def _mean_wait_s(then: Turns, now: Turns, elapsed_s: float) -> float:
-    """The wait for each turn; a thread that had none and wants one has waited all the time."""
-    if now.count == then.count:
-        return elapsed_s if now.is_ready else 0.0
-    return (now.waited_s - then.waited_s) / (now.count - then.count)

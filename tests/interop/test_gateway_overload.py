@@ -133,7 +133,7 @@ async def test_media_threads_that_others_starve(strained: GatewayProcess, speech
         await call.answered()
         with starved(strained):
             await two_samples(strained, "media_wait_s", MAX_WAIT_S)
-            sentence = r"The gateway is full: its media threads wait \d+ ms for a processor\."
+            sentence = r"The gateway is full: packets wait \d+ ms for a processor\."
             hint = "Try again in a minute; whoever runs the gateway can stop what else runs on its machine."
             await refused_both_ways(strained, page, tmp_path, sentence, hint)
         await eventually(lambda: strained.ask("status")["load"]["media_wait_s"] < MAX_WAIT_S)

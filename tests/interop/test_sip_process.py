@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -16,8 +17,10 @@ import pytest
 
 from call.errors import TransportError
 from sip import messages
+from sip.agent import SILENT_TURNS, TURN_S
 from sip.channel import Channel
 from sip.messages import Accept, Answered, Ended, Heartbeat, Incoming, Invite, Start, Started
+from sip.schedstat import read_turns
 from tests.interop.sip_line import Line, line, line_to, trunk
 from tests.interop.sip_peer import HOST, Peer, open_peer, sdp
 
@@ -90,6 +93,10 @@ def spinning_on_a_signal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.syspath_prepend(str(tmp_path))
 
 
+def used_by_dead_children_s() -> float:
+    return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+
+
 @contextlib.contextmanager
 def busy_machine() -> Iterator[None]:
     """Two programs that spin for each processor."""
@@ -106,13 +113,18 @@ def busy_machine() -> Iterator[None]:
 
 @pytest.mark.usefixtures("spinning_on_a_signal")
 async def test_a_worker_that_spins_is_noticed_on_a_busy_machine_too(peer: Peer) -> None:
-    """It gets less than half a processor: that is what one that only waits looks like (it is given 10 s more)."""
+    """It gets less than half a processor: that is what one that only waits looks like. What it uses betrays it."""
     async with line_to(peer) as gateway:
         before = gateway.agent.started
         with busy_machine():
+            born = read_turns(Path("/proc", str(before.pid)))
+            assert born
+            used_by_the_dead_s = used_by_dead_children_s()
             os.kill(before.pid, signal.SIGUSR2)
-            async with asyncio.timeout(9):
+            async with asyncio.timeout(60):
                 assert await gateway.lost.get() == "The SIP worker hung and was killed (signal 9)."
+            spun_s = used_by_dead_children_s() - used_by_the_dead_s - born.used_s
+        assert TURN_S * SILENT_TURNS / 2 < spun_s < TURN_S * SILENT_TURNS * 2
         async with asyncio.timeout(10):
             assert (await gateway.agent.ready()).pid != before.pid
 

@@ -1,11 +1,14 @@
+import asyncio
+import itertools
 import os
 from pathlib import Path
 
 import pytest
 
 from call.errors import Overloaded
-from gateway.load import CALM_SAMPLES, MAX_LAG_S, MAX_WAIT_S, SAMPLE_S, LoadWatch, ThreadTurns
+from gateway.load import CALM_SAMPLES, LOOK_S, MAX_LAG_S, MAX_WAIT_S, SAMPLE_S, LoadWatch, ThreadTurns
 from sip.schedstat import Turns
+from tests.harness.patience import eventually
 
 
 class Clock:
@@ -24,8 +27,13 @@ class Clock:
 
 def watch(clock: Clock) -> LoadWatch:
     made = LoadWatch(clock.read)
-    made.sample(SAMPLE_S)
+    made.look(0.0)
     return made
+
+
+def sample(watch: LoadWatch, lag_s: float = 0.0) -> None:
+    watch.look(SAMPLE_S)
+    watch.sample(lag_s)
 
 
 def test_idle_gateway_lets_calls_in() -> None:
@@ -38,7 +46,7 @@ def test_one_busy_moment_is_no_overload() -> None:
     clock = Clock()
     made = watch(clock)
     clock.add("2", used_s=SAMPLE_S)
-    made.sample(SAMPLE_S)
+    sample(made)
     assert made.busiest_thread == pytest.approx(1.0)
     made.check()
 
@@ -48,18 +56,18 @@ def test_busy_media_thread_refuses_until_it_is_calm_again() -> None:
     made = watch(clock)
     for _ in range(CALM_SAMPLES):
         clock.add("2", used_s=0.9 * SAMPLE_S)
-        made.sample(SAMPLE_S)
+        sample(made)
     with pytest.raises(Overloaded, match="media threads are 90% busy") as caught:
         made.check()
     assert caught.value.hint
-    made.sample(SAMPLE_S)
+    sample(made)
     made.check()
 
 
 def test_late_event_loop_refuses() -> None:
     made = watch(Clock())
     for _ in range(CALM_SAMPLES):
-        made.sample(SAMPLE_S + MAX_LAG_S + 0.05)
+        sample(made, MAX_LAG_S + 0.05)
     with pytest.raises(Overloaded, match="reacts 300 ms late"):
         made.check()
 
@@ -69,7 +77,7 @@ def test_thread_that_ended_is_no_load() -> None:
     made = watch(clock)
     del clock.turns["1"]
     clock.turns["3"] = Turns(100.0, 100.0, 1, True)
-    made.sample(SAMPLE_S)
+    sample(made)
     assert (made.busiest_thread, made.wait_s) == (0.0, 0.0)
 
 
@@ -78,31 +86,76 @@ def test_starved_media_thread_refuses_though_it_is_not_busy() -> None:
     made = watch(clock)
     for _ in range(CALM_SAMPLES):
         made.check()
-        clock.add("1", used_s=0.01, waited_s=25 * 1.5 * MAX_WAIT_S, count=25)
-        made.sample(SAMPLE_S)
-    with pytest.raises(Overloaded, match="media threads wait 30 ms for a processor") as caught:
+        clock.add("1", used_s=0.01, waited_s=SAMPLE_S - 0.01, count=8)
+        sample(made)
+    with pytest.raises(Overloaded, match="packets wait 30 ms for a processor") as caught:
         made.check()
     assert "stop what else runs" in caught.value.hint
-    clock.add("1", used_s=0.01, waited_s=25 * 0.5 * MAX_WAIT_S, count=25)
-    made.sample(SAMPLE_S)
+    clock.add("1", used_s=0.01, waited_s=SAMPLE_S - 0.01, count=25)
+    sample(made)
     made.check()
 
 
 def test_thread_that_gets_no_turn_at_all_is_starved() -> None:
     clock = Clock()
     made = watch(clock)
-    for _ in range(CALM_SAMPLES):
-        clock.add("1")
-        made.sample(SAMPLE_S)
-    assert made.wait_s == SAMPLE_S
-    with pytest.raises(Overloaded, match="wait 500 ms"):
+    clock.add("1")
+    sample(made)
+    assert made.wait_s == SAMPLE_S / 2, "those that come first wait longest"
+    clock.add("1")
+    sample(made)
+    with pytest.raises(Overloaded, match="wait 750 ms"):
         made.check()
+
+
+def test_short_turns_between_long_waits_do_not_hide_them() -> None:
+    clock = Clock()
+    made = watch(clock)
+    for _ in range(CALM_SAMPLES):
+        for _ in range(2):
+            for _ in range(9):
+                clock.add("1")
+                made.look(LOOK_S)
+            clock.add("1", used_s=0.001, waited_s=10 * LOOK_S, count=50)
+            made.look(LOOK_S)
+        made.sample(0.0)
+    assert made.wait_s == pytest.approx((9 * LOOK_S) ** 2 / SAMPLE_S)
+    assert made.wait_s > MAX_WAIT_S
+    with pytest.raises(Overloaded, match="packets wait"):
+        made.check()
+
+
+def test_many_short_waits_are_no_starvation() -> None:
+    """As beside another busy program: it waits most of the time, but no packet long."""
+    clock = Clock()
+    made = watch(clock)
+    for _ in range(CALM_SAMPLES):
+        clock.add("1", used_s=0.02, waited_s=0.9 * SAMPLE_S, count=150)
+        sample(made)
+    assert made.wait_s < 0.01
+    made.check()
+
+
+async def test_turns_are_read_more_often_while_a_thread_waits() -> None:
+    clock, looks = Clock(), list[float]()
+
+    def read() -> dict[str, Turns]:
+        looks.append(asyncio.get_running_loop().time())
+        clock.add("1")
+        return clock.read()
+
+    watching = asyncio.create_task(LoadWatch(read).run())
+    await eventually(lambda: len(looks) >= 6)
+    watching.cancel()
+    gaps = [later - sooner for sooner, later in itertools.pairwise(looks)]
+    assert gaps[0] >= SAMPLE_S
+    assert sorted(gaps[1:])[2] < SAMPLE_S / 2
 
 
 def test_thread_that_has_nothing_to_do_is_not_starved() -> None:
     made = watch(Clock())
     for _ in range(CALM_SAMPLES):
-        made.sample(SAMPLE_S)
+        sample(made)
     made.check()
 
 
