@@ -26,10 +26,10 @@ from bench.phone import Expected, Phone
 from bench.processes import Program, free_port
 from bench.subject import BROWSER_OFFSET, HOST, JOBS, OFFSET_STEP, PHONE_OFFSET, Job
 from gateway.builtin import transcoded_codecs
+from gateway.directory import PING_S
 
 STEP_S: Final = 20.0
 """No step of a call takes longer, or something is wrong."""
-PING_S: Final = 15.0
 _PREFIX: Final = {name: f"+{number}" for number, name in enumerate(JOBS, 1)}
 _USER: Final = "bench"
 

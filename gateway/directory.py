@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from call.errors import LimitReached, PolicyError
 from call.tokenbucket import TokenBuckets
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PING_S = 15.0
+PING_S: Final = 30.0
 USER_MESSAGES_PER_S = 100.0
 """Of all pages of a user together: else one login could keep the gateway busy with refusals (webrtc.websocket has
 the bound of a single page)."""

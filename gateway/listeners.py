@@ -29,6 +29,8 @@ UNACKNOWLEDGED_MS: Final = 30_000
 TITLE: Final = "webtrunk"
 """What `settings.json` of every webtrunk says (gateway.site)."""
 ASK_S: Final = 2.0
+WEBSOCKET_PING_S, WEBSOCKET_PONG_S = 30.0, 20.0
+"""A browser answers these by itself (RFC 6455 §5.5.2), however rarely it lets a page in the background do anything."""
 TICK_S: Final = 1.0
 """How often the Date of answers is set: it counts seconds."""
 
@@ -47,8 +49,8 @@ class Server(uvicorn.Server):
                 ws=PunctualWebSocket,
                 ws_max_size=MAX_MESSAGE_BYTES,
                 ws_per_message_deflate=False,
-                ws_ping_interval=20,
-                ws_ping_timeout=20,
+                ws_ping_interval=WEBSOCKET_PING_S,
+                ws_ping_timeout=WEBSOCKET_PONG_S,
                 lifespan="off",
                 log_config=None,
                 access_log=False,

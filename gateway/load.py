@@ -36,21 +36,24 @@ class ThreadTurns:
 
     def __init__(self, prefix: str, tasks: Path = Path("/proc/self/task")) -> None:
         self._prefix, self._tasks = prefix, tasks
-        self._names: dict[Path, str] = {}
+        self._names: dict[str, str] = {}
 
     def read(self) -> dict[str, Turns]:
         """So far, by thread id. Names are read once: to ask all threads again each time costs more than the rest."""
-        names = {task: self._names.get(task) or _name(task) for task in self._tasks.iterdir()}
-        self._names = names
-        turns = {task.name: read_turns(task) for task, name in names.items() if name.startswith(self._prefix)}
-        return {thread: one for thread, one in turns.items() if one}
+        self._names = {task: self._names.get(task) or self._name(task) for task in self._list()}
+        ours = [task for task, name in self._names.items() if name.startswith(self._prefix)]
+        turns = {task: read_turns(self._tasks / task) for task in ours}
+        return {task: one for task, one in turns.items() if one}
 
+    def _list(self) -> list[str]:
+        with os.scandir(self._tasks) as entries:  # `Path.iterdir` makes a path of each
+            return [entry.name for entry in entries]
 
-def _name(task: Path) -> str:
-    try:
-        return (task / "comm").read_text()
-    except OSError:  # it ended meanwhile
-        return ""
+    def _name(self, task: str) -> str:
+        try:
+            return (self._tasks / task / "comm").read_text()
+        except OSError:  # it ended meanwhile
+            return ""
 
 
 class ThreadLoad:

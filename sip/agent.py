@@ -234,19 +234,20 @@ class Agent:
         """Kill a worker that is silent. Turns of our loop are counted: if we are late, the worker is not to blame."""
         silent_turns = starved_turns = 0
         main_thread = Path("/proc", str(process.pid))
-        alive = before = read_turns(main_thread)
+        alive = before = None
         while silent_turns < SILENT_TURNS and used_s(alive, before) < SILENT_TURNS * TURN_S:
             heard = self._signs_of_life
             await asyncio.sleep(TURN_S)
-            now = read_turns(main_thread)
             if self._signs_of_life != heard:
                 silent_turns = starved_turns = 0
-                alive = now
-            elif starved_turns < STARVED_TURNS and is_starved(before, now, TURN_S):
+                alive = before = None
+                continue
+            now = read_turns(main_thread)
+            if starved_turns < STARVED_TURNS and is_starved(before, now, TURN_S):
                 starved_turns += 1
             else:
                 silent_turns += 1
-            before = now
+            alive, before = alive or now, now
         _kill(process)
 
     async def _knock(self) -> None:

@@ -21,8 +21,8 @@ from webrtc.mailbox import Mailbox
 log = logging.getLogger(__name__)
 
 HELLO_TIMEOUT_S: Final = 10.0
-SILENCE_S: Final = 60.0
-"""A page pings every 15 s; one that is silent for this long is gone."""
+SILENCE_S: Final = 150.0
+"""Browsers let pages in the background act once a minute; one that misses two such minutes would not ring either."""
 SEND_QUEUE: Final = 256
 MESSAGES_PER_S: Final = 25.0
 BURST: Final = 100.0
