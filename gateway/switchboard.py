@@ -92,10 +92,7 @@ class Switchboard:
             case signalling.CallStart():
                 self._start(session, message)
             case signalling.CallAccept(call, sdp):
-                live = self._live(self._leg(session, call))
-                trunk = self._trunks[live.trunk_name]
-                codecs = live.trunk.spoken_codecs if live.trunk else trunk.spoken_codecs
-                self._leg(session, call).accept(session, sdp, codecs, trunk.prefer)
+                self._accept(session, self._leg(session, call), sdp)
             case signalling.CallOffer(call, sdp):
                 self._leg(session, call).take_new_offer(sdp)
             case signalling.CallDtmf(call, digits):
@@ -120,8 +117,18 @@ class Switchboard:
         except KeyError:
             raise PeerError(f"There is no call {name}.", hint="It may have ended a moment ago.") from None
 
-    def _live(self, leg: BrowserLeg) -> LiveCall:
-        return next(call for call in self._calls.values() if call.browser is leg)
+    def _accept(self, session: Session, leg: BrowserLeg, sdp: str) -> None:
+        """A page takes a call that rings; a mistake of ours with it ends the call: half accepted, it would ring on."""
+        live = next(call for call in self._calls.values() if call.browser is leg)
+        trunk = self._trunks[live.trunk_name]
+        codecs = live.trunk.spoken_codecs if live.trunk else trunk.spoken_codecs
+        try:
+            leg.accept(session, sdp, codecs, trunk.prefer)
+        except GatewayError:
+            raise
+        except Exception:
+            log.exception("call %s: the page's accept was mishandled", live.id)
+            live.end(causes.gateway_error())
 
     def _start(self, session: Session, message: signalling.CallStart) -> None:
         if message.call in session.legs:

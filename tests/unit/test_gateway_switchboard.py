@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, cast
+from unittest.mock import ANY
 
 import pytest
 
@@ -10,6 +11,7 @@ from call.errors import PeerError
 from gateway import switchboard as module
 from gateway.admission import Admission
 from gateway.auth import Gatekeeper, Identity
+from gateway.browserleg import BrowserLeg
 from gateway.config import AuthSettings, LimitSettings, SessionSettings, TrunkSettings, UserSettings
 from gateway.directory import Directory
 from gateway.records import LIVE, CallRecord, Records
@@ -410,6 +412,30 @@ async def test_outgoing_call_whose_invite_we_cannot_make_ends(narrow: Bench, mon
     narrow.board.on_sip(messages.Ended(leg, "us", 500))
     await until_idle(narrow)
     assert (await narrow.records.wait_ended()).cause == "gateway-error"
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"), [(BrowserLeg, "take_offer"), (BrowserLeg, "_answer_offer"), (signalling, "CallAnswerSdp")]
+)
+async def test_accepting_that_we_mishandle_ends_the_call_everywhere(
+    narrow: Bench, monkeypatch: pytest.MonkeyPatch, owner: object, name: str
+) -> None:
+    first, second = await narrow.log_in(), await narrow.log_in()
+    narrow.ring_in()
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, broken)
+        narrow.board.handle(first.session, CallAccept(next(iter(first.session.legs)), offer()))
+    assert ended(first).cause == "gateway-error"
+    assert second.types[-1] == "call.ended"
+    await narrow.worker.wait_for("release")
+    assert narrow.worker.commands[-1] == messages.Release("w1", 500, "", ANY)
+    narrow.board.on_sip(messages.Ended("w1", "us", 500))
+    record = await narrow.records.wait_ended()
+    await until_idle(narrow)
+    assert (record.cause, record.answered_at) == ("gateway-error", None)
+    assert len(narrow.house.relays.released) == len(narrow.house.relays.legs)
+    narrow.ring_in(leg="w2")
+    assert first.types[-1] == "call.incoming"
 
 
 async def test_event_of_the_worker_that_we_mishandle_ends_its_call_and_no_other(
