@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import click
 
 from call.errors import GatewayError, PeerError, TransportError
-from gateway import callview, config, localhttp
+from gateway import callview, configfile, localhttp
 from gateway.auth import make_token
 from gateway.config import Config
 from gateway.playcommand import make_play
@@ -181,7 +181,7 @@ def _which(path: Path | None) -> str:
 
 def _load(path: Path | None) -> Config:
     try:
-        return config.load(_chosen(path))
+        return configfile.load(_chosen(path))
     except GatewayError as error:
         _fail(str(error))
 

@@ -1,25 +1,20 @@
-"""The settings: one TOML file, read once, checked whole, handed out in frozen slices."""
+"""The settings, in frozen slices (`gateway.configfile` reads them)."""
 
 from __future__ import annotations
 
 import os
 import re
-import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from call.codec_policy import default_codecs
 from call.codecs import COMFORT_NOISE, with_comfort_noise
 from call.dialplan import TrunkRule
 from call.dtmf import DtmfPolicy
-from call.errors import GatewayError
 from call.sdes import Policy
-from gateway import configwords
 from gateway.addresses import default_route_address, is_address, is_loopback
 from gateway.configbase import Settings
 from gateway.configfields import (
@@ -42,8 +37,7 @@ from gateway.configfields import (
     User,
 )
 from gateway.configlistening import RecordingMode, RecordingSettings, TeeSettings
-from gateway.configrules import across, read_secret
-from gateway.tomllines import Location, line_index, line_of
+from gateway.configrules import read_secret
 
 FLOOD_PER_S: Final = 20.0
 """New calls of one trunk; never less than this is let through to the limits, which say what is wrong."""
@@ -355,83 +349,3 @@ class Config(Settings):
     def trunk_rules(self) -> tuple[TrunkRule, ...]:
         """The trunks in order, for the dial plan."""
         return tuple(TrunkRule(name, trunk.allow) for name, trunk in self.trunk.items())
-
-
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """One thing that is wrong in a configuration file."""
-
-    line: int
-    key: str
-    expected: str
-
-
-class ConfigError(GatewayError):
-    """The configuration cannot be used; `mistakes` has all of them."""
-
-    def __init__(self, file: str, mistakes: list[Mistake]) -> None:
-        self.file = file
-        self.mistakes = sorted(mistakes, key=lambda mistake: mistake.line)
-        lines = [f"{file}:{m.line}: {m.key + ': ' if m.key else ''}{m.expected}" for m in self.mistakes]
-        super().__init__("\n".join(lines))
-
-
-def load(path: Path) -> Config:
-    """Read and check a configuration file.
-
-    Raises:
-        ConfigError: With every mistake that was found.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
-    except OSError as error:
-        raise ConfigError(str(path), [Mistake(1, "", f"cannot be read: {error.strerror}")]) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(str(path), [Mistake(1, "", "is not UTF-8 text")]) from error
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        line, words = configwords.of_syntax(str(error), text)
-        raise ConfigError(str(path), [Mistake(line, "", words)]) from error
-    return check(document, text, str(path))
-
-
-_DEFAULTS: Final = {
-    "listen": ListenSettings().model_dump(),
-    "admin": AdminSettings().model_dump(),
-    "network": NetworkSettings().model_dump(),
-    "media": MediaSettings().model_dump(),
-    "sip": SipSettings().model_dump(),
-}
-
-
-def check(document: dict[str, Any], text: str, file: str) -> Config:
-    """Turn a parsed document into a Config; `text` is where the lines come from.
-
-    Raises:
-        ConfigError: With every mistake that was found.
-    """
-    lines = line_index(text)
-    config: Config | None = None
-    mistakes: list[Mistake] = []
-    try:
-        config = Config.model_validate(document)
-    except ValidationError as error:
-        errors: list[dict[str, Any]] = [dict(e) for e in error.errors(include_url=False)]
-        mistakes = [
-            _mistake(e["loc"], configwords.of_error(e), lines) for e in errors if not _follows(e["loc"], errors)
-        ]
-    mistakes += [_mistake(location, words, lines) for location, words in across(document, _DEFAULTS)]
-    if mistakes or config is None:
-        raise ConfigError(file, mistakes)
-    return config
-
-
-def _follows(location: Location, errors: Sequence[Any]) -> bool:
-    """A list counts as too short only because an entry of it was wrong: one mistake, not two."""
-    return any(len(e["loc"]) > len(location) and e["loc"][: len(location)] == location for e in errors)
-
-
-def _mistake(location: Location, words: str, lines: dict[Location, int]) -> Mistake:
-    named = [str(part) for part in location if part != "[key]"]  # pydantic's mark of a wrong name of a table
-    return Mistake(line_of(location, lines), ".".join(named), words)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import config
-from gateway.config import Config, ConfigError, load
+from gateway.config import Config
+from gateway.configfile import ConfigError, Mistake, load
 from tests.harness.fuzzing import bounded
 
 KEYS: dict[str, type[config.Settings]] = {
@@ -100,7 +101,7 @@ def test_real_keys_with_any_values_are_a_configuration_or_mistakes_with_lines(fi
             stands_at(mistake, lines)
 
 
-def stands_at(mistake: config.Mistake, lines: list[str]) -> None:
+def stands_at(mistake: Mistake, lines: list[str]) -> None:
     """A mistake at a key that is there names the key's line."""
     section, _, key = mistake.key.rpartition(".")
     header = f"[{section}]"

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from call.dialplan import clean, is_number
 from call.errors import GatewayError, UnknownDestination
 from gateway.auth import Gatekeeper, make_token
-from gateway.config import AuthSettings, Config, ConfigError, load
+from gateway.config import AuthSettings, Config
+from gateway.configfile import ConfigError, load
 from gateway.tomllines import line_index
 from tests.harness.fuzzing import bounded, spliced
 from webrtc import signalling

@@ -1,7 +1,7 @@
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from gateway import callview, config
+from gateway import callview, configfile
 from gateway.records import CallRecord
 
 CALL = CallRecord(
@@ -79,7 +79,7 @@ def test_greeting_of_the_demo_says_what_to_do() -> None:
     from gateway.app import Addresses
 
     addresses = Addresses("http://127.0.0.1:8080/", "http://127.0.0.1:8081/", "127.0.0.1:5060", "127.0.0.1:8082")
-    settings = config.load(Path(__file__).parents[2] / "config" / "demo.toml")
+    settings = configfile.load(Path(__file__).parents[2] / "config" / "demo.toml")
     words = callview.greeting(addresses, settings, demo=True)
     assert "Softphone: http://127.0.0.1:8080/" in words
     assert "echo" in words

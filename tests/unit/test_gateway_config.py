@@ -6,7 +6,8 @@ import pytest
 from call.dialplan import TrunkRule
 from gateway import config
 from gateway.addresses import is_loopback
-from gateway.config import Config, ConfigError, Mistake, check, load
+from gateway.config import Config
+from gateway.configfile import ConfigError, Mistake, check, load
 
 KEY = "k" * 40
 OPEN = '[auth]\nmode = "open"\n'

@@ -5,7 +5,8 @@ import tomllib
 import pytest
 
 from call.dialplan import find_user, is_allowed
-from gateway.config import Config, ConfigError, check
+from gateway.config import Config
+from gateway.configfile import ConfigError, check
 
 OPEN = '[auth]\nmode = "open"\n'
 TRUNK = '[trunk.t]\nhost = "h"\nallow = ["*"]\n'

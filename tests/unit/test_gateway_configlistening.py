@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Config, ConfigError, Mistake, check
+from gateway.config import Config
+from gateway.configfile import ConfigError, Mistake, check
 
 OPEN = '[auth]\nmode = "open"\n'
 TRUNK = '[trunk.t]\nhost = "h"\nallow = []\n'

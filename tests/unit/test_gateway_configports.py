@@ -4,7 +4,8 @@ import tomllib
 
 import pytest
 
-from gateway.config import Config, ConfigError, check
+from gateway.config import Config
+from gateway.configfile import ConfigError, check
 
 OPEN = '[auth]\nmode = "open"\n'
 

@@ -13,7 +13,8 @@ import pytest
 from call.codecs import CodecName
 from call.errors import PolicyError, TransportError
 from gateway.browserleg import BrowserLeg
-from gateway.config import Config, check
+from gateway.config import Config
+from gateway.configfile import check
 from gateway.listening import Listening, check_folder
 from gateway.livecall import LiveCall
 from gateway.relays import Relays
