@@ -12,6 +12,7 @@ import pjsua2 as pj
 
 from call.errors import TransportError
 from sip import endings, infodigits, messages, siptext
+from sip.dialogstate import DialogState
 from sip.dialogtrace import DialogTrace
 from sip.legs import Legs
 from sip.messages import Headers, TrunkAccount
@@ -107,7 +108,7 @@ class DialogCall(pj.Call):
         self._call_id_header = ""
         self._is_over = False
         self.trace = DialogTrace(settings.name)
-        self._noted: messages.DialogState | None = None
+        self._noted: DialogState | None = None
 
     # --- what sip.legs asks for ---
 

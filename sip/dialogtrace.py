@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from sip.messages import DialogState, OpenInvite
+from sip.dialogstate import DialogState, OpenInvite
 from sip.siptext import SipText, tag
 
 REFRESHES = frozenset({"INVITE", "UPDATE"})

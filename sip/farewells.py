@@ -13,8 +13,9 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from sip.dialogstate import DialogState, OpenInvite
 from sip.dialogtrace import answered_by
-from sip.messages import DialogState, Farewell, OpenInvite, Parted
+from sip.messages import Farewell, Parted
 from sip.siptext import SipText, tag
 
 log = logging.getLogger("sip.farewells")

@@ -6,8 +6,9 @@ import dataclasses
 import itertools
 from typing import Final
 
+from sip.dialogstate import DialogState
 from sip.farewells import LEAP
-from sip.messages import DialogNote, DialogState, Farewell, Parted
+from sip.messages import DialogNote, Farewell, Parted
 
 MAX_TRIES: Final = 3
 """A worker may die while it says goodbye; the next one tries again."""

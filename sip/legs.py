@@ -13,6 +13,7 @@ from typing import Any, Protocol, assert_never
 
 from call.errors import GatewayError, TransportError
 from sip import endings, messages, siptext, trunk
+from sip.dialogstate import DialogState
 from sip.messages import Ended, Headers, Invite, TrunkAccount
 from sip.names import Names
 from sip.probe import Probe
@@ -145,7 +146,7 @@ class Legs:
             del self._dialogs[event.leg]
         self._emit(event)
 
-    def note(self, leg: str, dialog: messages.DialogState) -> None:
+    def note(self, leg: str, dialog: DialogState) -> None:
         """What the gateway must know in case that we die."""
         if leg in self._dialogs:
             self._emit(messages.DialogNote(leg, dialog))

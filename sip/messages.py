@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from call.errors import PeerError
+from sip.dialogstate import DialogState
 
 Headers = tuple[tuple[str, str], ...]
 Transport = Literal["udp", "tcp", "tls"]
@@ -34,33 +35,6 @@ class TrunkAccount:
     """Not even a 100 by then: the trunk is given up (timer B of RFC 3261, 32 s, is too long for a person)."""
     new_calls_per_s: float = 0.0
     """More INVITEs from there are refused before anything is kept of them; 0: no bound."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenInvite:
-    """An INVITE of ours without a final response: what a CANCEL must repeat (RFC 3261 §9.1)."""
-
-    uri: str
-    branch: str
-    cseq: int
-
-
-@dataclass(frozen=True, slots=True)
-class DialogState:
-    """What another process must know to end a dialog in our place (RFC 3261 §12)."""
-
-    trunk: str
-    call_id: str
-    local: str
-    """Our From, as it stands in requests that we send."""
-    remote: str
-    """Their To, with its tag as soon as there is one."""
-    target: str
-    routes: tuple[str, ...] = ()
-    cseq: int = 0
-    """The highest number that we used."""
-    invite: OpenInvite | None = None
-    """None: the call is answered."""
 
 
 @dataclass(frozen=True, slots=True)

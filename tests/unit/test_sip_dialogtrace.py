@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from sip.dialogstate import DialogState, OpenInvite
 from sip.dialogtrace import DialogTrace
-from sip.messages import DialogState, OpenInvite
 from sip.siptext import SipText, parse
 
 OURS, THEIRS = "<sip:me@gw.example>;tag=ours", "<sip:4711@pbx.example>"

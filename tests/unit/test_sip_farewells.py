@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from sip.dialogstate import DialogState, OpenInvite
 from sip.farewells import LEAP, Farewells
 from sip.ledger import MAX_TRIES, Ledger
-from sip.messages import DialogNote, DialogState, Farewell, OpenInvite, Parted
+from sip.messages import DialogNote, Farewell, Parted
 from sip.siptext import SipText, parse
 
 OURS, THEIRS = "<sip:me@gw>;tag=ours", "<sip:4711@pbx>;tag=theirs"
