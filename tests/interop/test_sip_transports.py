@@ -132,16 +132,16 @@ async def test_an_untrusted_certificate_may_be_let_pass(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
 async def test_a_refused_connection_is_named(transport: Literal["tcp", "tls"], tmp_path: Path) -> None:
+    # Held, not only chosen: who connects to a port that is free may get it as its own, and then talks to itself.
     with socket.socket() as closed:
         closed.bind((HOST, 0))
-        port = closed.getsockname()[1]
-    settings = tls_settings(Authority(tmp_path)) if transport == "tls" else {}
-    trunk = TrunkAccount("dead", HOST, port, transport)
-    async with running(Start(HOST, HOST, 0, trunks=(trunk,), **settings)) as line:  # type: ignore[arg-type]
-        line.agent.post(Invite("a1", "dead", "100", OFFER))
-        ended = await line.expect(Ended)
-        assert (ended.by, ended.status, ended.fault) == ("fault", 503, "transport")
-        assert "refused" in ended.detail
+        trunk = TrunkAccount("dead", HOST, closed.getsockname()[1], transport)
+        settings = tls_settings(Authority(tmp_path)) if transport == "tls" else {}
+        async with running(Start(HOST, HOST, 0, trunks=(trunk,), **settings)) as line:  # type: ignore[arg-type]
+            line.agent.post(Invite("a1", "dead", "100", OFFER))
+            ended = await line.expect(Ended)
+            assert (ended.by, ended.status, ended.fault) == ("fault", 503, "transport")
+            assert "refused" in ended.detail
 
 
 async def test_a_tls_trunk_that_speaks_something_else_is_named(tmp_path: Path) -> None:
