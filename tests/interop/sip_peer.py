@@ -90,16 +90,15 @@ class Dialog:
             self.cseq += 1
             cseq = self.cseq
         self.branch = branch or f"z9hG4bK-peer-{next(_serial)}"
-        contact = f"Contact: <sip:peer@{HOST}:{self.peer.port}>"
         lines = [
             f"{method} {self.target} SIP/2.0",
-            f"Via: SIP/2.0/UDP {HOST}:{self.peer.port};branch={self.branch};rport",
+            f"Via: SIP/2.0/{self.peer.protocol.upper()} {HOST}:{self.peer.port};branch={self.branch};rport",
             "Max-Forwards: 70",
             f"From: {self.local}",
             f"To: {self.remote}",
             f"Call-ID: {self.call_id}",
             f"CSeq: {cseq} {method}",
-            contact,
+            f"Contact: {self.peer.contact}",
             *headers,
         ]
         self._last = with_body(lines, body)
@@ -148,6 +147,7 @@ class Peer(asyncio.DatagramProtocol):
     """One UDP socket."""
 
     port: int
+    protocol = "udp"
 
     def __init__(self) -> None:
         self._inbox: list[Message] = []
@@ -171,6 +171,12 @@ class Peer(asyncio.DatagramProtocol):
             yield peer
         finally:
             transport.close()
+
+    @property
+    def contact(self) -> str:
+        """Where we are reached (RFC 3261 §19.1.1)."""
+        suffix = "" if self.protocol == "udp" else f";transport={self.protocol}"
+        return f"<sip:peer@{HOST}:{self.port}{suffix}>"
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         self.raw.append(data)
@@ -229,7 +235,7 @@ class Peer(asyncio.DatagramProtocol):
             f"To: {to}",
             f"Call-ID: {request.header('Call-ID')}",
             f"CSeq: {request.header('CSeq')}",
-            f"Contact: <sip:peer@{HOST}:{self.port}>",
+            f"Contact: {self.contact}",
             *headers,
         ]
         self.send(with_body(lines, body), request.source)
