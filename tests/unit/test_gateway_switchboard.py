@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 from unittest.mock import ANY
@@ -343,6 +344,14 @@ def broken(*_: object) -> None:
     raise RuntimeError("our own mistake")
 
 
+@contextlib.contextmanager
+def mistake_in(owner: object, name: str) -> Iterator[None]:
+    """Within the block this fails."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, name, broken)
+        yield
+
+
 @pytest.fixture
 async def narrow() -> AsyncIterator[Bench]:
     """A switchboard with room for one call, so that one which is not given back is missed."""
@@ -352,12 +361,9 @@ async def narrow() -> AsyncIterator[Bench]:
 
 
 @pytest.mark.parametrize("method", ["take_incoming", "__init__"])
-async def test_incoming_call_that_we_mishandle_gets_500_and_leaves_nothing(
-    narrow: Bench, monkeypatch: pytest.MonkeyPatch, method: str
-) -> None:
+async def test_incoming_call_that_we_mishandle_gets_500_and_leaves_nothing(narrow: Bench, method: str) -> None:
     callee = await narrow.log_in()
-    with monkeypatch.context() as patch:
-        patch.setattr(TrunkLeg, method, broken)
+    with mistake_in(TrunkLeg, method):
         narrow.ring_in()
     assert narrow.worker.commands == [messages.Release("w1", 500)]
     assert [record.cause for record in narrow.records.kept.values()] == ["gateway-error"]
@@ -374,12 +380,9 @@ async def test_incoming_call_that_we_mishandle_at_the_door_gets_500(
     assert bench.worker.commands == [messages.Release("w1", 500)]
 
 
-async def test_incoming_call_that_we_mishandle_once_it_rings_ends_everywhere(
-    narrow: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_incoming_call_that_we_mishandle_once_it_rings_ends_everywhere(narrow: Bench) -> None:
     callee = await narrow.log_in()
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "Ringing", broken)
+    with mistake_in(module, "Ringing"):
         narrow.ring_in()
     assert callee.types == ["call.incoming", "call.ended"]
     assert narrow.worker.types == ["release"]
@@ -389,12 +392,9 @@ async def test_incoming_call_that_we_mishandle_once_it_rings_ends_everywhere(
 
 
 @pytest.mark.parametrize("method", ["__init__", "follow"])
-async def test_outgoing_call_that_we_mishandle_is_told_and_leaves_nothing(
-    narrow: Bench, monkeypatch: pytest.MonkeyPatch, method: str
-) -> None:
+async def test_outgoing_call_that_we_mishandle_is_told_and_leaves_nothing(narrow: Bench, method: str) -> None:
     caller = await narrow.log_in()
-    with monkeypatch.context() as patch:
-        patch.setattr(TrunkLeg, method, broken)
+    with mistake_in(TrunkLeg, method):
         narrow.start(caller)
     await narrow.house.settle()
     assert (ended(caller).cause, ended(caller).sip_status) == ("gateway-error", 500)
@@ -417,13 +417,10 @@ async def test_outgoing_call_whose_invite_we_cannot_make_ends(narrow: Bench, mon
 @pytest.mark.parametrize(
     ("owner", "name"), [(BrowserLeg, "take_offer"), (BrowserLeg, "_answer_offer"), (signalling, "CallAnswerSdp")]
 )
-async def test_accepting_that_we_mishandle_ends_the_call_everywhere(
-    narrow: Bench, monkeypatch: pytest.MonkeyPatch, owner: object, name: str
-) -> None:
+async def test_accepting_that_we_mishandle_ends_the_call_everywhere(narrow: Bench, owner: object, name: str) -> None:
     first, second = await narrow.log_in(), await narrow.log_in()
     narrow.ring_in()
-    with monkeypatch.context() as patch:
-        patch.setattr(owner, name, broken)
+    with mistake_in(owner, name):
         narrow.board.handle(first.session, CallAccept(next(iter(first.session.legs)), offer()))
     assert ended(first).cause == "gateway-error"
     assert second.types[-1] == "call.ended"
@@ -438,14 +435,11 @@ async def test_accepting_that_we_mishandle_ends_the_call_everywhere(
     assert first.types[-1] == "call.incoming"
 
 
-async def test_event_of_the_worker_that_we_mishandle_ends_its_call_and_no_other(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_event_of_the_worker_that_we_mishandle_ends_its_call_and_no_other(bench: Bench) -> None:
     caller = await bench.log_in()
     bench.start(caller)
     bench.start(caller, name="p-2")
-    with monkeypatch.context() as patch:
-        patch.setattr(TrunkLeg, "_apply", broken)
+    with mistake_in(TrunkLeg, "_apply"):
         bench.board.on_sip(messages.Answered(bench.leg_id, ANSWER, ()))
     assert (ended(caller).call, ended(caller).cause) == ("p-1", "gateway-error")
     assert bench.worker.commands[-1].type == "release"
