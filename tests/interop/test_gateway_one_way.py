@@ -66,6 +66,12 @@ class Scene:
         self.reply(200, "OK")
         await self.call.answered()
 
+    async def talk(self) -> None:
+        """Answer, talk, and hear the page."""
+        await self.answer()
+        self.phone.talk(self.rtp_port)
+        await self.phone.hears(1400)
+
     async def told(self, sentence: str, within_s: float) -> str:
         """Wait for a sentence; its hint."""
         return str((await self.call.until("error", within_s, message=sentence))["hint"])
@@ -96,9 +102,7 @@ async def phone_call(house: House, codec: int = 0) -> AsyncIterator[Scene]:
 
 async def test_a_trunk_whose_packets_stop_in_mid_call_is_told(house: House) -> None:
     async with phone_call(house) as scene:
-        await scene.answer()
-        scene.phone.talk(scene.rtp_port)
-        await scene.phone.hears(1400)
+        await scene.talk()
         scene.phone.say(0, ())
         hint = await scene.told("The far end is no longer heard.", 10)
     assert "not on hold" in hint
@@ -128,9 +132,7 @@ async def test_silence_in_g722_is_told_and_has_no_level(house: House) -> None:
 
 async def test_a_trunk_that_saves_silence_is_no_fault_while_its_rtcp_comes(house: House) -> None:
     async with phone_call(house) as scene:
-        await scene.answer()
-        scene.phone.talk(scene.rtp_port)
-        await scene.phone.hears(1400)
+        await scene.talk()
         scene.phone.say(0, ())
         for quarter in range(32):
             if quarter % 8 == 0:
@@ -142,9 +144,7 @@ async def test_a_trunk_that_saves_silence_is_no_fault_while_its_rtcp_comes(house
 
 async def test_a_browser_whose_audio_stops_while_it_is_connected_is_told(house: House) -> None:
     async with phone_call(house) as scene:
-        await scene.answer()
-        scene.phone.talk(scene.rtp_port)
-        await scene.phone.hears(1400)
+        await scene.talk()
         assert scene.call.audio is not None
         scene.call.audio.stop_talking()
         hint = await scene.told("Your microphone is no longer heard.", 7.5)
