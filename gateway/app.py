@@ -15,7 +15,6 @@ from call.errors import TransportError
 from gateway.admin import make_admin
 from gateway.admission import Admission
 from gateway.auth import Gatekeeper
-from gateway.browserleg import Surroundings
 from gateway.config import Config
 from gateway.demophone import DemoPhone
 from gateway.directory import Directory
@@ -28,6 +27,7 @@ from gateway.relays import Relays
 from gateway.routing import Router
 from gateway.site import make_site, own_origins
 from gateway.sounds import Sounds
+from gateway.surroundings import Surroundings
 from gateway.switchboard import Switchboard
 from sip import messages
 from sip.agent import Agent

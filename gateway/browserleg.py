@@ -4,51 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, assert_never
 
-from call import browser_sdp, causes, sdp_attributes
+from call import browser_sdp, causes
 from call.browser_sdp import BrowserAnswer, BrowserOffer, LocalTransport
 from call.causes import Ending
 from call.codecs import CodecName, Format
 from call.coupling import Accept, Command, Hold, Press, Progress, Release, Suit, Warn
-from call.errors import GatewayError, PeerError
+from call.errors import PeerError
 from call.interworking import Choice, Preference
-from call.leg import Answered, Ended, Headers, Held, LegEvent, Pressed, Settled
+from call.leg import Answered, Ended, Headers, Held, Pressed, Settled
 from gateway import relays
 from gateway.audiowatch import AudioWatch
 from gateway.browsercodec import BrowserCodec
+from gateway.browserdtls import BrowserDtls
+from gateway.callpages import CallPages
 from gateway.directory import Session
 from gateway.grace import Grace, Loss
-from gateway.relays import Leg, MediaEvent, Relays
-from gateway.sounds import Sounds
+from gateway.relays import Leg, MediaEvent
 from gateway.speaker import Speaker
+from gateway.surroundings import Report, Surroundings
 from webrtc import signalling
-from webrtc.dtls import Certificates, DtlsEndpoint, Fingerprint
+from webrtc.dtls import SrtpKeys
 
 _NETWORK: Final = "The browser's device may have lost its network, or was switched off."
 _FIREWALL: Final = "A firewall may block UDP to the gateway's media port."
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a leg needs of the house."""
-
-    relays: Relays
-    sounds: Sounds
-    certificates: Certificates
-    spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
-    grace_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Where a leg tells its call what happened."""
-
-    emit: Callable[[LegEvent], None]
-    note: Callable[[str, str], None]
-    """what, why"""
 
 
 class BrowserLeg:
@@ -62,17 +43,15 @@ class BrowserLeg:
         self.media: Leg | None = None
         self.speaker: Speaker | None = None
         self._is_held = self._is_recorded = False
-        self._pages: dict[str, Session] = {}  # by session key: one, or all that ring
-        self._name = ""
+        self._pages = CallPages(self)
         self._incoming: signalling.CallIncoming | None = None  # what pages are told, if we are called
         self._is_answered = False
         self._is_over = False
         self._codec: BrowserCodec | None = None
         self._offered: tuple[CodecName, ...] = ()
         self._remote_ice = ("", "")
-        self._remote_fingerprints: tuple[sdp_attributes.Fingerprint, ...] = ()
         self._answer: BrowserAnswer | None = None
-        self._endpoint: DtlsEndpoint | None = None
+        self._dtls: BrowserDtls | None = None
         self._credentials = ("", "")
         self._sdp_session = secrets.randbits(62)
         self._sdp_version = 0
@@ -101,23 +80,23 @@ class BrowserLeg:
 
     def belong_to(self, session: Session, name: str) -> None:
         """The page of `session` started this call and calls it `name`."""
-        self._name = name
-        self._add_page(session)
+        self._pages.name = name
+        self._pages.add(session)
 
     def ring(self, sessions: Iterable[Session], incoming: signalling.CallIncoming, ring_s: float) -> None:
         """Let the pages of the called user ring; the first one that accepts has the call."""
         self._incoming = incoming
-        self._name = incoming.call
+        self._pages.name = incoming.call
         for session in sessions:
             self.ring_also(session)
-        ending = causes.not_answered(self._user)
+        ending = causes.not_answered(self._pages.user)
         self._ringing = asyncio.get_running_loop().call_later(ring_s, self._finish, ending)
 
     def ring_also(self, session: Session) -> None:
         """Another page of the user rings, unless it does already or the call rings no more."""
-        if self._incoming is None or self._is_answered or self._is_over or session.key in self._pages:
+        if self._incoming is None or self._is_answered or self._is_over or session in self._pages:
             return
-        self._add_page(session)
+        self._pages.add(session)
         session.send(self._incoming)
 
     def accept(self, session: Session, sdp: str, codecs: Sequence[CodecName], prefer: Preference) -> None:
@@ -131,20 +110,19 @@ class BrowserLeg:
         answer = self.take_offer(sdp, codecs, prefer)
         self._stop_ringing()
         self._is_answered = True
-        for other in [page for page in self._pages.values() if page is not session]:
-            self._drop_page(other, causes.answered_elsewhere())
+        self._pages.end(causes.answered_elsewhere(), but=session)
         self._report.note("accepted", f"by a page of {session.user}")
-        self._send(signalling.CallAnswerSdp(self._name, answer, self._record))
+        self._pages.send(signalling.CallAnswerSdp(self._pages.name, answer, self._record))
         self._report.emit(Answered())
         self._begin_watch()
-        self._send(signalling.CallAnswered(self._name, self.describe_codecs()))
+        self._pages.send(signalling.CallAnswered(self._pages.name, self.describe_codecs()))
 
     def hang_up(self) -> None:
         """The page hangs up, gives up or refuses."""
         if self._is_answered:
-            self._finish(causes.hung_up(self._user))
+            self._finish(causes.hung_up(self._pages.user))
         else:
-            self._finish(causes.refused(self._user) if self._incoming else causes.cancelled(self._user))
+            self._finish(causes.refused(self._pages.user) if self._incoming else causes.cancelled(self._pages.user))
 
     def press(self, digits: str) -> None:
         """The page sends digits."""
@@ -162,19 +140,18 @@ class BrowserLeg:
         self._is_held = on
         self._report.note("hold" if on else "hold ended", "")
         self.speaker.set_background(self._house.sounds.silence if on else None)
-        self._send(signalling.CallHeld(self._name, on))
+        self._pages.send(signalling.CallHeld(self._pages.name, on))
         self._report.emit(Held(on))
 
     def tell_recording(self, on: bool) -> None:
         """Let the page show whether the call is being recorded."""
         self._is_recorded = on
-        self._send(signalling.CallRecording(self._name, on))
+        self._pages.send(signalling.CallRecording(self._pages.name, on))
 
     def page_lost(self, sentence: str, session: Session | None = None) -> None:
         """A page is gone for good; the last one takes the call with it."""
         if session is not None and len(self._pages) > 1:
-            self._pages.pop(session.key, None)
-            session.legs.pop(self._name, None)
+            self._pages.remove(session)
             return
         self._finish(causes.connection_lost(sentence))
 
@@ -196,6 +173,7 @@ class BrowserLeg:
         self._codec = BrowserCodec(offer.codec_names, codecs, prefer)
         self._renew_credentials()
         self.media = self._house.relays.browser_leg(*self._credentials, self._on_media)
+        self._dtls = self._open_dtls(self.media)
         self.speaker = Speaker(self._house.relays, self.media, self._report.note)
         return self._answer_offer(offer)
 
@@ -221,25 +199,20 @@ class BrowserLeg:
         answer = self._answer_offer(offer)
         self._grace.cancel()
         codecs = self.describe_codecs()
-        self._send(signalling.CallAnswerSdp(self._name, answer, self._record, codecs))
+        self._pages.send(signalling.CallAnswerSdp(self._pages.name, answer, self._record, codecs))
         if better is not None and self.format is not None:
             self._report.note("codec changes", codecs)
             self._report.emit(Settled(self.format))
 
     def _answer_offer(self, offer: BrowserOffer) -> str:
-        assert self.media is not None and self._codec is not None
-        keeps_dtls = self._endpoint is not None and self._remote_fingerprints == offer.fingerprints
-        current = self._answer.setup if self._answer and keeps_dtls else None
-        setup = offer.answer_setup(current)
-        if not keeps_dtls or setup != current:
-            self._start_dtls(offer, setup)
-        assert self._endpoint is not None
+        assert self._dtls is not None and self._codec is not None
+        setup = self._dtls.answer(offer)
         self._sdp_version += 1
         answer = browser_sdp.browser_answer(
             offer,
             codec=self._codec.choice.codec,
             transport=LocalTransport(
-                self._house.relays.browser_candidates, *self._credentials, self._endpoint.fingerprint_sha256
+                self._house.relays.browser_candidates, *self._credentials, self._dtls.fingerprint_sha256
             ),
             session_id=self._sdp_session,
             version=self._sdp_version,
@@ -248,7 +221,7 @@ class BrowserLeg:
         )
         # Of the offer only what the next one is compared with: parsed, it would be many kB.
         self._offered, self._answer = offer.codec_names, answer
-        self._remote_ice, self._remote_fingerprints = (offer.ufrag, offer.pwd), offer.fingerprints
+        self._remote_ice = (offer.ufrag, offer.pwd)
         self._apply(answer)
         return answer.sdp
 
@@ -272,44 +245,31 @@ class BrowserLeg:
 
     # -- DTLS and media -------------------------------------------------------------------------------
 
-    def _start_dtls(self, offer: BrowserOffer, setup: browser_sdp.Setup) -> None:
-        assert self.media is not None
-        if self._endpoint is not None:
-            self._house.spawn(self._endpoint.close())
-        role: Any = "server" if setup == "passive" else "client"
-        self._endpoint = DtlsEndpoint(self._house.certificates.current(), role, self.media.send_dtls)
-        self._endpoint.on_closed = self._on_dtls_closed
-        expected = tuple(Fingerprint(f.algorithm, f.value) for f in offer.fingerprints)
-        self._house.spawn(self._secure(self._endpoint, expected))
+    def _open_dtls(self, media: Leg) -> BrowserDtls:
+        dtls = BrowserDtls(self._house.certificates, self._house.spawn, media.send_dtls)
+        dtls.on_keys = self._on_keys
+        dtls.on_failed = lambda error: self._finish(causes.connection_lost(str(error), error.hint))
+        dtls.on_closed = lambda: self._start_grace(Loss.CLOSED, "The browser closed its media connection.")
+        return dtls
 
-    async def _secure(self, endpoint: DtlsEndpoint, expected: tuple[Fingerprint, ...]) -> None:
-        try:
-            keys = await endpoint.handshake(expected)
-        except GatewayError as error:
-            if endpoint is self._endpoint and not self._is_over:
-                self._finish(causes.connection_lost(str(error), error.hint))
-            return
-        if endpoint is not self._endpoint or self.media is None or self._is_over:
+    def _on_keys(self, keys: SrtpKeys) -> None:
+        if self.media is None or self._is_over:
             return
         self.media.set_srtp(keys.profile, keys.receive, keys.send)
         self._report.note("DTLS connected", keys.profile)
 
-    def _on_dtls_closed(self, endpoint: DtlsEndpoint) -> None:
-        if endpoint is self._endpoint and not self._is_over:
-            self._start_grace(Loss.CLOSED, "The browser closed its media connection.")
-
     def _on_media(self, event: MediaEvent) -> None:
         match event:
             case relays.DtlsDatagram(data):
-                if self._endpoint is not None:
-                    self._endpoint.receive(data)
+                if self._dtls is not None:
+                    self._dtls.receive(data)
             case relays.Nominated(path):
                 self._report.note("ICE path", path)
             case relays.MediaStarted():
                 self._report.note("audio arrives", "first packet from the browser")
                 self._watch.resumed()
-                if self._endpoint is not None:
-                    self._endpoint.settle()
+                if self._dtls is not None:
+                    self._dtls.settle()
             case relays.MediaStalled():
                 self._report.note("audio stopped", "no packet from the browser for some seconds")
                 self._watch.stalled()
@@ -368,20 +328,20 @@ class BrowserLeg:
             return
         match command:
             case Progress(status, early_media, headers):
-                self._send(signalling.CallProgress(self._name, status, early_media, _page_headers(headers)))
+                self._pages.send(signalling.CallProgress(self._pages.name, status, early_media, _page_headers(headers)))
             case Accept(headers):
                 self._is_answered = True
                 self._begin_watch()
-                message = signalling.CallAnswered(self._name, self.describe_codecs(), _page_headers(headers))
-                self._send(message)
+                message = signalling.CallAnswered(self._pages.name, self.describe_codecs(), _page_headers(headers))
+                self._pages.send(message)
             case Press(digits, _, _):
-                self._send(signalling.CallDtmf(self._name, digits))
+                self._pages.send(signalling.CallDtmf(self._pages.name, digits))
             case Suit(format):
                 self._suit(format.codec)
             case Hold():
                 pass  # a trunk's hold is its own business: it sends its own music, or nothing
             case Warn(sentence, hint):
-                self._send(signalling.Error("not-possible", sentence, hint, self._name))
+                self._pages.send(signalling.Error("not-possible", sentence, hint, self._pages.name))
             case Release(ending):
                 self._finish(ending)
             case _:
@@ -392,7 +352,7 @@ class BrowserLeg:
         why = self._codec.suit(trunk_codec, self._offered) if self._codec else ""
         if why:
             self._report.note("renegotiation", why)
-            self._send(signalling.CallRenegotiate(self._name, why))
+            self._pages.send(signalling.CallRenegotiate(self._pages.name, why))
 
     def _stats(self) -> dict[str, Any]:
         return dict(self.media.stats()) if self.media is not None else {}
@@ -410,10 +370,9 @@ class BrowserLeg:
     def discard(self) -> None:
         """Give back what a call took that never began: nobody is told anything."""
         self._is_over = True
-        for page in self._pages.values():
-            page.legs.pop(self._name, None)
+        self._pages.clear()
         if self.media is not None:
-            self._house.spawn(self._close(self.media, self._endpoint))
+            self._house.spawn(self._close(self.media, self._dtls))
 
     def _finish(self, ending: Ending) -> None:
         if self._is_over:
@@ -422,39 +381,17 @@ class BrowserLeg:
         self._stop_ringing()
         self._grace.cancel()
         self._watch.cancel()
-        for page in list(self._pages.values()):
-            self._drop_page(page, ending)
+        self._pages.end(ending)
         if self.media is not None:
             self.final_stats = dict(self.media.stats())
-            self._house.spawn(self._close(self.media, self._endpoint))
+            self._house.spawn(self._close(self.media, self._dtls))
         self._report.emit(Ended(ending))
 
-    async def _close(self, media: Leg, endpoint: DtlsEndpoint | None) -> None:
+    async def _close(self, media: Leg, dtls: BrowserDtls | None) -> None:
         """close_notify first, while the path is still there."""
-        if endpoint is not None:
-            await endpoint.close()
+        if dtls is not None:
+            await dtls.close()
         self._house.relays.release(media)
-
-    # -- pages ----------------------------------------------------------------------------------------
-
-    @property
-    def _user(self) -> str:
-        return next((page.identity.display for page in self._pages.values()), "The browser")
-
-    def _add_page(self, session: Session) -> None:
-        self._pages[session.key] = session
-        session.legs[self._name] = self
-
-    def _drop_page(self, session: Session, ending: Ending) -> None:
-        self._pages.pop(session.key, None)
-        session.legs.pop(self._name, None)
-        session.send(
-            signalling.CallEnded(self._name, ending.cause.value, ending.sip_status, ending.sentence, ending.hint)
-        )
-
-    def _send(self, message: signalling.ServerMessage) -> None:
-        for page in self._pages.values():
-            page.send(message)
 
 
 def _page_headers(headers: Headers) -> dict[str, str]:

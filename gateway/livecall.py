@@ -15,12 +15,13 @@ from call.coupling import Accept, Call, Command, Progress, Release, Side, step
 from call.errors import PeerError
 from call.journal import Journal
 from call.leg import DialogState, Ended, LegEvent
-from gateway.browserleg import BrowserLeg, Report
+from gateway.browserleg import BrowserLeg
 from gateway.callrecording import CallRecording
 from gateway.calltee import CallTee
 from gateway.records import LIVE, CallRecord
 from gateway.relays import Sound
 from gateway.speaker import Speaker
+from gateway.surroundings import Report
 from gateway.trunkleg import TrunkLeg
 from webrtc.mailbox import Mailbox
 

@@ -12,9 +12,9 @@ from call.coupling import Press
 from call.dtmf import DtmfChoice
 from call.leg import Failed, Pressed
 from call.trunk_sdp import TrunkMedia
-from gateway.browserleg import Report
 from gateway.config import TrunkSettings
 from gateway.relays import DigitHeard, Leg
+from gateway.surroundings import Report
 from sip import infodigits, messages
 
 KEY_MS: Final = 120

@@ -11,8 +11,8 @@ from call.codecs import CodecName
 from call.leg import Failed
 from call.sdes import Crypto, Keys, Policy
 from call.trunk_sdp import TrunkMedia
-from gateway.browserleg import Report
 from gateway.relays import Leg
+from gateway.surroundings import Report
 
 
 class TrunkKeys:

@@ -18,11 +18,11 @@ from call.sdp_attributes import Direction
 from call.trunk_sdp import TrunkMedia
 from gateway import relays
 from gateway.audiowatch import AudioWatch
-from gateway.browserleg import Report
 from gateway.config import TrunkSettings
 from gateway.relays import Leg, MediaEvent, Relays
 from gateway.sounds import Sounds
 from gateway.speaker import Speaker
+from gateway.surroundings import Report
 from gateway.trunkdigits import TrunkDigits
 from gateway.trunkkeys import TrunkKeys
 from sip import messages

@@ -10,10 +10,10 @@ from typing import Any, cast
 
 from call.leg import LegEvent
 from gateway.auth import Identity
-from gateway.browserleg import Report, Surroundings
 from gateway.directory import Session
 from gateway.relays import Handler, Leg, Relays, Sound
 from gateway.sounds import Sounds
+from gateway.surroundings import Report, Surroundings
 from sip import messages
 from webrtc import signalling
 from webrtc.dtls import Certificates

@@ -48,6 +48,11 @@ class Bench:
         return self.house.relays.legs[0]
 
     @property
+    def endpoint(self) -> DtlsEndpoint:
+        assert self.leg._dtls is not None and self.leg._dtls._endpoint is not None
+        return self.leg._dtls._endpoint
+
+    @property
     def endings(self) -> list[tuple[Cause, int]]:
         return [(e.ending.cause, e.ending.sip_status) for e in self.report.events if isinstance(e, Ended)]
 
@@ -255,11 +260,11 @@ async def test_page_that_comes_back_learns_the_state(bench: Bench, is_answered: 
 
 async def test_ice_restart_changes_the_credentials_and_keeps_dtls(bench: Bench) -> None:
     first = bench.call()
-    endpoint = bench.leg._endpoint
+    endpoint = bench.endpoint
     bench.leg.take_new_offer(offer(ufrag="bbbb"))
     answer = bench.caller.sent[-1]
     assert isinstance(answer, signalling.CallAnswerSdp)
-    assert bench.leg._endpoint is endpoint
+    assert bench.endpoint is endpoint
     restarted = bench.media.last("restart_ice")
     assert restarted is not None
     assert f"a=ice-ufrag:{restarted[0]}" in answer.sdp
@@ -269,17 +274,17 @@ async def test_ice_restart_changes_the_credentials_and_keeps_dtls(bench: Bench) 
 
 async def test_new_peer_connection_gets_a_new_dtls(bench: Bench) -> None:
     bench.call()
-    endpoint = bench.leg._endpoint
+    endpoint = bench.endpoint
     bench.leg.take_new_offer(offer(ufrag="bbbb", fingerprint="CD"))
-    assert bench.leg._endpoint is not endpoint
+    assert bench.endpoint is not endpoint
 
 
 async def test_offer_that_changes_nothing_restarts_nothing(bench: Bench) -> None:
     bench.call()
-    endpoint = bench.leg._endpoint
+    endpoint = bench.endpoint
     bench.leg.take_new_offer(offer())
     assert bench.media.last("restart_ice") is None
-    assert bench.leg._endpoint is endpoint
+    assert bench.endpoint is endpoint
 
 
 async def test_useless_new_offer_leaves_the_media_as_it_was(bench: Bench) -> None:
@@ -325,14 +330,14 @@ async def test_page_is_asked_once_for_an_offer_when_another_codec_is_better(benc
 
 async def test_the_offer_that_was_asked_for_gets_the_better_codec_and_keeps_ice_and_dtls(bench: Bench) -> None:
     await answered(bench)
-    endpoint = bench.leg._endpoint
+    endpoint = bench.endpoint
     bench.leg.take_new_offer(offer())
     answer = bench.caller.sent[-1]
     assert isinstance(answer, signalling.CallAnswerSdp)
     assert (answer.codec, "PCMA/8000" in answer.sdp, "PCMU" in answer.sdp) == ("Both speak PCMA.", True, False)
     assert bench.media.last("set_codec") == ("PCMA", 8, 126, 8000, 20, None)
     assert bench.media.last("restart_ice") is None
-    assert bench.leg._endpoint is endpoint
+    assert bench.endpoint is endpoint
     assert bench.report.notes[-1] == ("codec changes", "Both speak PCMA.")
     assert bench.report.events == [Settled(PCMA)]
 
@@ -427,9 +432,8 @@ async def browser_of(bench: Bench) -> DtlsEndpoint:
         Certificates().current(), "client", lambda data: bench.media.handler(relays.DtlsDatagram(data))
     )
     answer = bench.call(offer(fingerprint=browser.fingerprint_sha256))
-    endpoint = bench.leg._endpoint
-    assert endpoint is not None
-    endpoint._path._send_datagram = browser.receive  # the media core would carry it
+    assert bench.endpoint._path is not None
+    bench.endpoint._path._send_datagram = browser.receive  # the media core would carry it
     printed = next(line for line in answer.splitlines() if line.startswith("a=fingerprint:"))
     async with asyncio.timeout(10):
         keys = await browser.handshake((Fingerprint("sha-256", printed.partition(" ")[2]),))
