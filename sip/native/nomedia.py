@@ -4,6 +4,9 @@ pjsua-lib is written so that another media stack can be put under it; pjproject 
 `3rdparty_media_sample`. We derive a stack that does nothing from that sample: it knows codec names
 for SDP negotiation and touches no RTP.
 
+Whether RTP can go to an address in SDP is the gateway's to say, which has words for it: pjsip takes any, and asks no
+name server about it, for whose answer the whole process would wait.
+
 The door: every connection that comes in, for TCP or TLS, is shown to us before pjlib keeps anything of it.
 """
 
@@ -102,6 +105,21 @@ pj_bool_t (*webtrunk_admits)(pj_sock_t sock, const pj_sockaddr *remote) = NULL;
 PJ_DEF(void) pj_activesock_cfg_default("""
 
 
+REMOTE_ADDRESS = """    status = pj_sockaddr_init(rem_af, &si->rem_addr, &rem_conn->addr,
+                              rem_m->desc.port);
+    if (status == PJ_ERESOLVE"""
+
+REMOTE_LITERAL = """    status = pj_sockaddr_init(rem_af, &si->rem_addr, NULL, rem_m->desc.port);
+    pj_inet_pton(rem_af, &rem_conn->addr, pj_sockaddr_get_addr(&si->rem_addr));
+    if (status == PJ_ERESOLVE"""
+
+RTCP_ATTRIBUTE = """    attr = pjmedia_sdp_attr_find2(rem_m->attr_count, rem_m->attr,
+                                  "rtcp", NULL);
+"""
+
+RTCP_ATTRIBUTE_UNREAD = "    attr = NULL;\n"
+
+
 class Unexpected(Exception):
     """The tree is not the pjproject this was written for."""
 
@@ -166,6 +184,9 @@ def apply(tree: Path) -> None:
     accepting = tree / "pjlib/src/pj/activesock.c"
     edit(accepting, ACCEPTED, ACCEPTED_IF_ADMITTED)
     edit(accepting, DOOR, DOOR_WITH_BELL)
+    judging = tree / "pjmedia/src/pjmedia/stream_common.c"
+    edit(judging, REMOTE_ADDRESS, REMOTE_LITERAL)
+    edit(judging, RTCP_ATTRIBUTE, RTCP_ATTRIBUTE_UNREAD)
     # Debian's tarball leaves this one file out for its licence.
     edit(tree / "pjmedia/build/Makefile", "bdimad_dev.o ", "")
 

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.interop
 V4: Final = "c=IN IP4 127.0.0.1"
 ELSEWHERE: Final = ("IP6 ::1", "IP4 ::1", "IP6 ::ffff:127.0.0.1", "IP6 fe80::1%lo")
 """Addresses that a gateway whose trunks are on IPv4 cannot send to."""
+RTCP_ELSEWHERE: Final = ("a=rtcp:40001 IN IP6 ::1\r\n", "a=rtcp:40001 IN IP4 media.example.net\r\n")
 CAPACITY: Final = 3
 
 
@@ -62,12 +63,38 @@ async def test_invites_with_an_address_that_we_cannot_reach_are_refused_and_take
     await scene.over(call, "cancelled")
 
 
-async def test_an_invite_with_rtcp_at_an_address_that_we_cannot_reach_rings(scene: Scene) -> None:
-    dialog = scene.peer.dial(scene.gateway.sip_port, number="alice", body=OFFER + "a=rtcp:40001 IN IP6 ::1\r\n")
+@pytest.mark.parametrize("rtcp", RTCP_ELSEWHERE)
+async def test_rtcp_at_an_address_that_we_cannot_reach_is_passed_over_in_an_offer(scene: Scene, rtcp: str) -> None:
+    dialog = scene.peer.dial(scene.gateway.sip_port, number="alice", body=OFFER + rtcp)
     _, call = await scene.page.rings()
     await dialog.response(180)
-    dialog.cancel()
-    await scene.over(call, "cancelled")
+    await scene.accept(call)
+    await dialog.response(200)
+    dialog.ack()
+    await call.answered()
+    dialog.send("INVITE", body=sdp(40000, version=2, direction="sendonly") + rtcp)
+    assert "a=recvonly" in (await dialog.response(200)).body
+    dialog.ack()
+    await scene.hang_up(call)
+    await scene.over(call, "hangup")
+
+
+@pytest.mark.parametrize("rtcp", RTCP_ELSEWHERE)
+async def test_rtcp_at_an_address_that_we_cannot_reach_is_passed_over_in_an_answer(scene: Scene, rtcp: str) -> None:
+    call, invite = await scene.called()
+    scene.peer.reply(invite, 200, "OK", body=ANSWER + rtcp)
+    await scene.peer.request("ACK")
+    await call.answered()
+    await scene.hang_up(call)
+    await scene.over(call, "hangup")
+
+
+async def test_an_answer_with_a_name_for_an_address_ends_the_call_in_words(scene: Scene) -> None:
+    call, invite = await scene.called()
+    scene.peer.reply(invite, 200, "OK", body=ANSWER.replace(V4, "c=IN IP4 media.example.net"))
+    await scene.peer.request("BYE")
+    assert "media.example.net" in (await call.ended())["sentence"]
+    await scene.left_nothing(call, "no-common-media")
 
 
 async def test_an_answer_with_an_address_that_we_cannot_reach_ends_the_call_in_words(scene: Scene) -> None:
