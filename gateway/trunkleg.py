@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Callable
 from typing import Any, Final, assert_never
 
-from call import causes, interworking, trunk_sdp
+from call import causes, trunk_sdp
 from call.causes import Cause, Ending
 from call.codecs import CodecName, Format, with_comfort_noise
 from call.coupling import Accept, Command, Hold, Press, Progress, Release, Suit, Warn
 from call.errors import GatewayError, PeerError
 from call.leg import Answered, Ended, Failed, Headers, Ringing, Settled
-from call.sdp_attributes import Direction
 from call.trunk_sdp import TrunkMedia
 from gateway import relays
 from gateway.audiowatch import AudioWatch
@@ -23,6 +21,7 @@ from gateway.relays import Leg, MediaEvent, Relays
 from gateway.sounds import Sounds
 from gateway.speaker import Speaker
 from gateway.surroundings import Report
+from gateway.trunkdescription import TrunkDescription
 from gateway.trunkdigits import TrunkDigits
 from gateway.trunkkeys import TrunkKeys
 from sip import messages
@@ -60,18 +59,14 @@ class TrunkLeg:
         self._is_over = False
         self._hears_media = False
         self._told_codec: CodecName | None = None
-        self._local_sdp = ""
-        self._sdp_session = secrets.randbits(62)
-        self._sdp_version = 1
         self._releasing: Ending | None = None
         self._watchdog: asyncio.TimerHandle | None = None
-        self._codecs = settings.spoken_codecs
-        self._fmtps: dict[CodecName, str] = {}
         self.media: Leg = relays.rtp_leg(self._on_media)
         self.speaker = Speaker(relays, self.media, report.note)
         self._keys = TrunkKeys(
             trunk, settings.srtp, is_over_tls=settings.transport == "tls", media=self.media, report=report
         )
+        self._ours = TrunkDescription(settings, self._keys, address=relays.trunk_address, rtp_port=self._rtp_address[1])
         self._watch = AudioWatch(
             "trunk", stats=lambda: self.media.stats(), expects_audio=self._expects_audio, tell=self._tell_one_way
         )
@@ -96,17 +91,16 @@ class TrunkLeg:
 
     def follow(self, browser: Format) -> None:
         """Offer from now on what fits the codec that the browser was given."""
-        self._codecs = interworking.offer_to_trunk(browser.codec, self._settings.spoken_codecs, self._settings.prefer)
-        self._fmtps = {browser.codec: browser.fmtp}
+        self._ours.follow(browser)
 
     # -- beginnings -----------------------------------------------------------------------------------
 
     def invite(self, number: str, from_user: str, from_display: str, headers: Headers) -> None:
         """Place the call."""
         self.number = number
-        self._local_sdp = self._make_offer()
-        self._report.note("INVITE", f"{number} through trunk {self.trunk}, offering {', '.join(self._codecs)}")
-        self._post(messages.Invite(self.id, self.trunk, number, self._local_sdp, from_user, from_display, headers))
+        self._ours.offer()
+        self._report.note("INVITE", f"{number} through trunk {self.trunk}, offering {', '.join(self._ours.codecs)}")
+        self._post(messages.Invite(self.id, self.trunk, number, self._ours.text, from_user, from_display, headers))
 
     def take_incoming(self, event: messages.Incoming) -> None:
         """Read the INVITE that came in.
@@ -117,7 +111,7 @@ class TrunkLeg:
         self._is_caller = True
         self.number = event.from_user
         if event.sdp is None:
-            self._local_sdp = self._make_offer()
+            self._ours.offer()
             return
         self._take_offer(event.sdp)
 
@@ -176,13 +170,14 @@ class TrunkLeg:
 
     def _take_offer(self, sdp: str) -> None:
         """Apply the trunk's offer and make our answer."""
-        self._apply(self._keys.read_offer(sdp, self._codecs, self._settings.prefer))
-        self._local_sdp = self._make_answer(sdp)
+        remote = self._ours.read_offer(sdp)
+        self._apply(remote)
+        self._ours.answer(sdp, remote)
 
     def _take_answer(self, sdp: str) -> bool:
         """Apply the trunk's answer; one that we cannot serve ends the call."""
         try:
-            self._apply(self._keys.read_answer(self._local_sdp, sdp))
+            self._apply(self._ours.read_answer(sdp))
         except GatewayError as error:
             self._report.note("SDP refused", str(error))
             self._begin_release(Ending(Cause.NO_COMMON_MEDIA, 488, str(error), error.hint))
@@ -191,10 +186,10 @@ class TrunkLeg:
 
     def _on_reoffered(self, sdp: str | None) -> None:
         """A re-INVITE or UPDATE touches this leg alone (design D5)."""
-        self._sdp_version += 1
+        self._ours.renew()
         try:
             if sdp is None:
-                self._local_sdp = self._make_offer()
+                self._ours.offer()
             else:
                 self._take_offer(sdp)
         except GatewayError as error:
@@ -206,7 +201,7 @@ class TrunkLeg:
             return
         held = self.remote is not None and self.remote.hold
         self._report.note("re-INVITE", "the far end holds the call" if held else "accepted")
-        self._post(messages.Reanswer(self.id, 200, self._local_sdp))
+        self._post(messages.Reanswer(self.id, 200, self._ours.text))
         self._tell_codec()
 
     def _refuse_reoffer(self, why: str, status: int = 488) -> None:
@@ -255,7 +250,7 @@ class TrunkLeg:
                 self._ring(status)
             case Accept():
                 self.speaker.set_background(None)
-                self._post(messages.Accept(self.id, self._local_sdp))
+                self._post(messages.Accept(self.id, self._ours.text))
             case Hold(on):
                 self._report.note("held" if on else "no longer held", "the far end hears the hold music" if on else "")
                 self.speaker.set_background(self._sounds.music if on else None)
@@ -278,7 +273,7 @@ class TrunkLeg:
             return
         self._report.note("ringback", "our own, as early media")
         self.speaker.set_background(sound)
-        self._post(messages.Progress(self.id, 183, self._local_sdp))
+        self._post(messages.Progress(self.id, 183, self._ours.text))
 
     def _begin_release(self, ending: Ending) -> None:
         """The media stops at once; the dialog ends when the worker says so."""
@@ -307,34 +302,6 @@ class TrunkLeg:
         self._report.emit(Ended(ending))
 
     # -- SDP and media --------------------------------------------------------------------------------
-
-    def _make_offer(self) -> str:
-        port = self._rtp_address[1]
-        offer = trunk_sdp.trunk_offer(
-            address=self._relays.trunk_address,
-            rtp_port=port,
-            rtcp_port=port + 1,
-            codecs=self._codecs,
-            fmtps=self._fmtps,
-            session_id=self._sdp_session,
-            version=self._sdp_version,
-        )
-        return self._keys.offer(offer)
-
-    def _make_answer(self, offer: str) -> str:
-        assert self.remote is not None
-        port = self._rtp_address[1]
-        answer = trunk_sdp.trunk_answer(
-            offer,
-            self.remote,
-            address=self._relays.trunk_address,
-            rtp_port=port,
-            rtcp_port=port + 1,
-            session_id=self._sdp_session,
-            version=self._sdp_version,
-            direction=Direction.SENDRECV,
-        )
-        return self._keys.answer(answer, self.remote)
 
     @property
     def _rtp_address(self) -> trunk_sdp.Address:

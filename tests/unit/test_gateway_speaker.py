@@ -163,7 +163,7 @@ async def test_a_caller_hears_the_trunks_ringback_as_early_media_until_the_answe
     bench.leg.post(Progress(180, early_media=False))
     progress = bench.worker.commands[-1]
     assert isinstance(progress, messages.Progress)
-    assert (progress.status, progress.sdp) == (183, bench.leg._local_sdp)
+    assert (progress.status, progress.sdp) == (183, bench.leg._ours.text)
     assert bench.relays.played == [(bench.media, SOUND, True)]
     bench.leg.post(Accept())
     assert bench.relays.played[-1] == (bench.media, None, False)
