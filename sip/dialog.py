@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import logging
 from collections.abc import Callable
-from typing import Concatenate, Final, ParamSpec, Protocol
+from typing import Concatenate, Final, ParamSpec
 
 import pjsua2 as pj
 
 from call.errors import TransportError
 from sip import endings, infodigits, messages, siptext
+from sip.desk import Desk
 from sip.dialogstate import DialogState
 from sip.dialogtrace import DialogTrace
-from sip.legs import Legs
 from sip.messages import Headers, TrunkAccount
 from sip.pjwords import add_headers, call_options, received
 from sip.refreshes import Refreshes
@@ -27,36 +26,6 @@ OFFERING: Final = frozenset(("INVITE", "UPDATE"))
 """Methods that may carry an offer, and refresh the session."""
 GONE: Final = frozenset((408, 481))
 """Answers to a re-INVITE that end the dialog (RFC 5057 §5.1)."""
-
-
-class Waiting(Protocol):
-    """Holds offers back until the gateway has answered them."""
-
-    answering_with: int
-    """Status for the offer that is being answered right now."""
-
-    def answer(self, token: int, status: int) -> None:
-        """Let an offer go on to pjsip."""
-
-
-class Desk(Protocol):
-    """What a dialog needs of the stack that it belongs to."""
-
-    legs: Legs
-    dialogs: dict[int, DialogCall]
-
-    @property
-    def gate(self) -> Waiting:
-        """Where offers wait."""
-
-    def later(self, action: Callable[[int], None], argument: int) -> None:
-        """Do it after pjsip's callback has returned."""
-
-    def after(self, delay_s: float, action: Callable[[], None]) -> asyncio.TimerHandle:
-        """Do it in so many seconds."""
-
-    def forget(self, dialog: DialogCall) -> None:
-        """The dialog is over."""
 
 
 def guarded(callback: Callable[Concatenate[DialogCall, P], None]) -> Callable[Concatenate[DialogCall, P], None]:
