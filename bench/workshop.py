@@ -32,7 +32,7 @@ def prepare() -> Speech:
     """
     features = ["--features", "g729"] if _has_g729() else []
     if not BINARY.exists() or _newest(CRATE / "src", machine.ROOT / "media" / "src") > BINARY.stat().st_mtime:
-        print("building the load generator …", flush=True)
+        print("building the load generator (the first time this takes a minute or two) …", flush=True)
         subprocess.run(["cargo", "build", "--release", "--quiet", "--locked", *features], cwd=CRATE, check=True)
     return speech.prepare(CACHE, _encode if features else None)
 

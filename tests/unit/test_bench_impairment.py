@@ -48,6 +48,7 @@ def test_where_we_fall_short_is_said() -> None:
     assert shortfalls([heard("webtrunk", 3.05), heard("rtpengine", 3.0), heard("ideal", 3.1)])[0].startswith(
         "  nowhere"
     )
+    assert shortfalls([heard("webtrunk", 3.05), heard("ideal", 3.1)]) == ["  everywhere within 0.1 of the ideal"]
     below, far = shortfalls([heard("webtrunk", 2.5), heard("rtpengine", 3.0), heard("ideal", 3.1)])
     assert "PESQ 2.50, below rtpengine's 3.00" in below
     assert "PESQ 2.50, ideal 3.10" in far
