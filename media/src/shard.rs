@@ -18,7 +18,7 @@ use crate::path::{LegId, Path, SocketId};
 use crate::ports::Pair;
 use crate::relay::{IdHasher, Relay};
 use crate::rtp::{self, Kind};
-use crate::socket::{Epoll, Ready, ReceiveBatch, SendBatch};
+use crate::socket::{Alarm, Epoll, Ready, ReceiveBatch, SendBatch};
 use crate::stun;
 
 /// The thread that reads the shared port.
@@ -36,6 +36,8 @@ const FAILURE: &str = "internal error in the media core: this leg was ended, ple
 #[derive(Clone, Copy)]
 enum Token {
     Mailbox,
+    /// Time for the relay's timers, which are looked at whatever wakes us.
+    Alarm,
     /// A socket of the shared port.
     Shared(RawFd),
     Rtp(LegId),
@@ -43,7 +45,7 @@ enum Token {
 }
 
 impl Token {
-    const KIND_BITS: u32 = 2;
+    const KIND_BITS: u32 = 3;
 
     fn encode(self) -> u64 {
         let (kind, value) = match self {
@@ -51,18 +53,20 @@ impl Token {
             Token::Shared(socket) => (1, u64::from(socket.cast_unsigned())),
             Token::Rtp(leg) => (2, leg.0),
             Token::Rtcp(leg) => (3, leg.0),
+            Token::Alarm => (4, 0),
         };
         value << Token::KIND_BITS | kind
     }
 
     fn decode(token: u64) -> Token {
         let value = token >> Token::KIND_BITS;
-        match token & 3 {
+        match token & ((1 << Token::KIND_BITS) - 1) {
             0 => Token::Mailbox,
             // The value was made from a descriptor, so it fits.
             1 => Token::Shared(RawFd::try_from(value).unwrap_or(-1)),
             2 => Token::Rtp(LegId(value)),
-            _ => Token::Rtcp(LegId(value)),
+            3 => Token::Rtcp(LegId(value)),
+            _ => Token::Alarm,
         }
     }
 }
@@ -86,6 +90,7 @@ pub struct Common {
 /// One media thread's own.
 pub struct Shard {
     epoll: Epoll,
+    alarm: Alarm,
     incoming: ReceiveBatch,
     core: Core,
 }
@@ -113,7 +118,8 @@ impl Shard {
     /// # Errors
     /// Too many open files.
     pub fn new(index: usize, common: Arc<Common>, shared: &[SocketId]) -> std::io::Result<Shard> {
-        let epoll = Epoll::new()?;
+        let (epoll, alarm) = (Epoll::new()?, Alarm::new()?);
+        epoll.add_alarm(&alarm, Token::Alarm.encode())?;
         epoll.add(common.mailboxes[index].as_raw_fd(), Token::Mailbox.encode())?;
         for socket in shared {
             epoll.add(socket.0, Token::Shared(socket.0).encode())?;
@@ -131,7 +137,7 @@ impl Shard {
             totals: Totals::default(),
             broken: HashMap::new(),
         };
-        Ok(Shard { epoll, incoming: ReceiveBatch::new(BATCH), core })
+        Ok(Shard { epoll, alarm, incoming: ReceiveBatch::new(BATCH), core })
     }
 
     /// Serve until told to stop.
@@ -146,8 +152,10 @@ impl Shard {
             if let Some(complexity) = load.and_then(|load| effort.on_load(load)) {
                 self.core.relay.set_complexity(complexity);
             }
-            let timeout = self.core.relay.next_deadline().map(|at| at.saturating_sub(now));
-            if self.epoll.wait(timeout, &mut ready).is_err() {
+            if let Some(at) = self.core.relay.next_deadline() {
+                self.alarm.set(now, at);
+            }
+            if self.epoll.wait(&mut ready).is_err() {
                 // Only a closed or foreign descriptor gets here; then nothing is left to serve.
                 return;
             }
@@ -179,7 +187,7 @@ impl Shard {
 
     fn read(&mut self, now: Duration, token: Token, in_haste: bool) {
         match token {
-            Token::Mailbox => {}
+            Token::Mailbox | Token::Alarm => {}
             Token::Shared(socket) => self.read_shared(now, socket, in_haste),
             Token::Rtp(leg) => self.read_leg(now, leg, |pair| pair.rtp.as_raw_fd()),
             Token::Rtcp(leg) => self.read_leg(now, leg, |pair| pair.rtcp.as_raw_fd()),

@@ -1,4 +1,4 @@
-//! System calls that std has not: UDP with options set before binding, many datagrams per call, epoll, eventfd.
+//! System calls that std has not: UDP with options set before binding, many datagrams per call, epoll, eventfd, timerfd.
 
 #![allow(unsafe_code, reason = "the only way to these system calls; each block says why it is sound")]
 
@@ -14,7 +14,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use libc::{c_int, c_void, socklen_t};
 
 pub use batch::{ReceiveBatch, SendBatch};
-pub use poll::{Epoll, EventFd, Ready};
+pub use poll::{Alarm, Epoll, EventFd, Ready};
 
 use address::RawAddress;
 
@@ -72,6 +72,8 @@ pub fn bind_udp(address: SocketAddr, receive_buffer: usize) -> io::Result<UdpSoc
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
     use crate::event::Event;
     use crate::outbox::Outbox;
@@ -96,7 +98,7 @@ mod tests {
         let epoll = Epoll::new().unwrap();
         epoll.add(to.as_raw_fd(), 7).unwrap();
         let mut ready = Ready::default();
-        epoll.wait(Some(std::time::Duration::from_secs(5)), &mut ready).unwrap();
+        epoll.wait(&mut ready).unwrap();
         assert_eq!(ready.tokens().collect::<Vec<_>>(), [7]);
         assert_eq!(batch.receive(to.as_raw_fd()).unwrap(), 40);
         let (source, data) = batch.datagram(39).unwrap();
@@ -160,10 +162,44 @@ mod tests {
         event.signal();
         event.signal();
         let mut ready = Ready::default();
-        epoll.wait(None, &mut ready).unwrap();
+        epoll.wait(&mut ready).unwrap();
         assert_eq!((ready.len(), ready.token(0), ready.token(1)), (1, Some(1), None));
         event.clear();
-        epoll.wait(Some(std::time::Duration::ZERO), &mut ready).unwrap();
-        assert!(ready.is_empty());
+        let other = EventFd::new().unwrap();
+        epoll.add(other.as_raw_fd(), 2).unwrap();
+        other.signal();
+        epoll.wait(&mut ready).unwrap();
+        assert_eq!(ready.tokens().collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn an_alarm_rings_once_at_its_time_and_again_when_set_again() {
+        let mut alarm = Alarm::new().unwrap();
+        let epoll = Epoll::new().unwrap();
+        epoll.add_alarm(&alarm, 1).unwrap();
+        let mut ready = Ready::default();
+        let start = Instant::now();
+        for ms in [5, 10] {
+            alarm.set(start.elapsed(), Duration::from_millis(ms));
+            epoll.wait(&mut ready).unwrap();
+            assert_eq!(ready.tokens().collect::<Vec<_>>(), [1]);
+            assert!(start.elapsed() >= Duration::from_millis(ms));
+        }
+    }
+
+    #[test]
+    fn an_alarm_for_the_past_rings_at_once_and_a_sooner_one_counts() {
+        let mut alarm = Alarm::new().unwrap();
+        let epoll = Epoll::new().unwrap();
+        epoll.add_alarm(&alarm, 1).unwrap();
+        let mut ready = Ready::default();
+        let (now, far) = (Duration::from_secs(10), Duration::from_secs(3600));
+        for at in [far, Duration::ZERO, far, now] {
+            alarm.set(now, at);
+            if at <= now {
+                epoll.wait(&mut ready).unwrap();
+                assert_eq!(ready.len(), 1);
+            }
+        }
     }
 }

@@ -1,10 +1,10 @@
-//! Waiting: epoll and eventfd.
+//! Waiting: epoll, eventfd, timerfd.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use libc::{c_int, epoll_event};
+use libc::{c_int, epoll_event, itimerspec, timespec};
 
 use super::check;
 
@@ -29,7 +29,20 @@ impl Epoll {
     /// # Errors
     /// What the system says.
     pub fn add(&self, descriptor: RawFd, token: u64) -> io::Result<()> {
-        let mut event = epoll_event { events: libc::EPOLLIN.cast_unsigned(), u64: token };
+        self.add_for(libc::EPOLLIN, descriptor, token)
+    }
+
+    /// Report `token` each time that `alarm` rings.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn add_alarm(&self, alarm: &Alarm, token: u64) -> io::Result<()> {
+        // By edge: then nobody has to read it.
+        self.add_for(libc::EPOLLIN | libc::EPOLLET, alarm.timer.as_raw_fd(), token)
+    }
+
+    fn add_for(&self, events: c_int, descriptor: RawFd, token: u64) -> io::Result<()> {
+        let mut event = epoll_event { events: events.cast_unsigned(), u64: token };
         // SAFETY: `event` lives until the call returns.
         check(unsafe { libc::epoll_ctl(self.0.as_raw_fd(), libc::EPOLL_CTL_ADD, descriptor, &raw mut event) })?;
         Ok(())
@@ -46,20 +59,15 @@ impl Epoll {
         Ok(())
     }
 
-    /// Wait until something is readable or the time is over; `ready` then has its tokens.
+    /// Wait until something is readable; `ready` then has its tokens.
     ///
     /// # Errors
     /// What the system says; an interruption is no error.
-    pub fn wait(&self, timeout: Option<Duration>, ready: &mut Ready) -> io::Result<()> {
-        // Rounded up, or a timer would be waited for in a busy loop.
-        let timeout = timeout.map_or(-1, |time| {
-            let rest = u64::from(time.subsec_nanos()).div_ceil(1_000_000);
-            c_int::try_from(time.as_secs().saturating_mul(1000).saturating_add(rest)).unwrap_or(c_int::MAX)
-        });
+    pub fn wait(&self, ready: &mut Ready) -> io::Result<()> {
         let room = c_int::try_from(MAX_READY).unwrap_or(1);
         ready.len = 0;
         // SAFETY: pointer and count describe `ready.events`.
-        let result = unsafe { libc::epoll_wait(self.0.as_raw_fd(), ready.events.as_mut_ptr(), room, timeout) };
+        let result = unsafe { libc::epoll_wait(self.0.as_raw_fd(), ready.events.as_mut_ptr(), room, -1) };
         match check(result) {
             Ok(len) => ready.len = usize::try_from(len).unwrap_or(0).min(MAX_READY),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -103,6 +111,44 @@ impl Ready {
     /// Their tokens.
     pub fn tokens(&self) -> impl Iterator<Item = u64> + '_ {
         self.events[..self.len].iter().map(|event| event.u64)
+    }
+}
+
+/// Wakes an [`Epoll`] at its time. It stays set from one wait to the next, where a time limit of the wait would be set and taken
+/// back around every packet: in a virtual machine its host often has to be asked for that.
+pub struct Alarm {
+    timer: OwnedFd,
+    /// When it rings, unless it has rung.
+    at: Option<Duration>,
+}
+
+impl Alarm {
+    /// Not set.
+    ///
+    /// # Errors
+    /// What the system says, such as too many open files.
+    pub fn new() -> io::Result<Alarm> {
+        let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
+        // SAFETY: takes no pointers; the descriptor it returns is ours alone.
+        let timer = unsafe { OwnedFd::from_raw_fd(check(libc::timerfd_create(libc::CLOCK_MONOTONIC, flags))?) };
+        Ok(Alarm { timer, at: None })
+    }
+
+    /// Ring at `at`, or at once if that is past; perhaps also at a sooner time that was wanted before.
+    pub fn set(&mut self, now: Duration, at: Duration) {
+        if self.at.is_some_and(|set| now < set && set <= at) {
+            return;
+        }
+        self.at = Some(at);
+        // Zero would be never.
+        let rest = at.saturating_sub(now).max(Duration::from_nanos(1));
+        let value = timespec {
+            tv_sec: libc::time_t::try_from(rest.as_secs()).unwrap_or(libc::time_t::MAX),
+            tv_nsec: rest.subsec_nanos().into(),
+        };
+        let once = itimerspec { it_interval: timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
+        // SAFETY: `once` lives until the call returns; the old value may be null. It fails only for what is no time.
+        unsafe { libc::timerfd_settime(self.timer.as_raw_fd(), 0, &raw const once, std::ptr::null_mut()) };
     }
 }
 
