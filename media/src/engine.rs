@@ -147,7 +147,7 @@ impl Engine {
     /// Credentials too short (RFC 8839 §5.4), or the ufrag is in use.
     pub fn browser_leg(&self, ufrag: &str, pwd: &str) -> Result<LegId, Error> {
         check_credentials(ufrag, pwd)?;
-        let transport = Transport::Browser(Box::new(Browser::new(ufrag, pwd)));
+        let transport = Transport::Browser(Browser::new(ufrag, pwd));
         self.add_leg(transport, None, Some(ufrag))
     }
 
@@ -164,7 +164,7 @@ impl Engine {
         let pair = ports::bind_pair(ip, self.options.rtp_ports, self.options.receive_buffer)?;
         let address = SocketAddr::new(ip, ports::port_of(&pair.rtp));
         let (rtp, rtcp) = socket_ids(&pair);
-        let leg = self.add_leg(Transport::Port(Box::new(Port::new(rtp, rtcp))), Some(pair), None)?;
+        let leg = self.add_leg(Transport::Port(Port::new(rtp, rtcp)), Some(pair), None)?;
         Ok((leg, address))
     }
 

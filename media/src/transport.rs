@@ -16,9 +16,9 @@ use crate::srtp::Profile;
 /// How a leg reaches its peer.
 pub enum Transport {
     /// ICE-lite, DTLS-SRTP, on the shared port.
-    Browser(Box<Browser>),
+    Browser(Browser),
     /// RTP/AVP or RTP/SAVP on ports of its own.
-    Port(Box<Port>),
+    Port(Port),
 }
 
 impl Transport {

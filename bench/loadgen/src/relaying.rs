@@ -52,7 +52,7 @@ impl Relaying {
         let settings = Settings { limits, opus_complexity: 5, unix_origin: Duration::ZERO };
         let path = path_of(leg);
         let port = Port::new(path.socket, SocketId(path.socket.0 + 1000));
-        let transport = Transport::Port(Box::new(port));
+        let transport = Transport::Port(port);
         self.relay.adopt(Box::new(Leg::new(Duration::ZERO, LegId(leg), transport, random::seed(), settings)));
         self.command(leg, Command::SetFormat(Format::of(Codec::Pcmu, 20)));
         self.command(leg, Command::SetRemote(Remote { rtp: path.peer, rtcp: None, rtcp_mux: true, reopen: true }));

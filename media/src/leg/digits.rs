@@ -17,7 +17,8 @@ const SHORTEST_DIGIT_MS: u32 = 80;
 /// What a leg knows of the keys that its peer presses.
 #[derive(Default)]
 pub(super) struct Keys {
-    twins: Twins,
+    /// Once there was a key: most calls have none, and every packet passes by here.
+    twins: Option<Box<Twins>>,
     /// Whether tones are keys; the ear is there once it is known what the peer speaks.
     listens: bool,
     ear: Option<Box<KeyEar>>,
@@ -74,7 +75,7 @@ impl Leg {
 
     /// The peer sent a digit: tell it, and give it on, unless it came already in another form.
     pub fn hear(&mut self, now: Duration, digit: Digit, form: Form, out: &mut Outbox) -> Option<Digit> {
-        if !self.keys.twins.is_new(now, digit, form) {
+        if !self.keys.twins.get_or_insert_default().is_new(now, digit, form) {
             return None;
         }
         self.counters.rx_digits += 1;

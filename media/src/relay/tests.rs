@@ -85,14 +85,14 @@ impl Bench {
 
     fn phone(&mut self, id: u64, format: Format) -> LegId {
         let socket = i32::try_from(id * 10).unwrap();
-        let leg = self.add(id, Transport::Port(Box::new(Port::new(SocketId(socket), SocketId(socket + 1)))), format);
+        let leg = self.add(id, Transport::Port(Port::new(SocketId(socket), SocketId(socket + 1))), format);
         let rtp = Bench::peer(leg).peer;
         self.command(leg, Command::SetRemote(Remote { rtp, rtcp: None, rtcp_mux: false, reopen: true }));
         leg
     }
 
     fn browser(&mut self, id: u64, format: Format) -> LegId {
-        let leg = self.add(id, Transport::Browser(Box::new(Browser::new("ufrag", PWD))), format);
+        let leg = self.add(id, Transport::Browser(Browser::new("ufrag", PWD)), format);
         self.receive(leg, check_for("ufrag", PWD, true));
         self.take();
         leg

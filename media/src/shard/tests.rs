@@ -31,7 +31,7 @@ fn adopt(shard: &mut Shard, id: u64) -> LegId {
     let [stall, dead, silent] = [3, 30, 8].map(Duration::from_secs);
     let limits = Limits { stall, dead, silent };
     let settings = Settings { limits, opus_complexity: 0, unix_origin: Duration::ZERO };
-    let transport = Transport::Port(Box::new(Port::new(SocketId(-1), SocketId(-1))));
+    let transport = Transport::Port(Port::new(SocketId(-1), SocketId(-1)));
     let leg = Leg::new(Duration::ZERO, LegId(id), transport, random::seed(), settings);
     shard.adopt(Parcel { leg: Box::new(leg), sockets: None });
     LegId(id)

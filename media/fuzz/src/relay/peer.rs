@@ -91,9 +91,9 @@ impl Peer {
     pub fn transport(&self) -> Transport {
         if self.is_browser {
             let (ufrag, pwd) = self.credentials();
-            Transport::Browser(Box::new(Browser::new(&ufrag, &pwd)))
+            Transport::Browser(Browser::new(&ufrag, &pwd))
         } else {
-            Transport::Port(Box::new(Port::new(self.socket(0), self.socket(1))))
+            Transport::Port(Port::new(self.socket(0), self.socket(1)))
         }
     }
 
