@@ -84,6 +84,13 @@ impl Browser {
         self.keys.as_ref().map(|keys| keys.receiver.profile())
     }
 
+    /// Bring near what sealing a packet touches beyond this.
+    pub fn expect_to_send(&self) {
+        if let Some(keys) = &self.keys {
+            keys.sender.expect_rtp();
+        }
+    }
+
     /// Whether media can be sent.
     #[must_use]
     pub fn path(&self) -> Option<Path> {

@@ -23,6 +23,7 @@ use crate::liveness::{Limits, Liveness, Presence};
 use crate::outbound::Outbound;
 use crate::outbox::{Outbox, PathChange};
 use crate::path::{LegId, Path};
+use crate::prefetch::prefetch;
 use crate::report::{Onward, Reporter};
 use crate::rtcp;
 use crate::rtcp::voip::VoipMetrics;
@@ -141,6 +142,12 @@ impl Leg {
     #[must_use]
     pub fn id(&self) -> LegId {
         self.id
+    }
+
+    /// Bring near what a packet to the peer touches.
+    pub fn expect_to_send(&self) {
+        prefetch(self);
+        self.transport.expect_to_send();
     }
 
     /// Take a packet of any protocol.

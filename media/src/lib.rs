@@ -42,6 +42,7 @@ pub mod player;
 pub mod playout;
 pub mod port;
 pub mod ports;
+mod prefetch;
 #[cfg(feature = "python")]
 mod py;
 pub mod random;

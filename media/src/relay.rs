@@ -13,6 +13,7 @@ use crate::event::Event;
 use crate::leg::{Leg, Received};
 use crate::outbox::Outbox;
 use crate::path::{LegId, Path};
+use crate::prefetch::prefetch;
 use crate::report::Onward;
 
 /// Timers are rounded up to this: one wake-up then serves many legs.
@@ -102,6 +103,18 @@ impl Relay {
     fn leg(&mut self, id: LegId) -> Option<&mut Leg> {
         self.busy = Some(id);
         self.legs.get_mut(&id).map(Box::as_mut)
+    }
+
+    /// A packet for this leg is about to be read: bring near what it will touch, also where it is sent on. In a call that is
+    /// the leg's own source, which is known without looking further.
+    pub fn expect(&self, id: LegId) {
+        let Some(leg) = self.legs.get(&id) else {
+            return;
+        };
+        prefetch(leg.as_ref());
+        if let Some(peer) = leg.source.and_then(|source| self.legs.get(&source)) {
+            peer.expect_to_send();
+        }
     }
 
     /// A packet for this leg came over `path`; false when the leg is not here.

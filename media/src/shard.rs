@@ -206,6 +206,8 @@ impl Shard {
     }
 
     fn read_leg(&mut self, now: Duration, leg: LegId, choose: impl Fn(&Pair) -> RawFd) {
+        // Memory answers while the system call is at work.
+        self.core.relay.expect(leg);
         let Some(socket) = self.core.sockets.get(&leg).map(choose) else {
             return;
         };

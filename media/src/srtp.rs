@@ -23,6 +23,8 @@ use index::{Streams, Window};
 use kdf::Use;
 use trailer::Trailer;
 
+use crate::prefetch::prefetch;
+
 /// Protection profile negotiated by DTLS-SRTP (RFC 5764 §4.1.2, RFC 7714 §14.2) or SDES (RFC 4568 §6.2, RFC 7714 §14.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
@@ -258,6 +260,13 @@ impl Sender {
     pub fn with_mki(profile: Profile, key_and_salt: &[u8], mki: &[u8]) -> Result<Self, SrtpError> {
         let keys = SessionKeys::new(profile, key_and_salt, mki)?;
         Ok(Self { rtp_streams: Streams::default(), keys, next_rtcp_index: 0 })
+    }
+
+    /// Bring near what an RTP packet touches.
+    pub fn expect_rtp(&self) {
+        self.rtp_streams.expect();
+        prefetch(&self.keys.mki);
+        self.keys.rtp.expect();
     }
 
     /// Encrypt the RTP packet `buffer[..len]` in place and append the tag; returns the new length.

@@ -22,6 +22,13 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// Bring near what sealing a packet for a browser touches beyond this.
+    pub fn expect_to_send(&self) {
+        if let Transport::Browser(browser) = self {
+            browser.expect_to_send();
+        }
+    }
+
     /// The plain RTP packet inside `packet`, decrypted in place, if its source is to be believed.
     ///
     /// # Errors

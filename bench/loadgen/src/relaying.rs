@@ -87,6 +87,7 @@ impl Relaying {
         }
         let began = kernel::now_ns();
         let now = Duration::from_millis(20 * round);
+        self.relay.expect(LegId(leg));
         self.relay.on_packet(now, LegId(leg), path_of(leg), &mut bytes, &mut self.out);
         let took = kernel::now_ns() - began;
         self.out.clear_packets();

@@ -570,3 +570,15 @@ fn voip_metrics_go_with_reports_where_they_are_wanted_and_theirs_are_shown() {
     bench.relay.close(bench.now, one, &mut bench.out);
     assert!(metrics(&bench.take()).is_empty(), "nothing follows a BYE");
 }
+
+#[test]
+fn a_packet_that_is_expected_and_does_not_come_changes_nothing() {
+    let (mut bench, one, other) = coupled(PCMU, PCMU);
+    let browser = bench.browser(3, PCMU);
+    bench.command(browser, Command::SetSource(Some(one)));
+    bench.set_keys(browser);
+    for leg in [one, other, browser, LegId(99)] {
+        bench.relay.expect(leg);
+    }
+    assert_eq!((bench.take(), bench.count(one, "rx_packets")), (Vec::new(), 0));
+}

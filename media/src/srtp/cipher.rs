@@ -8,6 +8,7 @@ use super::gcm::{self, Gcm};
 use super::hmac_sha1::HmacSha1;
 use super::kdf::{Derivation, Part, Use, sized};
 use super::{Profile, SrtpError, counter_mode};
+use crate::prefetch::prefetch_start;
 
 /// Bytes of the truncated HMAC (RFC 3711 §5.2), and of the short one for RTP (RFC 4568 §6.2.2).
 const CM_TAG: u8 = 10;
@@ -23,7 +24,11 @@ pub(super) struct SessionKey<'a> {
     pub(super) authentication: &'a [u8; 20],
 }
 
-/// Keys for RTP or for RTCP, in one direction.
+/// What a packet touches of a [`Cipher`], in bytes: all before the last round key of AES-256, with AES instructions.
+const TOUCHED: usize = 416;
+
+/// Keys for RTP or for RTCP, in one direction; what a packet touches stands in front.
+#[repr(C)]
 pub(super) struct Cipher {
     /// Session salt, set so that SSRC and index meet it at the same places in every profile.
     salt: [u8; 14],
@@ -33,7 +38,9 @@ pub(super) struct Cipher {
     keys: Keys,
 }
 
-/// A variant's size is that of the portable AES fallback; with AES instructions a packet touches only its first 176 or 240 bytes.
+/// A variant's size is that of the portable AES fallback, `cipher`; with AES instructions a packet touches only its first 176 or
+/// 240 bytes.
+#[repr(C, u8)]
 #[expect(clippy::large_enum_variant, reason = "one context per leg; a pointer would cost a cache line per packet")]
 enum Keys {
     Cm { hmac: HmacSha1, cipher: Aes128Enc },
@@ -72,6 +79,11 @@ impl Cipher {
             (Profile::AesCm128HmacSha1_32 | Profile::AesCm128HmacSha1_80, _) => CM_TAG,
         };
         Self { salt, word_is_associated: matches!(used_for, Use::Rtcp), tag_len, keys }
+    }
+
+    /// Bring near what a packet touches.
+    pub(super) fn expect(&self) {
+        prefetch_start(self, TOUCHED);
     }
 
     pub(super) fn tag_len(&self) -> usize {

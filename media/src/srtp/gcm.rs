@@ -9,17 +9,18 @@ use super::counter_mode;
 /// Bytes of the authentication tag (RFC 7714 §12).
 pub(super) const TAG: usize = 16;
 
-/// One session key: AES round keys and the powers of the hash key.
+/// One session key: the powers of the hash key and AES round keys, which end in what only the portable AES needs.
+#[repr(C)]
 pub(super) struct Gcm<C> {
-    cipher: C,
     hash: GHash,
+    cipher: C,
 }
 
 impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>> Gcm<C> {
     pub(super) fn new(cipher: C) -> Self {
         let mut hash_key = Block::default();
         cipher.encrypt_block(&mut hash_key);
-        Self { cipher, hash: GHash::new(&hash_key) }
+        Self { hash: GHash::new(&hash_key), cipher }
     }
 
     /// XOR the keystream onto `text`; text counters start at 2.

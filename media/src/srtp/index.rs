@@ -1,5 +1,7 @@
 //! Packet indices: rollover guess and replay window, per SSRC (RFC 3711 §3.3.1, §3.3.2).
 
+use crate::prefetch::prefetch;
+
 /// The last SRTP index of a key: 2^48 packets (RFC 3711 §9.2).
 pub(super) const MAX_RTP: u64 = (1 << 48) - 1;
 /// The last SRTCP index of a key: 2^31 packets.
@@ -66,6 +68,11 @@ pub(super) struct Streams {
 }
 
 impl Streams {
+    /// Bring near the one used last.
+    pub(super) fn expect(&self) {
+        prefetch(&self.windows[0]);
+    }
+
     pub(super) fn find(&self, ssrc: u32) -> Option<&Window> {
         self.position(ssrc).map(|position| &self.windows[position])
     }
