@@ -172,12 +172,15 @@ mod tests {
         assert_eq!(ready.tokens().collect::<Vec<_>>(), [2]);
     }
 
+    fn awaited_alarm() -> (Alarm, Epoll, Ready) {
+        let (alarm, epoll) = (Alarm::new().unwrap(), Epoll::new().unwrap());
+        epoll.add_alarm(&alarm, 1).unwrap();
+        (alarm, epoll, Ready::default())
+    }
+
     #[test]
     fn an_alarm_rings_once_at_its_time_and_again_when_set_again() {
-        let mut alarm = Alarm::new().unwrap();
-        let epoll = Epoll::new().unwrap();
-        epoll.add_alarm(&alarm, 1).unwrap();
-        let mut ready = Ready::default();
+        let (mut alarm, epoll, mut ready) = awaited_alarm();
         let start = Instant::now();
         for ms in [5, 10] {
             alarm.set(start.elapsed(), Duration::from_millis(ms));
@@ -189,10 +192,7 @@ mod tests {
 
     #[test]
     fn an_alarm_for_the_past_rings_at_once_and_a_sooner_one_counts() {
-        let mut alarm = Alarm::new().unwrap();
-        let epoll = Epoll::new().unwrap();
-        epoll.add_alarm(&alarm, 1).unwrap();
-        let mut ready = Ready::default();
+        let (mut alarm, epoll, mut ready) = awaited_alarm();
         let (now, far) = (Duration::from_secs(10), Duration::from_secs(3600));
         for at in [far, Duration::ZERO, far, now] {
             alarm.set(now, at);

@@ -115,7 +115,7 @@ impl Ready {
 }
 
 /// Wakes an [`Epoll`] at its time. It stays set from one wait to the next, where a time limit of the wait would be set and taken
-/// back around every packet: in a virtual machine its host often has to be asked for that.
+/// back around every packet.
 pub struct Alarm {
     timer: OwnedFd,
     /// When it rings, unless it has rung.
