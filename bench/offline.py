@@ -51,7 +51,7 @@ def main() -> int:
     parser.add_argument("voice", nargs="?", default="opus", choices=list(VOICES), help="what is said (default opus)")
     parser.add_argument("to", nargs="?", default="PCMU", help="codec that is heard (default PCMU)")
     parser.add_argument("--seeds", type=int, default=2, help="patterns of each kind (default 2)")
-    parser.add_argument("--seconds", type=int, default=31, help="speech (default 31)")
+    parser.add_argument("--seconds", type=int, default=46, help="speech: two whole repetitions (default 46)")
     parser.add_argument("--network", nargs="*", help="only these")
     parser.add_argument("--expected-loss", type=int, default=0, help="percent that the listener reports (default 0)")
     parser.add_argument("--ptime", type=int, default=20, help="frames that are heard, in ms (default 20)")

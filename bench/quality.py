@@ -14,8 +14,6 @@ from bench.speech import FRAMES_PER_S, NARROW_HZ, PESQ_WIDE_HZ, Samples, Speech,
 
 LEAST_PESQ: Final = 3.0
 """Lossless speech through one transcoding has 3.8 and over; the wrong audio has 1.1."""
-_WHOLE: Final = 0.8
-"""A piece of less than this share of the speech is not judged beside whole ones."""
 _WINDOW_S: Final = 3.0
 """STOI wants both to be aligned; as long as this, the listener's delay hardly changes."""
 _MOST_EARLY_S: Final = 1.0
@@ -111,11 +109,14 @@ Piece = tuple[Samples, Samples]
 
 
 def _pieces(heard: Samples, reference: Samples) -> list[Piece]:
-    """One for each repetition of the speech: PESQ is made for some 10 s at a time."""
+    """One for each whole repetition of the speech that was heard: PESQ is made for some 10 s at a time.
+
+    Cut anywhere else, the same call is judged differently by 0.1, depending on when the recording began.
+    """
     period = len(reference)
-    parts = [heard[start : start + period] for start in range(0, len(heard), period)]
-    whole = [part for part in parts if len(part) >= _WHOLE * period] or parts[:1]
-    return [(align(reference, part)[0], part) for part in whole]
+    begin = -align(reference, heard)[1] % period
+    whole = [heard[start : start + period] for start in range(begin, len(heard) - period + 1, period)]
+    return [(align(reference, part)[0], part) for part in whole or [heard[:period]]]
 
 
 def _pesq(piece: Piece, mode: str) -> float:

@@ -92,7 +92,9 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.voice", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=31.0, help="speech that each ear hears (default 31)")
+    parser.add_argument(
+        "--seconds", type=float, default=46.0, help="speech that each ear hears: two whole repetitions (default 46)"
+    )
     parser.add_argument("--seeds", type=int, default=2, help="patterns of each kind (default 2)")
     parser.add_argument("--only", nargs="*", default=list(_MAKERS), choices=list(_MAKERS), help="subjects")
     parser.add_argument("--jobs", nargs="*", default=["transcode"], choices=list(JOBS), help="default transcode")

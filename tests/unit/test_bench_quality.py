@@ -2,6 +2,7 @@ import struct
 
 import numpy as np
 
+from bench import quality
 from bench.listener import BUFFER_S, Kept, Packet, listen, read_kept
 from bench.quality import align
 from bench.speech import Samples, encode_frames, pack
@@ -34,6 +35,17 @@ def test_speech_that_was_joined_in_the_middle_is_aligned_over_its_end() -> None:
     said, position = align(reference, heard)
     assert np.array_equal(said, heard)
     assert position == 3000
+
+
+def test_the_same_repetitions_are_judged_whenever_the_recording_begins() -> None:
+    reference = np.random.default_rng(1).integers(-9000, 9000, 4000).astype(np.int16)
+    heard = np.tile(reference, 4)
+    for begin in (0, 1, 1500, 3999):
+        assert [piece.tolist() for piece in quality._pieces(heard[begin:][:12_000], reference)[0]] == [
+            reference.tolist()
+        ] * 2
+    assert len(quality._pieces(heard[100:12_000], reference)) == 2
+    assert [len(part) for _, part in quality._pieces(heard[3000:7900], reference)] == [4000]
 
 
 def test_packets_that_overtook_each_other_are_played_in_order() -> None:
