@@ -20,13 +20,15 @@ const LONG_SILENCE: Duration = Duration::from_millis(4500);
 /// Samples with a sound until a peer counts as heard: one may be the click of a line.
 const HEARD: u32 = 2;
 /// Silence that deserves a word when there was sound before. A peer that listens still sends the noise of its room, or its
-/// network's comfort noise; one that gates even that away says something within that time, as a rule.
+/// network's comfort noise; one that gates even that away, or is muted for a moment, is heard within that time, as a rule.
 const LONG_HUSH: Duration = Duration::from_secs(30);
 /// Full scale of 16-bit samples, squared: 0 dBov (RFC 6465).
 const FULL_SCALE: f64 = 32_768.0 * 32_768.0;
-/// -84 dBov: not one sample in ten differs by a step of G.711, which no microphone is quiet enough for. Zeros in Opus lie
-/// below, too. G.722 makes -80 dBov of them, which might be a quiet room: there it is not told.
+/// -84 dBov: not one sample in ten differs by a step of G.711, which no microphone is quiet enough for. Zeros in Opus and
+/// G.729 lie below, too.
 const DIGITAL_ZERO: f64 = FULL_SCALE * 4e-9;
+/// -73 dBov: a decoder of G.722 makes -85 to -71 dBov of zeros, and rarely more than this.
+const ZERO_IN_G722: f64 = FULL_SCALE * 5e-8;
 /// -70 dBov: the lowest step of A-law and the dither of an encoder lie below, the noise of a microphone above.
 const AUDIBLE: f64 = FULL_SCALE * 1e-7;
 /// -55 dBov: louder is speech rather than the noise between the words.
@@ -51,6 +53,8 @@ pub struct Meter {
     codec: Option<Codec>,
     /// For how long a steady stream has been silent: at the beginning since then, later since it was heard.
     silence: Duration,
+    /// The latest sample had a faint noise: if the next one has, too, it was no mistake of the measuring.
+    is_faint: bool,
     /// Samples with a sound.
     audible: u32,
     is_told: bool,
@@ -96,7 +100,7 @@ impl Meter {
             // Of a predictive codec, what is faint is far from what it was.
             self.noise.add(power);
         }
-        if power >= AUDIBLE { self.hear() } else { self.miss(power) }
+        if power >= AUDIBLE { self.hear() } else { self.miss(is_digital_zero(codec, payload, power)) }
     }
 
     /// Time passes from packet to packet. What a pause covers is taken back, lest many short bursts add up.
@@ -121,9 +125,10 @@ impl Meter {
         std::mem::take(&mut self.is_told).then_some(Event::Audible)
     }
 
-    fn miss(&mut self, power: f64) -> Option<Event> {
+    fn miss(&mut self, is_digital_zero: bool) -> Option<Event> {
         let (long, event) = if self.is_heard() { (LONG_HUSH, Event::Hushed) } else { (LONG_SILENCE, Event::Soundless) };
-        if self.is_heard() && power >= DIGITAL_ZERO {
+        let was_faint = std::mem::replace(&mut self.is_faint, !is_digital_zero);
+        if self.is_heard() && was_faint && self.is_faint {
             self.silence = Duration::ZERO;
         }
         if self.is_told || self.silence < long {
@@ -161,9 +166,20 @@ impl Meter {
 fn lessons(codec: Codec) -> usize {
     match codec {
         Codec::Pcmu | Codec::Pcma => 0,
-        Codec::Opus | Codec::G729 | Codec::Foreign(_) => 3,
+        Codec::Opus | Codec::Foreign(_) => 3,
         // The step of its quantiser is learnt slowly: the error shrinks by 1/128 with each byte (ITU-T G.722 §3.5).
         Codec::G722 => 5,
+        // A vowel is mostly a repetition of what the decoder gave before.
+        Codec::G729 => 6,
+    }
+}
+
+/// Whether a packet of this mean square holds no sound at all, which a peer that only listens does not send.
+fn is_digital_zero(codec: Codec, payload: &[u8], power: f64) -> bool {
+    match codec {
+        // At rest the upper band has one code, that of a tiny positive difference; the faintest noise has all four.
+        Codec::G722 => power < ZERO_IN_G722 && payload.iter().all(|code| code >> 6 == 0b11),
+        _ => power < DIGITAL_ZERO,
     }
 }
 

@@ -2,7 +2,14 @@ use super::*;
 use crate::codec::{Encoder, MAX_PAYLOAD};
 use crate::opus_ffi::{self, Setting};
 
-const SPOKEN: [Codec; 4] = [Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus];
+const SPOKEN: &[Codec] = &[
+    Codec::Pcmu,
+    Codec::Pcma,
+    Codec::G722,
+    Codec::Opus,
+    #[cfg(feature = "g729")]
+    Codec::G729,
+];
 
 fn at(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -40,13 +47,15 @@ fn listen(meter: &mut Meter, codec: Codec, amplitude: f64, from_ms: u64, count: 
 
 #[test]
 fn the_level_is_that_of_the_samples() {
-    for codec in SPOKEN {
+    for &codec in SPOKEN {
         let mut meter = Meter::default();
         assert_eq!(meter.level_dbov(), None);
         listen(&mut meter, codec, 10_362.0, 0, 200);
         // 10 dB below full scale, and 3 because a sine's mean square is half of its peak's.
         let level = meter.level_dbov().unwrap();
-        assert!((level + 13.0).abs() < 1.0, "{codec:?}: {level}");
+        // To G.729 a tone is a poor voice.
+        let most = if codec == Codec::G729 { 2.0 } else { 1.0 };
+        assert!((level + 13.0).abs() < most, "{codec:?}: {level}");
         assert_eq!(meter.noise_dbov(), None);
     }
 }
@@ -104,6 +113,8 @@ fn the_level_of_speech_is_that_of_the_whole_stream() {
             (Codec::Opus, narrow(Codec::Opus, &samples)),
             (Codec::G722, narrow(Codec::G722, &samples)),
             (Codec::Pcma, narrow(Codec::Pcma, &samples)),
+            #[cfg(feature = "g729")]
+            (Codec::G729, narrow(Codec::G729, &samples)),
         ] {
             let (mut decoder, mut whole) = (Decoder::new(codec, RATE_HZ).unwrap(), Vec::new());
             for packet in &packets {
@@ -121,7 +132,7 @@ fn the_level_of_speech_is_that_of_the_whole_stream() {
 
 #[test]
 fn silence_from_the_start_is_told_once_within_five_seconds_and_taken_back() {
-    for codec in SPOKEN {
+    for &codec in SPOKEN {
         let mut meter = Meter::default();
         let told = listen(&mut meter, codec, 0.0, 0, 1000);
         assert_eq!(told.len(), 1, "{codec:?}: {told:?}");
@@ -137,7 +148,7 @@ fn silence_from_the_start_is_told_once_within_five_seconds_and_taken_back() {
 
 #[test]
 fn silence_is_found_wherever_the_meter_begins() {
-    for codec in SPOKEN {
+    for &codec in SPOKEN {
         let packets = tone(codec, 0.0, 300);
         for begin in 0..30 {
             let told = hear(&mut Meter::default(), codec, &packets[begin..], 0, 20);
@@ -182,7 +193,7 @@ fn silence_that_was_told_before_the_answer_is_taken_back_and_told_again() {
 
 #[test]
 fn long_digital_silence_of_a_peer_that_was_heard_is_told_and_taken_back() {
-    for codec in [Codec::Pcmu, Codec::Pcma, Codec::Opus] {
+    for &codec in SPOKEN {
         let mut meter = Meter::default();
         assert!(listen(&mut meter, codec, 8000.0, 0, 100).is_empty());
         let told = listen(&mut meter, codec, 0.0, 2000, 2000);
@@ -193,13 +204,25 @@ fn long_digital_silence_of_a_peer_that_was_heard_is_told_and_taken_back() {
 }
 
 #[test]
+fn one_faint_sample_does_not_break_digital_silence_but_two_do() {
+    for (faint, told_at) in [(50, 31_000..34_000), (100, 38_000..41_000)] {
+        let mut meter = Meter::default();
+        listen(&mut meter, Codec::Pcmu, 8000.0, 0, 100);
+        assert!(listen(&mut meter, Codec::Pcmu, 0.0, 2000, 250).is_empty());
+        assert!(listen(&mut meter, Codec::Pcmu, 9.0, 7000, faint).is_empty());
+        let told = listen(&mut meter, Codec::Pcmu, 0.0, 7000 + 20 * faint as u64, 2000);
+        assert!(matches!(&told[..], [(at, Event::Hushed)] if told_at.contains(at)), "{faint}: {told:?}");
+    }
+}
+
+#[test]
 fn a_peer_that_only_listens_is_not_hushed() {
     let mut random = 1_u32;
     let mut noise = || {
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         i16::try_from(random >> 28).unwrap() - 8
     };
-    for codec in SPOKEN {
+    for &codec in SPOKEN {
         let mut meter = Meter::default();
         listen(&mut meter, codec, 8000.0, 0, 100);
         let room: Vec<i16> = (0..160 * 2000).map(|_| noise()).collect();
