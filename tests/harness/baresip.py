@@ -10,18 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import numpy as np
-
 from tests.harness.ports import HOST, free_block, free_port
 from tests.harness.program import Program
-from tests.harness.speech import RATE_HZ, Samples, Speech, read_wav, write_wav
+from tests.harness.speech import PHONE_SAYS_S, RATE_HZ, Samples, Speech, read_wav, write_wav
 
 Transport = Literal["udp", "tcp", "tls"]
 Encryption = Literal["", "srtp", "srtp-mand"]
 """None, RTP/AVP with SDES keys, or RTP/SAVP."""
 CODECS: Final = {"PCMU": "PCMU/8000/1", "PCMA": "PCMA/8000/1", "G722": "G722/16000/1", "opus": "opus/48000/2"}
-ROUNDS: Final = 8
-"""How often it says its speech."""
 
 _CONFIG: Final = """
 poll_method epoll
@@ -91,7 +87,7 @@ class Baresip:
         self._listen = port if port is not None else free_block(2)[0]
         self._control = free_port()
         # aufile stops at the end of its file.
-        write_wav(directory / "speech.wav", np.tile(speech.samples, ROUNDS), RATE_HZ)
+        write_wav(directory / "speech.wav", speech.repeated(PHONE_SAYS_S), RATE_HZ)
         self._write_config(codec, tls, answers, encryption)
         # No device by the name of "lo", but its address is taken.
         argv = ["baresip", "-4", "-n", HOST, "-f", str(directory), "-v", "-s"]

@@ -6,14 +6,9 @@ import os
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from tests.harness.ports import HOST, free_block
 from tests.harness.program import Program
-from tests.harness.speech import RATE_HZ, Samples, Speech, read_wav, write_wav
-
-ROUNDS: Final = 8
-"""How often it says its speech."""
+from tests.harness.speech import PHONE_SAYS_S, RATE_HZ, Samples, Speech, read_wav, write_wav
 
 _CONFIG: Final = """
 [sip]
@@ -44,7 +39,7 @@ class Linphone:
     def __init__(self, directory: Path, speech: Speech, *, user: str, port: int) -> None:
         (directory / ".local/share/linphone").mkdir(parents=True)  # it makes no folder for its database
         self._recording = directory / "heard.wav"
-        write_wav(directory / "speech.wav", np.tile(speech.samples, ROUNDS), RATE_HZ)
+        write_wav(directory / "speech.wav", speech.repeated(PHONE_SAYS_S), RATE_HZ)
         config = directory / "linphonerc"
         config.write_text(_CONFIG.format(host=HOST, port=port, user=user, rtp=free_block(2)[0]))
         env = os.environ | {"HOME": str(directory)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import warnings
 import wave
@@ -28,8 +29,10 @@ LEAD_S: Final = 1.0
 """Silence before the words, so that the beginning of a call costs none of them."""
 MIN_PESQ: Final = 2.8
 MIN_STOI: Final = 0.8
-ROUNDS: Final = 4
 """Wrong audio scores about 1.06 and 0.28; G.711 after Opus about 3.5 and 0.95."""
+ROUNDS: Final = 4
+PHONE_SAYS_S: Final = 60.0
+"""So long, at least, a phone of the tests has something to say."""
 
 WORDS: Final = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background."
 OTHER_WORDS: Final = "It is easy to tell the depth of a well. Four hours of steady work faced us."
@@ -46,6 +49,10 @@ class Speech:
     @property
     def lasts_s(self) -> float:
         return len(self.samples) / RATE_HZ
+
+    def repeated(self, seconds: float) -> Samples:
+        """As often as it takes to last so long."""
+        return np.tile(self.samples, math.ceil(seconds / self.lasts_s))
 
     @property
     def pcm(self) -> bytes:

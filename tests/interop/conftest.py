@@ -121,15 +121,15 @@ def _phone_trunk(kind: PhoneKind, port: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def desk_phone(house: House, other_speech: Speech, tmp_path: Path) -> Iterator[Callable[[PhoneKind], Baresip]]:
+def desk_phone(house: House, other_speech: Speech, tmp_path: Path) -> Iterator[Callable[..., Baresip]]:
     """Starts baresip where the trunk of that kind expects it."""
     running: list[Baresip] = []
 
-    def start(kind: PhoneKind) -> Baresip:
+    def start(kind: PhoneKind, says: Speech = other_speech) -> Baresip:
         tls = Credentials(house.authority.issue_together(kind.name), house.authority.certificate)
         phone = Baresip(
             tmp_path / kind.name,
-            other_speech,
+            says,
             user=kind.name,
             port=house.phone_ports[kind.name],
             transport=kind.transport,
@@ -146,12 +146,12 @@ def desk_phone(house: House, other_speech: Speech, tmp_path: Path) -> Iterator[C
 
 
 @pytest.fixture
-def linphone(house: House, other_speech: Speech, tmp_path: Path) -> Iterator[Callable[[PhoneKind], Linphone]]:
+def linphone(house: House, other_speech: Speech, tmp_path: Path) -> Iterator[Callable[..., Linphone]]:
     """Starts Linphone where the trunk of that kind expects it."""
     running: list[Linphone] = []
 
-    def start(kind: PhoneKind) -> Linphone:
-        running.append(Linphone(tmp_path / kind.name, other_speech, user=kind.name, port=house.phone_ports[kind.name]))
+    def start(kind: PhoneKind, says: Speech = other_speech) -> Linphone:
+        running.append(Linphone(tmp_path / kind.name, says, user=kind.name, port=house.phone_ports[kind.name]))
         return running[-1]
 
     yield start

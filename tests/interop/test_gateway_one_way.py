@@ -8,21 +8,25 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from call.oneway import QUIET_S
 from tests.harness.pagelike import PageCall, page_at
 from tests.harness.sipp import Sipp, expect, reply, sdp
+from tests.harness.speech import PHONE_SAYS_S, RATE_HZ, Speech
 from tests.harness.tonephone import TonePhone, tone_speech
-from tests.interop.conftest import House
+from tests.interop.conftest import G729_PHONES, PHONES, House, PhoneKind
 from tests.interop.sip_peer import Peer
 from tests.interop.sip_peer import sdp as phone_sdp
 
 pytestmark = pytest.mark.interop
 
 Run = Callable[..., Sipp]
+StartPhone = Callable[..., object]
 
 
 async def test_a_trunk_that_sends_nothing_and_a_muted_microphone_are_told(house: House, sipp: Run) -> None:
@@ -128,6 +132,32 @@ async def test_silence_in_g722_is_told_and_has_no_level(house: House) -> None:
         live = await asyncio.to_thread(house.gateway.ask, f"calls/{await scene.call.record_id()}")
     trunk = live["media"]["trunk"]
     assert (trunk["codec"], trunk["rx_level_dbov"]) == ("G722", None)
+
+
+async def test_a_phone_that_falls_silent_in_mid_call_is_told_in_every_codec(
+    house: House, desk_phone: StartPhone, linphone: StartPhone, other_speech: Speech
+) -> None:
+    """Each says its words and then nothing, as if muted: no packet is missing, and no sample has a sound."""
+    rest = np.zeros(round(PHONE_SAYS_S * RATE_HZ))
+    muted = Speech(Path(), np.concatenate([other_speech.samples, rest]))
+
+    async def told_after_s(user: str, start: StartPhone, kind: PhoneKind) -> float:
+        await asyncio.to_thread(start, kind, muted)
+        async with page_at(house.gateway.signal_url, user=user) as page:
+            call = await page.call(kind.name)
+            await call.answered()
+            began = time.monotonic()
+            await call.until("error", 50, message="The far end has been silent for a while.")
+            after_s = time.monotonic() - began
+            await call.hang_up()
+        media = (await house.gateway.record(await call.record_id()))["media"]
+        assert media["trunk"]["codec"] == kind.codec
+        assert media["trunk"]["rx_level_dbov"] > -40
+        return after_s - other_speech.lasts_s
+
+    phones = [*(("alice", desk_phone, kind) for kind in PHONES[:4]), ("bob", linphone, G729_PHONES[0])]
+    for after_s in await asyncio.gather(*(told_after_s(*phone) for phone in phones)):
+        assert QUIET_S - 2 < after_s < QUIET_S + 8
 
 
 async def test_a_trunk_that_saves_silence_is_no_fault_while_its_rtcp_comes(house: House) -> None:
