@@ -172,6 +172,13 @@ class PunctualWebSocket(WebSocketsSansIOProtocol):
         self._stop_clock()
         super().connection_lost(exc)
 
+    def start_keepalive(self) -> None:
+        """The WebSocket is open: the headers of its handshake have been read, and would stay as long as it does."""
+        super().start_keepalive()
+        self.scope["headers"].clear()  # type: ignore[attr-defined]
+        self.request.headers.clear()
+        self.response.headers.clear()
+
     def handle_ping(self) -> None:
         """RFC 6455 §5.5.2."""
         if self._may_go_on():

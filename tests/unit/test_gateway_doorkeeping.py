@@ -49,7 +49,7 @@ async def talk(socket: WebSocket) -> None:
             await socket.send_text("x" * 60_000)
 
 
-ROUTES = [
+ROUTES: list[Route | WebSocketRoute] = [
     Route("/", hello),
     Route("/much", much),
     WebSocketRoute("/socket", listen_only),
@@ -57,15 +57,22 @@ ROUTES = [
 ]
 
 
-@pytest.fixture
-async def port() -> AsyncIterator[int]:
+@contextlib.asynccontextmanager
+async def serving(routes: list[Route | WebSocketRoute]) -> AsyncIterator[int]:
+    """A server of these routes; its port."""
     listener = listen("127.0.0.1", 0, "listen.port")
-    server = Server(Starlette(routes=ROUTES))
+    server = Server(Starlette(routes=routes))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     await server.is_up.wait()
     yield listener.getsockname()[1]
     server.should_exit = True
     await task
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    async with serving(ROUTES) as port:
+        yield port
 
 
 @contextlib.asynccontextmanager
@@ -160,6 +167,20 @@ async def test_some_pings_are_answered(port: int) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(PING * 5)
         assert await reader.readexactly(5 * 127) == (b"\x8a\x7d" + bytes(125)) * 5
+
+
+async def test_an_open_websocket_keeps_no_headers_of_its_handshake() -> None:
+    sockets: list[WebSocket] = []
+
+    async def note(socket: WebSocket) -> None:
+        assert socket.headers["host"] == "x"
+        sockets.append(socket)
+        await listen_only(socket)
+
+    async with serving([WebSocketRoute("/socket", note)]) as port, client(port) as (reader, writer):
+        writer.write(UPGRADE)
+        await reader.readuntil(b"\r\n\r\n")
+        assert not sockets[0].headers
 
 
 async def test_idle_connections_of_one_address_are_bounded_and_make_room(port: int) -> None:
