@@ -18,7 +18,7 @@ mod trailer;
 
 use std::fmt;
 
-use cipher::Cipher;
+use cipher::{Cipher, SessionKey};
 use index::{Streams, Window};
 use kdf::Use;
 use trailer::Trailer;
@@ -128,7 +128,8 @@ impl std::error::Error for SrtpError {}
 /// Session keys of one direction, for RTP and for RTCP.
 struct SessionKeys {
     rtp: Cipher,
-    rtcp: Cipher,
+    /// A cipher is made of it for every packet: they are few, and it would be a kilobyte that waits for them.
+    rtcp: SessionKey,
     profile: Profile,
     /// Name of the key in every packet (RFC 3711 §3.1), empty for none.
     mki: Box<[u8]>,
@@ -141,19 +142,21 @@ impl SessionKeys {
         }
         let (key, salt) = key_and_salt.split_at(profile.key_len());
         Ok(Self {
-            rtp: Cipher::new(profile, key, salt, Use::Rtp),
-            rtcp: Cipher::new(profile, key, salt, Use::Rtcp),
+            rtp: Cipher::new(profile, &SessionKey::derive(key, salt, Use::Rtp), Use::Rtp),
+            rtcp: SessionKey::derive(key, salt, Use::Rtcp),
             profile,
             mki: mki.into(),
         })
     }
 
-    fn rtp_trailer(&self) -> Trailer {
-        Trailer::new(&self.rtp, 0, self.mki.len())
+    fn for_rtp(&self) -> (&Cipher, Trailer) {
+        (&self.rtp, Trailer::new(&self.rtp, 0, self.mki.len()))
     }
 
-    fn rtcp_trailer(&self) -> Trailer {
-        Trailer::new(&self.rtcp, INDEX_LEN, self.mki.len())
+    fn for_rtcp(&self) -> (Cipher, Trailer) {
+        let cipher = Cipher::new(self.profile, &self.rtcp, Use::Rtcp);
+        let trailer = Trailer::new(&cipher, INDEX_LEN, self.mki.len());
+        (cipher, trailer)
     }
 
     /// Whether a received trailer names this key.
@@ -203,7 +206,7 @@ impl Receiver {
     /// # Errors
     /// `Malformed`, `Auth`, `Replay`, `Exhausted`; the packet is then unchanged.
     pub fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
-        let (cipher, parts) = (&self.keys.rtp, self.keys.rtp_trailer());
+        let (cipher, parts) = self.keys.for_rtp();
         let len = packet.len().checked_sub(parts.len()).ok_or(SrtpError::Malformed)?;
         let (text, trailer) = packet.split_at_mut(len);
         let header = RtpHeader::parse(text)?;
@@ -222,7 +225,7 @@ impl Receiver {
     /// # Errors
     /// `Malformed`, `Auth`, `Replay`; the packet is then unchanged.
     pub fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
-        let (cipher, parts) = (&self.keys.rtcp, self.keys.rtcp_trailer());
+        let (cipher, parts) = self.keys.for_rtcp();
         let len = packet.len().checked_sub(parts.len()).ok_or(SrtpError::Malformed)?;
         let (text, trailer) = packet.split_at_mut(len);
         let ssrc = rtcp_ssrc(text)?;
@@ -277,7 +280,7 @@ impl Sender {
     /// # Errors
     /// `Malformed`, `NoRoom`, `Replay`, `Exhausted`; the buffer is then unchanged.
     pub fn protect_rtp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, SrtpError> {
-        let (cipher, parts) = (&self.keys.rtp, self.keys.rtp_trailer());
+        let (cipher, parts) = self.keys.for_rtp();
         let total = room(buffer, len, parts.len())?;
         let (text, trailer) = buffer[..total].split_at_mut(len);
         let header = RtpHeader::parse(text)?;
@@ -299,7 +302,7 @@ impl Sender {
     /// # Errors
     /// `Malformed`, `NoRoom`, `Exhausted`; the buffer is then unchanged.
     pub fn protect_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, SrtpError> {
-        let (cipher, parts) = (&self.keys.rtcp, self.keys.rtcp_trailer());
+        let (cipher, parts) = self.keys.for_rtcp();
         let total = room(buffer, len, parts.len())?;
         let (text, trailer) = buffer[..total].split_at_mut(len);
         let ssrc = rtcp_ssrc(text)?;

@@ -16,12 +16,24 @@ const SHORT_TAG: u8 = 4;
 const GCM_TAG: u8 = 16;
 const _: () = assert!(gcm::TAG == GCM_TAG as usize);
 
-/// Session keys as they come out of the derivation, in the profile's lengths.
-pub(super) struct SessionKey<'a> {
-    pub(super) key: &'a [u8],
-    pub(super) salt: &'a [u8],
+/// Session keys as they come out of the derivation; of key and salt counts as much as the profile has.
+pub(super) struct SessionKey {
+    pub(super) key: [u8; 32],
+    pub(super) salt: [u8; 14],
     /// Not used by AEAD.
-    pub(super) authentication: &'a [u8; 20],
+    pub(super) authentication: [u8; 20],
+}
+
+impl SessionKey {
+    /// Key and salt must have the profile's lengths.
+    pub(super) fn derive(master_key: &[u8], master_salt: &[u8], used_for: Use) -> Self {
+        let derivation = Derivation { master_key, master_salt, used_for };
+        Self {
+            key: derivation.derive(Part::Encryption),
+            salt: derivation.derive(Part::Salt),
+            authentication: derivation.derive(Part::Authentication),
+        }
+    }
 }
 
 /// What a packet touches of a [`Cipher`], in bytes: all before the last round key of AES-256, with AES instructions.
@@ -49,30 +61,18 @@ enum Keys {
 }
 
 impl Cipher {
-    /// Derive the session keys; key and salt must have the profile's lengths.
-    pub(super) fn new(profile: Profile, master_key: &[u8], master_salt: &[u8], used_for: Use) -> Self {
-        let derivation = Derivation { master_key, master_salt, used_for };
-        let key: [u8; 32] = derivation.derive(Part::Encryption);
-        let salt: [u8; 14] = derivation.derive(Part::Salt);
-        let session = SessionKey {
-            key: &key[..profile.key_len()],
-            salt: &salt[..profile.salt_len()],
-            authentication: &derivation.derive(Part::Authentication),
-        };
-        Self::from_session(profile, &session, used_for)
-    }
-
-    pub(super) fn from_session(profile: Profile, session: &SessionKey<'_>, used_for: Use) -> Self {
+    pub(super) fn new(profile: Profile, session: &SessionKey, used_for: Use) -> Self {
+        let key = &session.key[..profile.key_len()];
         let keys = match profile {
             Profile::AesCm128HmacSha1_80 | Profile::AesCm128HmacSha1_32 => {
-                Keys::Cm { hmac: HmacSha1::new(session.authentication), cipher: Aes128Enc::new(&sized(session.key)) }
+                Keys::Cm { hmac: HmacSha1::new(&session.authentication), cipher: Aes128Enc::new(&sized(key)) }
             }
-            Profile::AeadAes128Gcm => Keys::Gcm128(Gcm::new(Aes128Enc::new(&sized(session.key)))),
-            Profile::AeadAes256Gcm => Keys::Gcm256(Gcm::new(Aes256Enc::new(&sized(session.key)))),
+            Profile::AeadAes128Gcm => Keys::Gcm128(Gcm::new(Aes128Enc::new(&sized(key)))),
+            Profile::AeadAes256Gcm => Keys::Gcm256(Gcm::new(Aes256Enc::new(&sized(key)))),
         };
         // A 12-byte salt two places down makes GCM's nonce bytes 2 to 13 of the common IV (RFC 7714 §8.1, §9.1).
         let mut salt = [0; 14];
-        salt[14 - session.salt.len()..].copy_from_slice(session.salt);
+        salt[14 - profile.salt_len()..].copy_from_slice(&session.salt[..profile.salt_len()]);
         let tag_len = match (profile, used_for) {
             (Profile::AeadAes128Gcm | Profile::AeadAes256Gcm, _) => GCM_TAG,
             (Profile::AesCm128HmacSha1_32, Use::Rtp) => SHORT_TAG,
