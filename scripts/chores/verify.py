@@ -37,6 +37,8 @@ class Tool:
     folder: str = "."
     needs: str = "pyproject.toml"
     """Path (or pattern) without which there is nothing to look at."""
+    alone: bool = False
+    """It needs the machine for itself, and shows how it goes on."""
 
 
 def _style(root: Path) -> list[Tool]:
@@ -57,59 +59,69 @@ def _style(root: Path) -> list[Tool]:
     ]
 
 
-def _tests(root: Path, *folders: str, rust: tuple[str, ...] = ()) -> list[Tool]:
-    pytest = (str(root / ".venv/bin/pytest"), "--no-header", "--tb=short", "--color=no")
-    present = tuple(folder for folder in folders if any((root / folder).rglob("test_*.py")))
+def _tests(root: Path, rust: tuple[str, ...] = ()) -> list[Tool]:
+    """Those that need no network, the longest first."""
     page = sorted(str(path.relative_to(root)) for path in (root / "tests/web").glob("*.test.js"))
-    tools = [
+    return [
+        _pytest(root, "unit tests", ["tests/unit", "tests/property"]),
         Tool("rust tests", ("cargo", "test", "--quiet", *rust), "media", "media/Cargo.toml"),
         Tool("page tests", ("node", "--test", "--test-reporter=tap", *page), needs="tests/web/*.test.js"),
     ]
-    return [*tools, Tool("pytest", (*pytest, *present))] if present else tools
+
+
+def _pytest(root: Path, name: str, where: Sequence[str], *, alone: bool = False) -> Tool:
+    command = (str(root / ".venv/bin/pytest"), "--no-header", "--tb=short", "--color=no", *where)
+    return Tool(name, command, needs="tests", alone=alone)
 
 
 def check(root: Path) -> int:
     """Format, lint, types, import contracts and the tests that need no network; quiet unless something is wrong."""
-    longest_first = [*reversed(_tests(root, "tests/unit", "tests/property")), *_style(root)]
-    return _run(root, longest_first, loud=False)
+    return _run(root, [*_tests(root), *_style(root)])
 
 
 def test(root: Path) -> int:
-    """Everything: `check`, and every test with real peers and a real browser."""
-    folders = [str(path.relative_to(root)) for path in sorted((root / "tests").iterdir()) if path.is_dir()]
+    """Everything: `check`, and every test with real peers and a real browser.
+
+    Those of SIP alone mostly wait, so the others that need no network run beside them. Whoever judges sound, or counts
+    packets, has the machine for itself.
+    """
+    sip = sorted(str(path.relative_to(root)) for path in (root / "tests/interop").glob("test_sip_*.py"))
+    rest = [str(path.relative_to(root)) for path in sorted((root / "tests").iterdir()) if path.is_dir()]
+    rest = [path for path in rest if path not in ("tests/unit", "tests/property")]
     load = Tool("bench tests", ("cargo", "test", "--quiet"), "bench/loadgen", "bench/loadgen/Cargo.toml")
-    return _run(root, [*_style(root), *_tests(root, *folders, rust=EVERYTHING), load, _fuzz(root)], loud=True)
+    together = [_pytest(root, "SIP tests", sip), *_tests(root, EVERYTHING), load, *_style(root)]
+    others = _pytest(root, "other tests", [*rest, *(f"--ignore={path}" for path in sip)], alone=True)
+    return _run(root, [*together, others, _fuzz(root)])
 
 
 def _fuzz(root: Path) -> Tool:
     seconds = os.environ.get("FUZZ_SECONDS", FUZZ_SECONDS)
     command = (str(root / ".venv/bin/python"), "-B", "-m", "chores", "fuzz", seconds)
-    return Tool("fuzz tests", command, needs="media/fuzz/Cargo.toml")
+    return Tool("fuzz tests", command, needs="media/fuzz/Cargo.toml", alone=True)
 
 
-def _run(root: Path, tools: Sequence[Tool], *, loud: bool) -> int:
-    """Run the quiet tools as many at a time as there are processors, then the loud ones one after the other."""
+def _run(root: Path, tools: Sequence[Tool]) -> int:
+    """Run as many tools at a time as there are processors, then those that need the machine alone."""
     began = time.monotonic()
     env = with_cargo() | {"VIRTUAL_ENV": str(root / ".venv"), "NO_COLOR": "1", "CARGO_TERM_COLOR": "never"}
     present = [tool for tool in tools if any(root.glob(tool.needs))]
-    loud_ones = [tool for tool in present if loud and tool.name.endswith(("tests", "pytest"))]
-    quiet_ones = [tool for tool in present if tool not in loud_ones]
+    together, alone = ([tool for tool in present if tool.alone == is_alone] for is_alone in (False, True))
     with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
-        ends = list(pool.map(lambda tool: _run_tool(root, tool, env, loud=False), quiet_ones))
-    ends += [_run_tool(root, tool, env, loud=True) for tool in loud_ones]
-    named = list(zip([*quiet_ones, *loud_ones], ends, strict=True))
+        ends = list(pool.map(lambda tool: _run_tool(root, tool, env), together))
+    ends += [_run_tool(root, tool, env) for tool in alone]
+    named = list(zip([*together, *alone], ends, strict=True))
     failed = [tool.name for tool, (status, _) in named if status]
     closing = [f"{tool.name}: {line}" for tool, (_, words) in named for line in words]
     return _conclude(failed, closing, time.monotonic() - began)
 
 
-def _run_tool(root: Path, tool: Tool, env: dict[str, str], *, loud: bool) -> tuple[int, list[str]]:
+def _run_tool(root: Path, tool: Tool, env: dict[str, str]) -> tuple[int, list[str]]:
     """Run one tool; its status and the lines that a test runner closes with."""
     if shutil.which(tool.command[0], path=env["PATH"]) is None and not (root / tool.command[0]).exists():
         say(f"  ✗ {tool.name}: {tool.command[0]} is not installed")
         return 127, []
     began = time.monotonic()
-    if loud:
+    if tool.alone:
         say(f"--- {tool.name}: {' '.join(Path(word).name for word in tool.command[:2])}")
     process = subprocess.Popen(
         tool.command,
@@ -125,10 +137,10 @@ def _run_tool(root: Path, tool: Tool, env: dict[str, str], *, loud: bool) -> tup
     lines = []
     for line in process.stdout:
         lines.append(line.rstrip("\n"))
-        if loud:
+        if tool.alone:
             say(lines[-1])
     status = process.wait()
-    if status and not loud:
+    if status and not tool.alone:
         say(_excerpt(lines, root / ".cache" / "logs" / f"{tool.name.replace(' ', '-')}.txt"))
     say(f"  {'✗' if status else '✓'} {tool.name:<14} {time.monotonic() - began:6.1f} s")
     return status, [line for line in lines if CLOSING_WORDS.match(line) and " 0 passed; 0 failed" not in line]
