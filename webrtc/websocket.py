@@ -186,17 +186,23 @@ async def _converse(socket: WebSocket, peer: Peer, visitor: Visitor) -> None:
         if not visitor.may_speak():
             _refuse(peer, "too-many-messages", PeerError("The pages of this user send too many messages together."))
             return
-        try:
-            message = signalling.decode(frame)
-        except PeerError as error:
+        if not _understands(peer, visitor, frame):
             mistakes += 1
-            peer.send(signalling.Error("bad-message", str(error), error.hint))
             # Garbage closes the socket at once; a wrong message of a real client only costs an error.
             if mistakes >= MAX_MISTAKES or not signalling.is_json_object(frame):
                 peer.close(POLICY_VIOLATION, "bad-message")
                 return
-            continue
-        _handle(peer, visitor, message)
+        del frame  # the next one may be long in coming, and an SDP is long
+
+
+def _understands(peer: Peer, visitor: Visitor, frame: str | bytes) -> bool:
+    try:
+        message = signalling.decode(frame)
+    except PeerError as error:
+        peer.send(signalling.Error("bad-message", str(error), error.hint))
+        return False
+    _handle(peer, visitor, message)
+    return True
 
 
 def _handle(peer: Peer, visitor: Visitor, message: signalling.ClientMessage) -> None:
