@@ -36,6 +36,7 @@ from call.sdp import Connection, MSection, Origin, SessionDescription
 from call.sdp_attributes import Attribute, Direction, every
 
 Address = tuple[str, int]
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _VOIP_METRICS: Final = Attribute("rtcp-xr", "voip-metrics")
 _EVENT_CODES: Final = "0-16"
@@ -235,8 +236,9 @@ def _rtp_address(description: SessionDescription, section: MSection) -> Address 
         raise PeerError("The trunk's SDP has no c= line, so there is no address for audio.")
     ip = _ip(connection.address)
     if ip is None:
+        flaw = "which belongs to many hosts" if _literal(connection.address) else "which is no IP address"
         raise UnacceptableOffer(
-            f"The trunk's SDP gives {_shown(connection.address)} as its address for audio, which is no IP address.",
+            f"The trunk's SDP gives {_shown(connection.address)} as its address for audio, {flaw}.",
             hint="Let the trunk write the IP address of one host into its c= line.",
         )
     return None if ip.is_unspecified else (str(ip), section.port)
@@ -258,13 +260,18 @@ def _rtcp_address(section: MSection, rtp: Address | None, *, mux: bool) -> Addre
     return (rtp[0], rtp[1] + 1) if rtp[1] < 65_535 else None
 
 
-def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address of one host, or the unspecified one; None for names, groups, broadcast and zones (RFC 4007 §11)."""
+def _ip(text: str) -> IPAddress | None:
+    """The address of one host, or the unspecified one; None for whatever else, groups and broadcast among it."""
+    ip = _literal(text)
+    return None if ip is None or ip.is_multicast or str(ip) == "255.255.255.255" else ip
+
+
+def _literal(text: str) -> IPAddress | None:
+    """An IP address; None for names, and for zones, which mean nothing elsewhere (RFC 4007 §11)."""
     try:
-        ip = ipaddress.ip_address(text)
+        return None if "%" in text else ipaddress.ip_address(text)
     except ValueError:
         return None
-    return None if ip.is_multicast or str(ip) == "255.255.255.255" or "%" in text else ip
 
 
 def _shown(text: str) -> str:

@@ -382,11 +382,15 @@ def test_answer_with_a_codec_of_ours_that_was_not_offered_is_refused() -> None:
         ),
         (
             plain().replace("c=IN IP4 192.0.2.9", "c=IN IP4 233.252.0.1/127"),
-            "The trunk's SDP gives 233.252.0.1 as its address for audio, which is no IP address.",
+            "The trunk's SDP gives 233.252.0.1 as its address for audio, which belongs to many hosts.",
         ),
         (
             plain().replace("c=IN IP4 192.0.2.9", "c=IN IP4 255.255.255.255"),
-            "The trunk's SDP gives 255.255.255.255 as its address for audio, which is no IP address.",
+            "The trunk's SDP gives 255.255.255.255 as its address for audio, which belongs to many hosts.",
+        ),
+        (
+            plain().replace("c=IN IP4 192.0.2.9", "c=IN IP6 ff02::1"),
+            "The trunk's SDP gives ff02::1 as its address for audio, which belongs to many hosts.",
         ),
     ],
 )
