@@ -281,7 +281,8 @@ class Switchboard:
                 report=live.report_of(side),
             )
         except OSError as error:
-            raise TransportError(f"No RTP port is free: {error}.", hint="Widen `media.rtp_ports`.") from error
+            sentence = f"The call gets no RTP ports: {error.strerror}."
+            raise TransportError(sentence, hint="Widen `media.rtp_ports`.") from error
         self._trunk_legs[leg_id] = leg
         return leg
 

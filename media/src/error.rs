@@ -55,10 +55,7 @@ impl fmt::Display for Error {
             Error::Argument(sentence) => formatter.write_str(sentence),
             Error::Bind { address, cause } => bind_sentence(formatter, *address, cause),
             Error::NoPort { ip, first, last } => {
-                write!(
-                    formatter,
-                    "no free pair of UDP ports between {first} and {last} on {ip}: widen the RTP port range"
-                )
+                write!(formatter, "every pair of UDP ports between {first} and {last} on {ip} is taken")
             }
             Error::System { purpose, cause } => write!(formatter, "cannot get {purpose}: {cause}"),
             Error::Closed => formatter.write_str("the media relay is closed"),

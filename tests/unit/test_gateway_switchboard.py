@@ -1,8 +1,9 @@
 import asyncio
 import contextlib
+import errno
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 from unittest.mock import ANY
 
 import pytest
@@ -358,6 +359,22 @@ async def narrow() -> AsyncIterator[Bench]:
     bench = Bench(LimitSettings(calls=1))
     yield bench
     await bench.house.tear_down()
+
+
+async def test_a_call_for_which_no_rtp_ports_are_left_is_refused_in_words(narrow: Bench) -> None:
+    caller = await narrow.log_in()
+
+    def taken(_: object) -> NoReturn:
+        raise OSError(errno.EADDRINUSE, "every pair of UDP ports between 30000 and 30003 on 192.0.2.1 is taken")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(narrow.house.relays, "rtp_leg", taken)
+        narrow.start(caller)
+    message = ended(caller)
+    assert message.sentence == (
+        "The call gets no RTP ports: every pair of UDP ports between 30000 and 30003 on 192.0.2.1 is taken."
+    )
+    assert message.hint == "Widen `media.rtp_ports`."
 
 
 @pytest.mark.parametrize("method", ["take_incoming", "__init__"])

@@ -402,7 +402,7 @@ def test_the_figures_of_a_closed_leg_stay(call: tuple[Side, Side]) -> None:
 def test_running_out_of_ports_says_which_range(relay: Relay) -> None:
     small = make_relay(rtp_ports=(42600, 42601))
     leg = small.rtp_leg()
-    with pytest.raises(OSError, match=r"42600 and 42601 on 127\.0\.0\.1: widen") as caught:
+    with pytest.raises(OSError, match=r"between 42600 and 42601 on 127\.0\.0\.1 is taken") as caught:
         small.rtp_leg()
     assert caught.value.errno == errno.EADDRINUSE
     leg.close()
