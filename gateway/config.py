@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, Strict, field_validator
 
 from call.codec_policy import default_codecs
 from call.codecs import COMFORT_NOISE, with_comfort_noise
@@ -23,11 +23,14 @@ from gateway.configfields import (
     Advertise,
     Bind,
     Caller,
+    Cap,
     Codecs,
     Country,
     Database,
     Host,
     Line,
+    Listed,
+    Minutes,
     Name,
     Number,
     Port,
@@ -50,7 +53,7 @@ class ListenSettings(Settings):
     port: Port = 8080
     tls_cert: str = ""
     tls_key: str = ""
-    origins: tuple[str, ...] = ()
+    origins: Listed[str] = ()
     """Origins whose pages may open the WebSocket; on loopback the listener's own are always among them."""
 
     @field_validator("origins")
@@ -113,7 +116,7 @@ class MediaSettings(Settings):
 
     browser_port: Port = 8082
     """One UDP port for all browsers' media."""
-    rtp_ports: tuple[int, int] = (30000, 39999)
+    rtp_ports: Annotated[tuple[int, int], Strict(False)] = (30000, 39999)
     """UDP ports for trunks' RTP and RTCP, first and last."""
     threads: Annotated[int, Field(ge=0, le=256)] = 0
     """0: one per core."""
@@ -141,7 +144,7 @@ class SipSettings(Settings):
     tls_ca: str = ""
     """Authorities that sign trunks' certificates; empty: the system's."""
     tls_verify: bool = True
-    nameservers: tuple[Address, ...] = ()
+    nameservers: Listed[Address] = ()
 
 
 class SessionSettings(Settings):
@@ -179,12 +182,12 @@ class DialplanSettings(Settings):
 class LimitSettings(Settings):
     """Caps against toll fraud and runaway pages; 0 switches one off."""
 
-    calls: Annotated[int, Field(ge=0)] = 1000
+    calls: Cap = 1000
     """Calls at once in the whole gateway."""
-    user_calls: Annotated[int, Field(ge=0)] = 4
-    user_calls_per_minute: Annotated[int, Field(ge=0)] = 20
-    user_minutes_per_day: Annotated[float, Field(ge=0)] = 600.0
-    user_pages: Annotated[int, Field(ge=0)] = 20
+    user_calls: Cap = 4
+    user_calls_per_minute: Cap = 20
+    user_minutes_per_day: Minutes = 600.0
+    user_pages: Cap = 20
     """Pages that one user may have open, those in their grace included."""
 
 
@@ -192,7 +195,7 @@ class UserSettings(Settings):
     """Somebody who may log in and be called."""
 
     display: Line = ""
-    numbers: tuple[Number, ...] = ()
+    numbers: Listed[Number] = ()
     """Numbers at which trunks may call this user, besides the name itself."""
     recording: RecordingMode | None = None
     """Instead of the trunk's, and of `recording.mode`."""
@@ -202,13 +205,13 @@ class TrunkSettings(Settings):
     """A SIP peer we exchange calls with."""
 
     host: Host
-    port: Annotated[int, Field(strict=True, ge=1, le=65535)] | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
     """Default: 5060, 5061 for TLS."""
     transport: Literal["udp", "tcp", "tls"] = "udp"
     user: User = ""
     password: str = Field(default="", repr=False)
     password_file: str = ""
-    allow: tuple[Rule, ...]
+    allow: Listed[Rule]
     """Prefixes of numbers ("+49"), whole names ("echo"), or "*" for everything."""
     codecs: Codecs | None = None
     """Offered to the trunk in this order; by default G.722 and G.711, as `prefer` wishes."""
@@ -229,10 +232,10 @@ class TrunkSettings(Settings):
     """What callers from it hear while pages ring: a country's tone ("DE"), a sound file, or their own network's."""
     recording: RecordingMode | None = None
     """Instead of `recording.mode`."""
-    max_calls: Annotated[int, Field(ge=0)] = 30
+    max_calls: Cap = 30
     """Calls at once; 0 switches the cap off, as below."""
-    max_calls_per_minute: Annotated[int, Field(ge=0)] = 120
-    max_minutes_per_day: Annotated[float, Field(ge=0)] = 6000.0
+    max_calls_per_minute: Cap = 120
+    max_minutes_per_day: Minutes = 6000.0
 
     @property
     def secret(self) -> str:
@@ -263,7 +266,7 @@ class Config(Settings):
     listen: ListenSettings = ListenSettings()
     admin: AdminSettings = AdminSettings()
     auth: AuthSettings
-    network: Annotated[tuple[NetworkSettings, ...], Field(min_length=1)] = (NetworkSettings(),)
+    network: Annotated[Listed[NetworkSettings], Field(min_length=1)] = (NetworkSettings(),)
     media: MediaSettings = MediaSettings()
     sip: SipSettings = SipSettings()
     session: SessionSettings = SessionSettings()

@@ -4,6 +4,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Settings(BaseModel):
-    """Base of every slice: frozen, and an unknown key is a mistake, not a wish."""
+    """Base of every slice: frozen, an unknown key is a mistake, not a wish, and "4" is no number, nor is true."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, strict=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, PlainValidator, StringConstraints
+from pydantic import AfterValidator, Field, PlainValidator, Strict, StringConstraints
 
 from call import codecs, dialplan, tones
 from call.errors import UnknownDestination
@@ -149,8 +149,14 @@ def _different(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-Port = Annotated[int, Field(strict=True, ge=0, le=65535)]
-"""Strict: `true` is no port, though Python takes it for 1."""
+T = TypeVar("T")
+Listed = Annotated[tuple[T, ...], Strict(False)]
+"""A list of TOML: strictly it would be no tuple."""
+Port = Annotated[int, Field(ge=0, le=65535)]
+Cap = Annotated[int, Field(ge=0, le=1_000_000)]
+"""So many calls or pages at most, more than any machine carries; 0: no cap."""
+Minutes = Annotated[float, Field(ge=0, le=1_000_000_000)]
+"""So many minutes at most: more would be more than a day has, of as many calls as a cap may allow; 0: no cap."""
 Host = Annotated[str, StringConstraints(max_length=253), AfterValidator(_host)]
 Name = Annotated[str, StringConstraints(max_length=64), AfterValidator(_name)]
 Line = Annotated[str, StringConstraints(max_length=256), AfterValidator(_line)]
@@ -169,6 +175,6 @@ Ringback = Annotated[Line, AfterValidator(_sound)]
 Database = Annotated[str, AfterValidator(_database)]
 Codec = Annotated[str, AfterValidator(_codec)]
 """In the spelling of `call.codecs`."""
-Codecs = Annotated[tuple[Codec, ...], Field(min_length=1), AfterValidator(_different)]
+Codecs = Annotated[Listed[Codec], Field(min_length=1), AfterValidator(_different)]
 Prefer = Annotated[Literal["quality", "cpu"] | tuple[str, ...], PlainValidator(_prefer)]
 """What a route wishes: the best sound, the least work, or these codecs towards browsers."""

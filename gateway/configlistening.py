@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PlainValidator
 
 from gateway.configbase import Settings
 from gateway.configrules import read_secret
@@ -41,6 +41,12 @@ def _header(value: str) -> str:
     return value
 
 
+def _tone(value: object) -> bool | str:
+    if not isinstance(value, bool | str):
+        raise ValueError(f"expected true, false or the name of a sound file in quotes, not {value!r}")
+    return value.strip() if isinstance(value, str) else value
+
+
 def _again_s(value: float) -> float:
     if value and not LEAST_AGAIN_S <= value <= 3600:
         raise ValueError(f"expected 0 (not again), or {LEAST_AGAIN_S} to 3600 seconds: both sides hear it each time")
@@ -56,11 +62,11 @@ class RecordingSettings(Settings):
     """Where the files go, in a folder for each day (UTC)."""
     format: Literal["ogg", "wav"] = "ogg"
     """ogg: Opus, some 0.6 MB for a minute; wav: 4 MB."""
-    consent_tone: bool | str = True
+    consent_tone: Annotated[bool | str, PlainValidator(_tone)] = True
     """What both sides hear when a recording begins or goes on: a beep, nothing, or a sound file."""
     consent_tone_every_s: Annotated[float, AfterValidator(_again_s)] = 0.0
     """How often it is heard again; 0: never."""
-    min_free_mb: Annotated[int, Field(ge=0)] = 500
+    min_free_mb: Annotated[int, Field(ge=0, le=1_000_000_000)] = 500
     """Recordings stop while less is free on their disk."""
 
 

@@ -18,15 +18,10 @@ _WORDS: Final[Mapping[str, str]] = {
 _EXPECTED: Final[Mapping[str, str]] = {
     "string_type": "expected a text in quotes",
     "int_type": "expected a whole number",
-    "int_parsing": "expected a whole number",
-    "int_parsing_size": "expected a smaller number",
-    "int_from_float": "expected a whole number",
     "float_type": "expected a number",
-    "float_parsing": "expected a number",
     "bool_type": "expected true or false",
-    "bool_parsing": "expected true or false",
-    "greater_than_equal": "expected at least {ge:g}",
-    "less_than_equal": "expected at most {le:g}",
+    "greater_than_equal": "expected at least {ge:.12g}",
+    "less_than_equal": "expected at most {le:.12g}",
     "literal_error": "expected {expected}",
 }
 """After these the value that was found is told, unless it is a secret."""

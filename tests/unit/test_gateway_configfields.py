@@ -76,12 +76,37 @@ def test_value_that_cannot_work_is_refused_in_words(text: str, told: str) -> Non
         (f'{OPEN}[sip]\nudp_port = "5060"', "4: sip.udp_port: expected a whole number, not '5060'"),
         (f'{OPEN}[sip]\ntls_verify = "x"', "4: sip.tls_verify: expected true or false, not 'x'"),
         (f"{OPEN}[listen]\nhost = true", "4: listen.host: expected a text in quotes, not true"),
+        (f'{OPEN}[limits]\nuser_calls = "4"', "4: limits.user_calls: expected a whole number, not '4'"),
+        (f"{OPEN}[limits]\nuser_pages = true", "4: limits.user_pages: expected a whole number, not true"),
+        (f"{OPEN}[limits]\ncalls = 5.0", "4: limits.calls: expected a whole number, not 5.0"),
+        (f"{OPEN}[limits]\nuser_minutes_per_day = true", "4: limits.user_minutes_per_day: expected a number, not true"),
+        (
+            f"{OPEN}[limits]\nuser_minutes_per_day = inf",
+            "4: limits.user_minutes_per_day: expected at most 1000000000, n",
+        ),
+        (
+            f"{OPEN}[limits]\nuser_minutes_per_day = nan",
+            "4: limits.user_minutes_per_day: expected at most 1000000000, n",
+        ),
+        (f"{OPEN}{TRUNK}max_calls = {10**20}", f"6: trunk.t.max_calls: expected at most 1000000, not {10**20}"),
+        (f'{OPEN}[session]\ngrace_s = "30"', "4: session.grace_s: expected a number, not '30'"),
+        (f"{OPEN}{TRUNK}comfort_noise = 1", "6: trunk.t.comfort_noise: expected true or false, not 1"),
+        (f'{OPEN}{TRUNK}detect_inband = "true"', "6: trunk.t.detect_inband: expected true or false, not 'true'"),
+        (f"{OPEN}[media]\nrtp_ports = [30000.0, 39999]", "4: media.rtp_ports.0: expected a whole number, not 30000.0"),
+        (f"{OPEN}[recording]\nconsent_tone = 1", "4: recording.consent_tone: expected true, false or the name of a"),
+        (f"{OPEN}[recording]\nmin_free_mb = 1e3", "4: recording.min_free_mb: expected a whole number, not 1000.0"),
         (f"{OPEN}[media]\nrtp_ports = [30000]", "4: media.rtp_ports.1: the list needs another entry"),
         (f"{OPEN}[media]\nrtp_ports = [30000, 30100, 1]", "4: media.rtp_ports: has too many entries"),
     ],
 )
 def test_wrong_kind_of_value_is_told_in_words_of_toml(text: str, told: str) -> None:
     assert report(text).startswith(f"webtrunk.toml:{told}")
+
+
+def test_seconds_and_minutes_may_be_whole_or_not() -> None:
+    config = read(f"{OPEN}[session]\ngrace_s = 30\nring_s = 5.5\n[limits]\nuser_minutes_per_day = 1.5\n{TRUNK}")
+    assert (config.session.grace_s, config.session.ring_s) == (30.0, 5.5)
+    assert config.limits.user_minutes_per_day == 1.5
 
 
 def test_database_without_its_driver_names_the_package() -> None:
