@@ -97,6 +97,15 @@ def _from_list(offered: Sequence[CodecName], usable: Sequence[CodecName], wanted
     return Choice(chosen, "the route lists it")
 
 
+def serves_any_browser(trunk_codecs: Sequence[CodecName], prefer: Preference) -> bool:
+    """Whether a browser that offers what browsers have gets a codec; if not, all its calls end with 488."""
+    try:
+        choose_browser_codec(_FOR_BROWSERS, trunk_codecs, prefer)
+    except UnacceptableOffer:
+        return False
+    return True
+
+
 def better_browser_codec(
     now: CodecName, offered: Sequence[CodecName], trunk_codec: CodecName, prefer: Preference
 ) -> Choice | None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, Strict, field_validator
 
-from call.codec_policy import default_codecs
+from call.codec_policy import default_codecs, serves_any_browser
 from call.codecs import COMFORT_NOISE, with_comfort_noise
 from call.dialplan import TrunkRule
 from call.dtmf import DtmfPolicy
@@ -296,6 +296,7 @@ class Config(Settings):
             *self._doubtful_trunks(),
             *self._open_keys(),
             *self._noiseless_trunks(),
+            *self._foreign_trunks(),
             *self._overheard(),
         )
 
@@ -346,6 +347,14 @@ class Config(Settings):
             f"trunk {name}: {words}."
             for name, trunk in self.trunk.items()
             if trunk.comfort_noise and COMFORT_NOISE not in trunk.spoken_codecs
+        ]
+
+    def _foreign_trunks(self) -> list[str]:
+        words = "codecs and prefer leave nothing that browsers speak: unless a page offers more, its calls end with 488"
+        return [
+            f"trunk {name}: {words}; add opus or PCMA."
+            for name, trunk in self.trunk.items()
+            if not serves_any_browser(trunk.spoken_codecs, trunk.prefer)
         ]
 
     @property

@@ -345,6 +345,29 @@ def test_comfort_noise_without_a_codec_that_it_goes_beside_is_remarked() -> None
     assert remark == "trunk t: comfort_noise goes beside PCMU and PCMA, and codecs has neither: it changes nothing."
 
 
+@pytest.mark.parametrize(
+    ("settings", "is_remarked"),
+    [
+        ('prefer = ["G729"]', True),
+        ('codecs = ["iLBC/8000"]', True),
+        ('codecs = ["iLBC/8000"]\nprefer = ["PCMA"]', True),
+        ('prefer = ["AMR/8000", "G729"]', True),
+        ('codecs = ["G729"]', False),
+        ('codecs = ["G729"]\nprefer = ["PCMA"]', False),
+        ('codecs = ["G729"]\nprefer = "cpu"', False),
+        ('codecs = ["iLBC/8000", "PCMU"]', False),
+        ('prefer = ["G729", "PCMA"]', False),
+    ],
+)
+def test_codecs_that_no_browser_speaks_are_remarked(
+    settings: str, is_remarked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.configfields.transcoded_codecs", lambda: ["G729"])
+    remarks = read(f'{OPEN}[trunk.t]\nhost = "127.0.0.1"\nallow = ["*"]\n{settings}\n').remarks
+    words = "trunk t: codecs and prefer leave nothing that browsers speak: unless a page offers more, its calls end"
+    assert [remark.startswith(words) for remark in remarks] == [True] * is_remarked
+
+
 def test_what_may_be_meant_is_remarked_not_refused() -> None:
     trunks = '[trunk.in]\nhost = "127.0.0.1"\nallow = []\n[trunk.far]\nhost = "sip.example.com"\nallow = ["*"]\n'
     silent, doubtful = read(OPEN + trunks).remarks
