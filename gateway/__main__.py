@@ -18,6 +18,7 @@ import click
 from call.errors import GatewayError, PeerError, TransportError
 from gateway import callview, configfile, localhttp
 from gateway.auth import make_token
+from gateway.checkcommand import make_check
 from gateway.config import Config
 from gateway.playcommand import make_play
 
@@ -68,7 +69,7 @@ def main() -> None:
 @click.option("--verbose", "-v", is_flag=True, help="Log more.")
 def run(path: Path | None, verbose: bool) -> None:
     """Run the gateway."""
-    settings = _load(path)
+    settings = _load_to_start(path)
     click.echo(_which(path))
     _run(settings, verbose=verbose)
 
@@ -78,30 +79,9 @@ def run(path: Path | None, verbose: bool) -> None:
 @click.option("--verbose", "-v", is_flag=True, help="Log more.")
 def demo(path: Path, verbose: bool) -> None:
     """Run the gateway with the demo phone: a real SIP phone on this machine to call."""
-    settings = _load(path)
+    settings = _load_to_start(path)
     click.echo(f"Configuration: {path}")
     _run(settings, verbose=verbose, demo=True)
-
-
-@main.command()
-@_config_option
-def check(path: Path | None) -> None:
-    """Check a configuration file and say what it sets up."""
-    settings = _load(path)
-    click.echo(_which(path))
-    _check_files(settings)
-    for name, trunk in settings.trunk.items():
-        click.echo(f"trunk {name}: {trunk.transport} {trunk.host}:{trunk.sip_port}, allows {', '.join(trunk.allow)}")
-    click.echo(f"users: {', '.join(settings.user) or 'none'}; login: {settings.auth.mode}")
-    if settings.records_calls:
-        click.echo(
-            f"recordings: {settings.recording.mode}, {settings.recording.format}, in {settings.recording.folder}"
-        )
-    if settings.tee.url:
-        click.echo(f"tee: {settings.tee.legs} legs, to {settings.tee.shown_url}")
-    for remark in settings.remarks:
-        click.echo(remark)
-    click.echo("The configuration is good.")
 
 
 @main.command()
@@ -179,25 +159,18 @@ def _which(path: Path | None) -> str:
     return f"Configuration: {chosen}"
 
 
-def _load(path: Path | None) -> Config:
+def _load(path: Path | None, rehearse: configfile.Rehearsal | None = None) -> Config:
     try:
-        return configfile.load(_chosen(path))
+        return configfile.load(_chosen(path), rehearse)
     except GatewayError as error:
         _fail(str(error))
 
 
-def _check_files(settings: Config) -> None:
-    """Load the certificates and sounds, as a start would."""
-    from gateway.listeners import check_authorities, check_certificate
-    from gateway.sounds import check_sounds
+def _load_to_start(path: Path | None) -> Config:
+    """Load what a start would read, too: it is refused whole, with every mistake, before anything starts."""
+    from gateway.rehearsal import rehearse
 
-    try:
-        check_certificate(settings.listen.tls_cert, settings.listen.tls_key, "listen")
-        check_certificate(settings.sip.tls_cert, settings.sip.tls_key, "sip")
-        check_authorities(settings.sip.tls_ca, "sip.tls_ca")
-        check_sounds(settings.media.music, {name: trunk.ringback for name, trunk in settings.trunk.items()})
-    except GatewayError as error:
-        _fail(str(error), error.hint)
+    return _load(path, rehearse)
 
 
 def _run(settings: Config, *, verbose: bool, demo: bool = False) -> None:
@@ -247,6 +220,7 @@ def _tell(path: Path | None, method: str, where: str, body: dict[str, Any] | Non
 
 
 main.add_command(make_play(_tell, _config_option))
+main.add_command(make_check(_load_to_start, _which, _config_option))
 
 
 def _admin(settings: Config) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from call.errors import GatewayError
 from gateway import configwords
 from gateway.config import AdminSettings, Config, ListenSettings, MediaSettings, NetworkSettings, SipSettings
-from gateway.configrules import across
+from gateway.configrules import Found, across
 from gateway.tomllines import Location, line_index, line_of
 
 _DEFAULTS: Final = {
@@ -23,6 +23,9 @@ _DEFAULTS: Final = {
     "media": MediaSettings().model_dump(),
     "sip": SipSettings().model_dump(),
 }
+
+Rehearsal = Callable[[Config], list[Found]]
+"""Tells what a start with a configuration would stumble over (`gateway.rehearsal`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,8 @@ class ConfigError(GatewayError):
         super().__init__("\n".join(lines))
 
 
-def load(path: Path) -> Config:
-    """Read and check a configuration file.
+def load(path: Path, rehearse: Rehearsal | None = None) -> Config:
+    """Read and check a configuration file; `rehearse` looks at what it names, too.
 
     Raises:
         ConfigError: With every mistake that was found.
@@ -61,10 +64,10 @@ def load(path: Path) -> Config:
     except tomllib.TOMLDecodeError as error:
         line, words = configwords.of_syntax(str(error), text)
         raise ConfigError(str(path), [Mistake(line, "", words)]) from error
-    return check(document, text, str(path))
+    return check(document, text, str(path), rehearse)
 
 
-def check(document: dict[str, Any], text: str, file: str) -> Config:
+def check(document: dict[str, Any], text: str, file: str, rehearse: Rehearsal | None = None) -> Config:
     """Turn a parsed document into a Config; `text` is where the lines come from.
 
     Raises:
@@ -80,7 +83,10 @@ def check(document: dict[str, Any], text: str, file: str) -> Config:
         mistakes = [
             _mistake(e["loc"], configwords.of_error(e), lines) for e in errors if not _follows(e["loc"], errors)
         ]
-    mistakes += [_mistake(location, words, lines) for location, words in across(document, _DEFAULTS)]
+    found = across(document, _DEFAULTS)
+    if rehearse and config and not found:
+        found = rehearse(config)
+    mistakes += [_mistake(location, words, lines) for location, words in found]
     if mistakes or config is None:
         raise ConfigError(file, mistakes)
     return config

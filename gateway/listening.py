@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from call.codecs import codec_of, is_foreign
-from call.errors import GatewayError, PeerError, PolicyError, TransportError
+from call.errors import PeerError, PolicyError, TransportError
+from gateway.blame import blaming
 from gateway.callrecording import CallRecording, Ways
 from gateway.calltee import CallTee
 from gateway.config import Config
@@ -55,16 +56,16 @@ class Listening:
         """
         tone = self._settings.consent_tone
         if isinstance(tone, str):
-            try:
+            with blaming("recording.consent_tone"):
                 self._tone = await self._sounds.get(tone)
-            except GatewayError as error:
-                raise TransportError(f"recording.consent_tone: {error}", hint=error.hint) from error
         elif tone:
             self._tone = self._sounds.beep
         if self._recorder is not None:
-            check_folder(self._settings.folder)
+            with blaming("recording.folder"):
+                check_folder(self._settings.folder)
         if self._tee.url:
-            self._destination = _destination(self._tee)
+            with blaming("tee.tls_ca"):
+                self._destination = destination(self._tee)
 
     def attend(self, live: LiveCall) -> None:
         """Let a new call have what listens to it."""
@@ -148,7 +149,7 @@ def _facts(live: LiveCall, legs: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _destination(settings: TeeSettings) -> Destination:
+def destination(settings: TeeSettings) -> Destination:
     """Where tees go.
 
     Raises:
@@ -159,7 +160,7 @@ def _destination(settings: TeeSettings) -> Destination:
         try:
             tls = ssl.create_default_context(cafile=settings.tls_ca or None)
         except (OSError, ssl.SSLError) as error:
-            sentence = f"tee.tls_ca: {settings.tls_ca} holds no certificates that can be read."
+            sentence = f"{settings.tls_ca} holds no certificates that can be read."
             raise TransportError(sentence, hint="It must be a PEM file.") from error
     return Destination(settings.url, settings.secret, tls)
 
@@ -174,7 +175,9 @@ def check_folder(folder: str) -> None:
     try:
         Path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another gateway, or a check, may look at the same moment
     except OSError as error:
-        sentence = f"recording.folder: {folder} cannot be written: {error.strerror}."
+        sentence = f"The folder {folder} cannot be written: {error.strerror}."
         raise TransportError(sentence, hint="Name a folder that the gateway may write into.") from error
+    except ValueError as error:  # a NUL in the path
+        raise TransportError(f"{folder!r} is not the name of a folder.") from error

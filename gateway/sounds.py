@@ -6,15 +6,16 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
 import demo
 from call import tones
-from call.errors import GatewayError, PeerError, TransportError
+from call.errors import PeerError
 from gateway import soundfiles
+from gateway.blame import blaming
 from gateway.relays import Sound
 from gateway.soundfiles import NARROW_HZ, SAMPLE_BYTES, WIDE_HZ, Samples
 from gateway.soundnames import SILENCE, is_country
@@ -53,10 +54,8 @@ class Sounds:
                 self._ringback[trunk] = await self._configured(f"trunk.{trunk}.ringback", source)
 
     async def _configured(self, key: str, source: str) -> Sound:
-        try:
+        with blaming(key):
             return await self.get(source)
-        except GatewayError as error:
-            raise TransportError(f"{key}: {error}", hint=error.hint) from error
 
     def ringback(self, trunk: str) -> Sound | None:
         """What callers from a trunk hear while pages ring; None: what their own network plays."""
@@ -88,7 +87,7 @@ class Sounds:
         return sound
 
     def _load(self, source: str) -> Sound:
-        samples = _ringback(source) if is_country(source) else soundfiles.read(Path(source), self._now)
+        samples = samples_of(source, self._now)
         return Sound(samples.narrow, samples.wide)
 
     def _now(self) -> float:
@@ -96,19 +95,13 @@ class Sounds:
         return math.inf if self._is_closed else time.monotonic()
 
 
-def check_sounds(music: str, ringback: Mapping[str, str]) -> None:
-    """Look whether settings name sounds, as `Sounds.load` would; blocking.
+def samples_of(source: str, clock: Callable[[], float] = time.monotonic) -> Samples:
+    """The ringback tone of a country, or what is in a sound file; blocking.
 
     Raises:
-        TransportError: One of them does not; the sentence names the setting.
+        PeerError: There is no such sound.
     """
-    for key, source in [("media.music", music), *((f"trunk.{name}.ringback", file) for name, file in ringback.items())]:
-        if source in ("", SILENCE) or is_country(source):
-            continue
-        try:
-            soundfiles.read(Path(source))
-        except GatewayError as error:
-            raise TransportError(f"{key}: {error}", hint=error.hint) from error
+    return _ringback(source) if is_country(source) else soundfiles.read(Path(source), clock)
 
 
 def _key(source: str) -> Key:

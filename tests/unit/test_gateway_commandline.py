@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from gateway.__main__ import DEMO_CONFIG, main
 from gateway.records import CallRecord, Records
+from gateway.sounds import SHIPPED_MUSIC
 
 PAST = CallRecord("ab12", "outgoing", "alice", "echo", "demo", 1_000.0, ended_at=1_001.0, cause="busy")
 OPEN = '[auth]\nmode = "open"\n'
@@ -72,6 +73,73 @@ def test_demo_configuration_that_nobody_asked_for_is_announced(
 def test_authorities_that_are_not_pem_are_told(run: Run) -> None:
     run.add(f'[sip]\ntls_ca = "{run.file}"\n')
     assert "holds no certificates" in run("check").output
+
+
+@pytest.mark.parametrize("verb", ["check", "run", "demo"])
+def test_everything_that_a_start_would_stumble_over_is_told_at_once_with_its_line(run: Run, verb: str) -> None:
+    text = f"""{OPEN}[listen]
+tls_cert = "FILE"
+tls_key = "FILE"
+[sip]
+tls_cert = "FILE"
+tls_key = "FILE"
+tls_ca = "FILE"
+[media]
+music = "FILE"
+[trunk.t]
+host = "127.0.0.1"
+allow = ["*"]
+ringback = "FILE"
+[recording]
+mode = "all"
+folder = "FILE"
+consent_tone = "FILE"
+[tee]
+url = "wss://127.0.0.1:1/"
+tls_ca = "FILE"
+"""
+    run.file.write_text(text.replace("FILE", str(run.file)))
+    result = run(verb)
+    assert result.exit_code == 1
+    lines = result.output.splitlines()
+    assert [line.removeprefix(f"{run.file}:").split(": ")[:2] for line in lines] == [
+        ["4", "listen.tls_cert"],
+        ["7", "sip.tls_cert"],
+        ["9", "sip.tls_ca"],
+        ["11", "media.music"],
+        ["15", "trunk.t.ringback"],
+        ["18", "recording.folder"],
+        ["19", "recording.consent_tone"],
+        ["22", "tee.tls_ca"],
+    ]
+    words = f"The folder {run.file} cannot be written: File exists. Name a folder that the gateway may write into."
+    assert lines[5] == f"{run.file}:18: recording.folder: {words}"
+
+
+def test_sounds_may_be_files_countries_or_silence(run: Run) -> None:
+    trunk = '[trunk.{}]\nhost = "127.0.0.1"\nallow = ["*"]\nringback = "{}"\n'
+    run.add(trunk.format("a", "DE") + trunk.format("b", SHIPPED_MUSIC) + trunk.format("c", ""))
+    run.add(f'[media]\nmusic = "silence"\n[recording]\nconsent_tone = "{SHIPPED_MUSIC}"\n')
+    result = run("check")
+    assert result.exit_code == 0, result.output
+    assert "The configuration is good." in result.output
+
+
+def test_check_leaves_no_folder_behind_for_whoever_runs_the_gateway(run: Run) -> None:
+    folder = run.file.parent / "new" / "recordings"
+    run.add(f'[recording]\nmode = "all"\nfolder = "{folder}"\n')
+    assert run("check").exit_code == 0
+    assert not folder.parent.exists()
+    folder.mkdir(parents=True)
+    assert run("check").exit_code == 0
+    assert folder.exists()
+
+
+def test_folder_that_nobody_can_make_is_no_good_configuration(run: Run) -> None:
+    run.add('[recording]\nmode = "all"\nfolder = "/proc/nope"\n')
+    result = run("check")
+    assert result.exit_code == 1
+    assert "recording.folder: The folder /proc/nope cannot be written: No such file or directory." in result.output
 
 
 class Stranger(BaseHTTPRequestHandler):

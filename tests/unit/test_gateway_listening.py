@@ -75,6 +75,16 @@ async def test_a_folder_that_cannot_be_written_stops_the_start(tmp_path: Path) -
         await listening(f'[recording]\nmode = "all"\nfolder = "{tmp_path / "file"}"\n').load()
 
 
+def test_a_folder_whose_name_no_file_system_takes_is_told() -> None:
+    with pytest.raises(TransportError, match="is not the name of a folder"):
+        check_folder("a\0b")
+
+
+def test_a_folder_that_another_one_looks_at_too_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "touch", lambda _: None)
+    check_folder(str(tmp_path))
+
+
 async def test_a_consent_tone_that_is_no_sound_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "notice.wav").write_text("no sound")
     text = f'[recording]\nmode = "all"\nfolder = "{tmp_path}"\nconsent_tone = "{tmp_path / "notice.wav"}"\n'

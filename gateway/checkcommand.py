@@ -1,0 +1,40 @@
+"""`webtrunk check`: what a configuration file sets up, and what to think about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.config import Config
+
+Load = Callable[[Path | None], Config]
+"""The configuration, good for a start; ends the program in words if it is not."""
+
+
+def make_check(load: Load, which: Callable[[Path | None], str], config_option: Callable[[Any], Any]) -> click.Command:
+    """The command; `which` says what file was read."""
+
+    @click.command()
+    @config_option
+    def check(path: Path | None) -> None:
+        """Check a configuration file and say what it sets up."""
+        settings = load(path)
+        click.echo(which(path))
+        for line in (*_set_up(settings), *settings.remarks):
+            click.echo(line)
+        click.echo("The configuration is good.")
+
+    return check
+
+
+def _set_up(settings: Config) -> Iterator[str]:
+    for name, trunk in settings.trunk.items():
+        yield f"trunk {name}: {trunk.transport} {trunk.host}:{trunk.sip_port}, allows {', '.join(trunk.allow)}"
+    yield f"users: {', '.join(settings.user) or 'none'}; login: {settings.auth.mode}"
+    if settings.records_calls:
+        yield f"recordings: {settings.recording.mode}, {settings.recording.format}, in {settings.recording.folder}"
+    if settings.tee.url:
+        yield f"tee: {settings.tee.legs} legs, to {settings.tee.shown_url}"

@@ -1,0 +1,66 @@
+"""A start rehearsed: what it would load and write is tried, all of it, so that every mistake is told at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from call.errors import GatewayError
+from gateway.config import Config
+from gateway.configrules import Found
+from gateway.listeners import check_authorities, check_certificate
+from gateway.listening import check_folder, destination
+from gateway.soundnames import SILENCE
+from gateway.sounds import samples_of
+from gateway.tomllines import Location
+
+Attempt = Callable[[], object]
+
+
+def rehearse(config: Config) -> list[Found]:
+    """What a start would stumble over, each with the place of its setting. Blocking; nothing of it stays."""
+    return [(where, words) for where, attempt in _attempts(config) if (words := _failure(attempt))]
+
+
+def _attempts(config: Config) -> Iterator[tuple[Location, Attempt]]:
+    for section, pair in (("listen", config.listen), ("sip", config.sip)):
+        yield (section, "tls_cert"), partial(check_certificate, pair.tls_cert, pair.tls_key, section)
+    yield ("sip", "tls_ca"), partial(check_authorities, config.sip.tls_ca, "sip.tls_ca")
+    for where, source in _sounds(config):
+        if source not in ("", SILENCE):
+            # The start decodes it again, rather than trust what was read: 2 s for the longest that is taken.
+            yield where, partial(samples_of, source)
+    if config.recording.folder:
+        yield ("recording", "folder"), partial(_try_folder, config.recording.folder)
+    if config.tee.url:
+        yield ("tee", "tls_ca"), partial(destination, config.tee)
+
+
+def _sounds(config: Config) -> Iterator[tuple[Location, str]]:
+    yield ("media", "music"), config.media.music
+    for name, trunk in config.trunk.items():
+        yield ("trunk", name, "ringback"), trunk.ringback
+    tone = config.recording.consent_tone
+    yield ("recording", "consent_tone"), tone if isinstance(tone, str) else ""
+
+
+def _failure(attempt: Attempt) -> str:
+    try:
+        attempt()
+    except GatewayError as error:
+        return f"{error} {error.hint}".rstrip()
+    return ""
+
+
+def _try_folder(folder: str) -> None:
+    """Who checks need not be who runs the gateway, and would own the folder: what this makes it takes away again."""
+    made = [path for path in (Path(folder), *Path(folder).parents) if not os.path.lexists(path)]
+    try:
+        check_folder(folder)
+    finally:
+        for path in made:
+            with contextlib.suppress(OSError, ValueError):
+                path.rmdir()
