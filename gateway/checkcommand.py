@@ -35,6 +35,16 @@ def _set_up(settings: Config) -> Iterator[str]:
         yield f"trunk {name}: {trunk.transport} {trunk.host}:{trunk.sip_port}, allows {', '.join(trunk.allow)}"
     yield f"users: {', '.join(settings.user) or 'none'}; login: {settings.auth.mode}"
     if settings.records_calls:
-        yield f"recordings: {settings.recording.mode}, {settings.recording.format}, in {settings.recording.folder}"
+        yield f"recordings: {_recorded(settings)}, {settings.recording.format}, in {settings.recording.folder}"
     if settings.tee.url:
         yield f"tee: {settings.tee.legs} legs, to {settings.tee.shown_url}"
+
+
+def _recorded(settings: Config) -> str:
+    """Which calls are recorded: the rule, and those who have one of their own."""
+    own = [
+        *((f"user {name}", user.recording) for name, user in settings.user.items()),
+        *((f"trunk {name}", trunk.recording) for name, trunk in settings.trunk.items()),
+    ]
+    exceptions = ", ".join(f"{who}: {mode}" for who, mode in own if mode)
+    return f"{settings.recording.mode} (but {exceptions})" if exceptions else settings.recording.mode

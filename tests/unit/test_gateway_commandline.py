@@ -142,6 +142,26 @@ def test_folder_that_nobody_can_make_is_no_good_configuration(run: Run) -> None:
     assert "recording.folder: The folder /proc/nope cannot be written: No such file or directory." in result.output
 
 
+@pytest.mark.parametrize(
+    ("tables", "told"),
+    [
+        ('[recording]\nmode = "all"\n', "recordings: all, ogg, in "),
+        (
+            '[trunk.b]\nhost = "127.0.0.1"\nallow = []\nrecording = "all"\n[recording]\n',
+            "off (but trunk b: all), ogg, in",
+        ),
+        (
+            '[trunk.b]\nhost = "127.0.0.1"\nallow = []\nrecording = "off"\n'
+            '[user.alice]\nrecording = "on-demand"\n[recording]\nmode = "all"\n',
+            "recordings: all (but user alice: on-demand, trunk b: off), ogg, in ",
+        ),
+    ],
+)
+def test_check_says_who_is_recorded(run: Run, tables: str, told: str) -> None:
+    run.add(f'{tables}folder = "{run.file.parent}"\n')
+    assert told in run("check").output
+
+
 class Stranger(BaseHTTPRequestHandler):
     """Another program on the admin port."""
 
