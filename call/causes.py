@@ -230,6 +230,12 @@ def connection_lost(which: str, hint: str = "") -> Ending:
     return Ending(Cause.CONNECTION_LOST, 408, which, hint)
 
 
+def login_limit(max_s: float) -> Ending:
+    """The call lasted as long as a login allows, in seconds."""
+    words = f"The call reached the {max_s:.0f} s that your login allows."
+    return Ending(Cause.LIMIT, 200, words, "Whoever issues your tokens can raise `max_call_s`.")
+
+
 def gateway_error() -> Ending:
     """Our own bug; the journal holds what led to it."""
     sentence = "The gateway made a mistake and ended this call."

@@ -39,6 +39,7 @@ class Usage:
         self._starts: deque[float] = deque()
         self._live: dict[str, float | None] = {}  # call id: when it was answered
         self._talked: deque[tuple[float, float]] = deque()  # (when it ended, seconds)
+        self._talked_s = 0.0  # of all of these: they are too many to add up at every answer
 
     def exceeded(self, now: float, caps: Caps) -> str:
         """Which cap one more call would break: "concurrent", "per_minute", "minutes_per_day", or ""."""
@@ -54,7 +55,7 @@ class Usage:
     def talked_s(self, now: float) -> float:
         """Seconds of answered calls in the last 24 hours, running ones included."""
         running = sum(now - answered for answered in self._live.values() if answered is not None)
-        return running + sum(seconds for _, seconds in self._talked)
+        return running + self._talked_s
 
     def begin(self, now: float, call_id: str) -> None:
         """A call starts to be set up."""
@@ -67,15 +68,16 @@ class Usage:
             self._live[call_id] = now
 
     @property
-    def answered_calls(self) -> int:
-        """How many calls talk now."""
-        return sum(answered is not None for answered in self._live.values())
+    def talking(self) -> list[str]:
+        """The calls that are answered now."""
+        return [call_id for call_id, answered in self._live.items() if answered is not None]
 
     def end(self, now: float, call_id: str) -> None:
         """It is over."""
         answered = self._live.pop(call_id, None)
         if answered is not None:
             self._talked.append((now, now - answered))
+            self._talked_s += now - answered
             if len(self._talked) > MAX_REMEMBERED:
                 (_, first), (ended, second) = self._talked.popleft(), self._talked.popleft()
                 self._talked.appendleft((ended, first + second))
@@ -90,7 +92,7 @@ class Usage:
         while self._starts and self._starts[0] <= now - MINUTE_S:
             self._starts.popleft()
         while self._talked and self._talked[0][0] <= now - DAY_S:
-            self._talked.popleft()
+            self._talked_s -= self._talked.popleft()[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,21 +144,21 @@ class Ledger:
                 usage.forget(now)
             self._usage = {party: usage for party, usage in self._usage.items() if not usage.is_idle}
 
-    def remaining_s(self, now: float, parties: Mapping[Party, Caps]) -> tuple[float, LimitReached] | None:
-        """When to look again at a call's minutes, since a party's calls share them (0: used up), and whose they are.
-
-        None: nobody has a cap.
-        """
-        scarcest: tuple[float, Party] | None = None
-        for party, caps in parties.items():
-            if caps.minutes_per_day and (usage := self._usage.get(party)):
-                left_s = (caps.minutes_per_day * MINUTE_S - usage.talked_s(now)) / max(usage.answered_calls, 1)
-                if scarcest is None or left_s < scarcest[0]:
-                    scarcest = left_s, party
-        if scarcest is None:
+    def left_s(self, now: float, party: Party, caps: Caps) -> float | None:
+        """For how long the answered calls of a party can all go on, since they share its minutes; None: for ever."""
+        usage = self._usage.get(party)
+        if not caps.minutes_per_day or usage is None or not (calls := usage.talking):
             return None
-        left_s, party = scarcest
-        return max(left_s, 0.0), self._refusal(party, parties[party], "minutes_per_day")
+        usage.forget(now)
+        return max(caps.minutes_per_day * MINUTE_S - usage.talked_s(now), 0.0) / len(calls)
+
+    def talking(self, party: Party) -> list[str]:
+        """The answered calls of a party."""
+        return self._usage[party].talking if party in self._usage else []
+
+    def used_up(self, party: Party, caps: Caps) -> LimitReached:
+        """What to say when a party's minutes are."""
+        return self._refusal(party, caps, "minutes_per_day")
 
     def _refusal(self, party: Party, caps: Caps, broken: str) -> LimitReached:
         is_user = party.kind == "user"  # who is counted for the calls that they make

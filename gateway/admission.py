@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -20,18 +21,27 @@ _RAISED_BY: Final = {
     "trunk.per_minute": "trunk.NAME.max_calls_per_minute",
     "trunk.minutes_per_day": "trunk.NAME.max_minutes_per_day",
 }
+SOON_S: Final = 0.05
+"""Less is not worth another look."""
 
 
 class Admission:
-    """Counts the calls of users, trunks and the whole gateway."""
+    """Counts the calls of users, trunks and the whole gateway, and ends them when their minutes are used up."""
 
     def __init__(
-        self, limits: LimitSettings, trunks: Mapping[str, TrunkSettings], checks: tuple[Callable[[], None], ...] = ()
+        self,
+        limits: LimitSettings,
+        trunks: Mapping[str, TrunkSettings],
+        checks: tuple[Callable[[], None], ...] = (),
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`checks` raise Overloaded while the machine, or a part of the gateway, cannot take more."""
-        self._limits, self._trunks, self._checks = limits, trunks, checks
+        self._limits, self._trunks, self._checks, self._clock = limits, trunks, checks, clock
         self._ledger = Ledger(_RAISED_BY)
         self._parties: dict[str, dict[Party, Caps]] = {}
+        self._ends: dict[str, Callable[[Ending], None]] = {}
+        self._timers: dict[Party, asyncio.TimerHandle] = {}
         self._is_stopping = False
 
     def stop(self) -> None:
@@ -58,29 +68,43 @@ class Admission:
             LimitReached: The user, the trunk or the gateway has used up what it may.
         """
         parties = self._caps(trunk, caller)
-        self._ledger.begin(time.monotonic(), call_id, parties)
+        self._ledger.begin(self._clock(), call_id, parties)
         self._parties[call_id] = parties
 
-    def answer(
-        self, call_id: str, talked_s: float = 0.0, token_limit_s: float | None = None
-    ) -> tuple[float, Ending] | None:
-        """A call was answered `talked_s` ago: in how many seconds to ask again (0: it must end), with what words."""
-        now = time.monotonic()
-        self._ledger.answer(now, call_id)
-        remaining = self._ledger.remaining_s(now, self._parties.get(call_id, {}))
-        token_s = None if token_limit_s is None else max(token_limit_s - talked_s, 0.0)
-        if token_s is not None and (remaining is None or token_s <= remaining[0]):
-            words = f"The call reached the {token_limit_s:.0f} s that your login allows."
-            return token_s, Ending(Cause.LIMIT, 200, words, "Whoever issues your tokens can raise `max_call_s`.")
-        if remaining is None:
-            return None
-        remaining_s, used_up = remaining
-        return remaining_s, Ending(Cause.LIMIT, 200, str(used_up), used_up.hint)
+    def answer(self, call_id: str, end: Callable[[Ending], None]) -> None:
+        """A call was answered; `end` is for when the minutes of its user or its trunk are used up."""
+        self._ledger.answer(self._clock(), call_id)
+        self._ends[call_id] = end
+        self._watch_all(self._parties.get(call_id, {}))
 
     def end(self, call_id: str) -> None:
         """A call is over, or never began; harmless when repeated."""
-        self._ledger.end(time.monotonic(), call_id)
-        self._parties.pop(call_id, None)
+        self._ledger.end(self._clock(), call_id)
+        self._ends.pop(call_id, None)
+        self._watch_all(self._parties.pop(call_id, {}))
+
+    def _watch_all(self, parties: Mapping[Party, Caps]) -> None:
+        for party, caps in parties.items():
+            self._watch(party, caps)
+
+    def _watch(self, party: Party, caps: Caps) -> None:
+        """Set the one timer of a party anew: the more of its calls talk, the sooner its minutes are used up."""
+        if timer := self._timers.pop(party, None):
+            timer.cancel()
+        left_s = self._ledger.left_s(self._clock(), party, caps)
+        if left_s is None:
+            return
+        if left_s < SOON_S:
+            self._end_all(party, caps)
+        else:
+            self._timers[party] = asyncio.get_running_loop().call_later(left_s, self._watch, party, caps)
+
+    def _end_all(self, party: Party, caps: Caps) -> None:
+        used_up = self._ledger.used_up(party, caps)
+        ending = Ending(Cause.LIMIT, 200, str(used_up), used_up.hint)
+        for call_id in self._ledger.talking(party):
+            if end := self._ends.pop(call_id, None):  # once: until its legs have said goodbye it still counts
+                end(ending)
 
     @property
     def counted(self) -> int:

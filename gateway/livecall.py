@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from call import causes, interworking
 from call.causes import Ending
@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 
 Direction = Literal["outgoing", "incoming"]
 Target = Literal["trunk", "browser", "both"]
-SOON_S: Final = 0.05
 
 
 class CallLeg(Protocol):
@@ -42,14 +41,15 @@ class CallLeg(Protocol):
 class LiveCall:
     """Runs one call: events in order from one queue, commands to the legs, a record at the end."""
 
-    def __init__(self, call_id: str, direction: Direction, *, user: str, remote: str, trunk: str) -> None:
+    def __init__(
+        self, call_id: str, direction: Direction, *, user: str, remote: str, trunk: str, max_s: float | None = None
+    ) -> None:
+        """`max_s` is how long the caller's login lets it talk."""
         self.id, self.direction = call_id, direction
         self.user, self.remote, self.trunk_name = user, remote, trunk
         self.browser: BrowserLeg | None = None
         self.trunk: TrunkLeg | None = None
-        self.on_answer: Callable[[float], tuple[float, Ending] | None] = lambda _talked_s: None
-        """Called at the answer, with the seconds since then, and again when it says: after how many seconds to ask
-        again (0: the call must end), and with what words."""
+        self.on_answer: Callable[[], None] = lambda: None
         self.recording: CallRecording | None = None
         self.tee: CallTee | None = None
         self._call = Call()
@@ -59,6 +59,7 @@ class LiveCall:
         self._journal = Journal(self._clock())
         self._ending: Ending | None = None
         self._is_complete = False
+        self._max_s = max_s
         self._limit: asyncio.TimerHandle | None = None
         self._couple: Callable[[], None] = lambda: None
 
@@ -144,19 +145,12 @@ class LiveCall:
     def _on_answer(self) -> None:
         self._answered_at = time.time()
         self.note("answered", self.describe_codecs())
-        self._watch_limit()
+        self.on_answer()
+        if self._max_s is not None:
+            ending = causes.login_limit(self._max_s)
+            self._limit = asyncio.get_running_loop().call_later(self._max_s, self.end, ending)
         for listener in self._listeners.values():
             listener.on_answer()
-
-    def _watch_limit(self) -> None:
-        """Calls of one party share its minutes, so that more may be left than there was at the answer, or less."""
-        if (limit := self.on_answer(time.time() - self._answered_at)) is None:
-            return
-        seconds, ending = limit
-        if seconds < SOON_S:
-            self.end(ending)
-        else:
-            self._limit = asyncio.get_running_loop().call_later(seconds, self._watch_limit)
 
     def end(self, ending: Ending) -> None:
         """End both legs from our side."""

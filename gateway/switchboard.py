@@ -140,8 +140,15 @@ class Switchboard:
         except GatewayError as error:
             self._refuse(session, message, error, trunk="")
             return
-        live = LiveCall(_new_id(), "outgoing", user=session.user, remote=route.number, trunk=route.trunk)
-        live.on_answer = lambda talked_s: self._admission.answer(live.id, talked_s, session.identity.max_call_s)
+        live = LiveCall(
+            _new_id(),
+            "outgoing",
+            user=session.user,
+            remote=route.number,
+            trunk=route.trunk,
+            max_s=session.identity.max_call_s,
+        )
+        live.on_answer = lambda: self._admission.answer(live.id, live.end)
         with self._beginning(live, lambda error: self._refuse(session, message, error, trunk=route.trunk)):
             self._admission.begin(live.id, live.trunk_name, caller=live.user)
             self._dial(live, session, message)
@@ -220,7 +227,7 @@ class Switchboard:
 
     def _ring(self, event: messages.Incoming, user: str, sessions: list[Session]) -> None:
         live = LiveCall(_new_id(), "incoming", user=user, remote=event.from_user, trunk=event.trunk)
-        live.on_answer = lambda talked_s: self._admission.answer(live.id, talked_s)
+        live.on_answer = lambda: self._admission.answer(live.id, live.end)
         with self._beginning(live, lambda error: self._refuse_incoming(event, user, _ending_of(error))):
             self._admission.check()
             self._admission.begin(live.id, live.trunk_name)

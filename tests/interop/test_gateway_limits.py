@@ -177,6 +177,20 @@ async def test_minutes_that_are_used_up_end_the_call_and_refuse_the_next(
         await refused_by_limit(gateway, page, sentence.format("0.02 minutes"), setting)
 
 
+async def test_calls_at_once_share_the_minutes_of_their_user(limited: Start) -> None:
+    seconds = 3
+    gateway = limited({"user_minutes_per_day": seconds * A_SECOND})
+    async with page_at(gateway.signal_url, token=token("alice")) as page:
+        calls = [await page.call_without_audio("echo") for _ in range(3)]
+        for call in calls:
+            await call.answered()
+        for call in calls:
+            assert (await call.ended())["cause"] == "limit"
+        records = [await gateway.record(await call.record_id()) for call in calls]
+    talked_s = sum(record["ended_at"] - record["answered_at"] for record in records)
+    assert seconds - 0.5 < talked_s < seconds + 1.5
+
+
 async def test_a_token_says_where_and_how_long(limited: Start) -> None:
     gateway = limited()
     claims = {"allow": ("echo",), "max_call_s": 1}

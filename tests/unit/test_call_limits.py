@@ -4,6 +4,7 @@ from call.errors import LimitReached
 from call.limits import DAY_S, MAX_REMEMBERED, MINUTE_S, Caps, Ledger, Party, Usage
 
 ALICE, DEMO, ALL = Party("user", "alice"), Party("trunk", "demo"), Party("gateway", "")
+TEN = Caps(minutes_per_day=10.0)
 SETTINGS = {"user.concurrent": "limits.user_calls", "trunk.per_minute": "trunk.NAME.max_calls_per_minute"}
 
 
@@ -112,34 +113,25 @@ def test_refusal_says_who_what_and_which_setting(party: Party, caps: Caps, sente
     assert bool(caught.value.hint) == bool(hint)
 
 
-def left_s(ledger: Ledger, now: float, parties: dict[Party, Caps]) -> float:
-    remaining = ledger.remaining_s(now, parties)
-    assert remaining is not None
-    return remaining[0]
-
-
-def test_call_may_last_as_long_as_the_scarcest_minutes() -> None:
-    ledger = Ledger(SETTINGS)
-    parties = {ALICE: Caps(minutes_per_day=2.0), DEMO: Caps(minutes_per_day=10.0), ALL: Caps()}
-    ledger.begin(0.0, "a", parties)
-    ledger.answer(0.0, "a")
-    assert left_s(ledger, 30.0, parties) == 90.0
-    assert left_s(ledger, 500.0, parties) == 0.0
-    assert ledger.remaining_s(0.0, {ALL: Caps()}) is None
-
-
 def test_minutes_that_run_out_are_somebodys() -> None:
     ledger = Ledger({"user.minutes_per_day": "limits.user_minutes", "trunk.minutes_per_day": "trunk.NAME.minutes"})
-    for scarce, sentence, setting in (
+    for party, sentence, setting in (
         (ALICE, "User alice has used the 2 minutes of outgoing calls of a day.", "`limits.user_minutes`"),
         (DEMO, "Trunk demo has used the 2 minutes of calls of a day.", "`trunk.demo.minutes`"),
     ):
-        parties = {party: Caps(minutes_per_day=2.0 if party is scarce else 10.0) for party in (ALICE, DEMO)}
-        ledger.begin(0.0, "a", parties)
-        remaining = ledger.remaining_s(0.0, parties)
-        assert remaining is not None
-        assert (remaining[0], str(remaining[1])) == (120.0, sentence)
-        assert setting in remaining[1].hint
+        used_up = ledger.used_up(party, Caps(minutes_per_day=2.0))
+        assert str(used_up) == sentence
+        assert setting in used_up.hint
+
+
+def test_minutes_without_a_cap_or_a_call_are_not_used_up() -> None:
+    ledger = Ledger(SETTINGS)
+    ledger.begin(0.0, "a", {ALICE: TEN})
+    assert ledger.left_s(0.0, ALICE, TEN) is None, "nobody talks"
+    ledger.answer(0.0, "a")
+    assert ledger.left_s(0.0, ALICE, Caps()) is None
+    assert ledger.left_s(0.0, DEMO, TEN) is None
+    assert ledger.talking(DEMO) == []
 
 
 def test_end_of_an_unknown_call_is_harmless() -> None:
@@ -154,12 +146,23 @@ def test_end_of_an_unknown_call_is_harmless() -> None:
 
 def test_calls_at_once_share_the_minutes_that_are_left() -> None:
     ledger = Ledger(SETTINGS)
-    parties = {ALICE: Caps(minutes_per_day=10)}
     for name in "abcd":
-        ledger.begin(0, name, parties)
+        ledger.begin(0, name, {ALICE: TEN})
         ledger.answer(0, name)
-    assert left_s(ledger, 0, parties) == 150
-    assert left_s(ledger, 150, parties) == 0
+    assert ledger.left_s(0, ALICE, TEN) == 150
+    assert ledger.left_s(150, ALICE, TEN) == 0
     ledger.end(100, "a")
     ledger.answer(100, "b")  # saying it again changes nothing
-    assert left_s(ledger, 100, parties) == pytest.approx(200 / 3)
+    assert ledger.left_s(100, ALICE, TEN) == pytest.approx(200 / 3)
+    assert ledger.talking(ALICE) == ["b", "c", "d"]
+
+
+def test_minutes_of_yesterday_come_back_to_a_call_that_goes_on() -> None:
+    ledger = Ledger(SETTINGS)
+    for name in "ab":
+        ledger.begin(0, name, {ALICE: TEN})
+    ledger.answer(0, "a")
+    ledger.end(300, "a")
+    ledger.answer(DAY_S, "b")
+    assert ledger.left_s(DAY_S + 100, ALICE, TEN) == 200
+    assert ledger.left_s(DAY_S + 300, ALICE, TEN) == 300

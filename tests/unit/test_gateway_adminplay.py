@@ -55,7 +55,7 @@ class Scene:
     async def answer(self) -> None:
         self.live.report_of(self.live.browser_side.other).emit(Answered())
         answered = asyncio.Event()
-        self.live.on_answer = lambda _: answered.set()
+        self.live.on_answer = answered.set
         running = asyncio.create_task(self.live.run())
         await answered.wait()
         running.cancel()

@@ -1,15 +1,25 @@
+import asyncio
+
 import pytest
 
-from call.causes import Cause
+from call.causes import Cause, Ending
 from call.errors import LimitReached, Overloaded
 from gateway.admission import Admission
 from gateway.config import LimitSettings, TrunkSettings
 
-TRUNKS = {"demo": TrunkSettings(host="h", allow=("*",), max_calls=2, max_minutes_per_day=0)}
+TRUNKS = {
+    "demo": TrunkSettings(host="h", allow=("*",), max_calls=2, max_minutes_per_day=0),
+    "many": TrunkSettings(host="h", allow=("*",), max_minutes_per_day=0),
+}
+A_MOMENT = 0.2 / 60
 
 
-def admission(**limits: int) -> Admission:
-    return Admission(LimitSettings(**({"user_minutes_per_day": 0} | limits)), TRUNKS)
+def admission(**limits: float) -> Admission:
+    return Admission(LimitSettings.model_validate({"user_minutes_per_day": 0} | limits), TRUNKS)
+
+
+def never(ending: Ending) -> None:
+    pytest.fail(f"it ended: {ending}")
 
 
 def test_stopping_gateway_takes_no_calls() -> None:
@@ -42,42 +52,45 @@ def test_user_and_trunk_have_caps_of_their_own() -> None:
     door.begin("e", "demo", caller="alice")
 
 
-def test_calls_that_come_in_use_up_nothing_of_a_users() -> None:
-    door = admission(user_calls=1, user_calls_per_minute=1, user_minutes_per_day=1)
+async def test_calls_that_come_in_use_up_nothing_of_a_users() -> None:
+    door = admission(user_calls=1, user_calls_per_minute=1, user_minutes_per_day=A_MOMENT)
     door.begin("in", "demo")
-    assert door.answer("in") is None, "no minutes of anybody's"
+    door.answer("in", never)
+    assert not door._timers, "no minutes of anybody's"
     door.begin("out", "demo", caller="alice")
     with pytest.raises(LimitReached, match="Trunk demo has 2 calls"):
         door.begin("third", "demo")
 
 
-def test_call_without_a_limit_has_no_end() -> None:
+async def test_call_without_a_limit_has_no_end() -> None:
     door = admission()
     door.begin("a", "demo", caller="alice")
-    assert door.answer("a") is None
+    door.answer("a", never)
+    assert not door._timers
 
 
-@pytest.mark.parametrize(
-    ("token_s", "seconds", "words"),
-    [(30.0, 30.0, "your login allows"), (1e6, 60.0, "alice has used the 1 minute")],
-)
-def test_shorter_of_token_and_minutes_ends_the_call(token_s: float, seconds: float, words: str) -> None:
+async def test_minutes_that_are_used_up_end_all_calls_that_share_them_once_and_in_words() -> None:
+    door = admission(user_minutes_per_day=A_MOMENT)
+    ends: asyncio.Queue[tuple[str, Ending]] = asyncio.Queue()
+    for call_id, caller in (("a", "alice"), ("b", "alice"), ("c", "bob")):
+        door.begin(call_id, "many", caller=caller)
+    door.answer("a", lambda ending: ends.put_nowait(("a", ending)))
+    door.answer("b", lambda ending: ends.put_nowait(("b", ending)))
+    async with asyncio.timeout(5):
+        (first, ending), (second, _) = await ends.get(), await ends.get()
+    assert {first, second} == {"a", "b"}
+    assert (ending.cause, ending.sip_status) == (Cause.LIMIT, 200)
+    assert ending.sentence.startswith("User alice has used")
+    assert "limits.user_minutes_per_day" in ending.hint
+    door.end("a")
+    door.answer("c", never)
+    assert ends.empty(), "they say goodbye, which is not hurried"
+
+
+async def test_nothing_is_watched_once_nobody_talks() -> None:
     door = admission(user_minutes_per_day=1)
     door.begin("a", "demo", caller="alice")
-    limit = door.answer("a", token_limit_s=token_s)
-    assert limit is not None
-    assert limit[0] == pytest.approx(seconds, abs=1.0)
-    assert limit[1].cause is Cause.LIMIT
-    assert words in limit[1].sentence
-    assert limit[1].hint
-
-
-def test_what_the_token_allows_shrinks_while_the_call_talks() -> None:
-    door = admission()
-    door.begin("a", "demo", caller="alice")
-    limit = door.answer("a", talked_s=25.0, token_limit_s=30.0)
-    assert limit is not None
-    assert limit[0] == pytest.approx(5.0)
-    over = door.answer("a", talked_s=31.0, token_limit_s=30.0)
-    assert over is not None
-    assert over[0] == 0.0
+    door.answer("a", never)
+    assert door._timers
+    door.end("a")
+    assert not door._timers

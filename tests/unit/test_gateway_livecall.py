@@ -45,8 +45,8 @@ class LegRecorder:
 class Bench:
     """A call between two recorders, running."""
 
-    def __init__(self, direction: Direction = "outgoing") -> None:
-        self.live = LiveCall("id1", direction, user="alice", remote="echo", trunk="demo")
+    def __init__(self, direction: Direction = "outgoing", max_s: float | None = None) -> None:
+        self.live = LiveCall("id1", direction, user="alice", remote="echo", trunk="demo", max_s=max_s)
         browser_side = self.live.browser_side
         self.browser = LegRecorder(self.live.report_of(browser_side).emit)
         self.trunk = LegRecorder(self.live.report_of(browser_side.other).emit)
@@ -137,11 +137,20 @@ async def test_incoming_call_couples_the_media_before_it_is_answered() -> None:
 
 async def test_limit_ends_an_answered_call_in_words(bench: Bench) -> None:
     words = Ending(Cause.LIMIT, 200, "The minutes are used up.")
-    bench.live.on_answer = lambda _: (0.0, words)
+    bench.live.on_answer = lambda: bench.live.end(words)
     bench.trunk.emit(Answered())
     record = await bench.record()
     assert (record.cause, record.sentence) == ("limit", "The minutes are used up.")
     assert bench.browser.commands[-1] == bench.trunk.commands[-1] == Release(words)
+
+
+async def test_login_limits_how_long_a_call_lasts() -> None:
+    bench = Bench(max_s=0.01)
+    bench.trunk.emit(Answered())
+    record = await bench.record()
+    assert (record.cause, record.sip_status) == ("limit", 200)
+    assert "your login allows" in record.sentence
+    assert "max_call_s" in record.hint
 
 
 async def test_gateway_that_stops_ends_both_legs(bench: Bench) -> None:
