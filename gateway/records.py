@@ -8,8 +8,9 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +33,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from call.errors import TransportError
 from gateway.config import RecordSettings
@@ -41,6 +42,12 @@ log = logging.getLogger(__name__)
 
 COLLECT_S: Final = 0.25
 """How long records wait for others to be written with; a commit costs more than a record."""
+RETRY_S: Final = 1.0
+"""How long to leave a database alone that cannot be written."""
+BATCH: Final = 500
+"""Records that are written together."""
+MAX_WAITING: Final = 10_000
+"""Records that wait for a database that cannot be written; beyond that only the log keeps the oldest."""
 LIVE: Final = "live"
 LOST: Final = "gateway-lost"
 
@@ -142,7 +149,7 @@ class Archive:
 
 
 class Records(Archive):
-    """The call records of this gateway. `save` never blocks; a full disk costs records, not calls."""
+    """The call records of this gateway. `save` never blocks; a full or locked disk delays records, not calls."""
 
     def __init__(self, url: str) -> None:
         """Open the database, make its table, and close what a gateway that was killed left in it.
@@ -155,6 +162,7 @@ class Records(Archive):
         self._waiting: dict[str, CallRecord] = {}
         self._news = threading.Condition()
         self._closing = threading.Event()
+        self._is_shut_out = False
         self._thread = threading.Thread(target=self._write_all, name="records", daemon=True)
         self._thread.start()
 
@@ -162,10 +170,12 @@ class Records(Archive):
         """Store a call's record, replacing the one that its start left."""
         with self._news:
             self._waiting[record.id] = record
+            if len(self._waiting) > MAX_WAITING:
+                _lose(self._waiting.pop(next(iter(self._waiting))))
             self._news.notify()
 
     def close(self) -> None:
-        """Write what waits and close the database."""
+        """Write what waits, in a last attempt, and close the database."""
         self._closing.set()
         with self._news:
             self._news.notify()
@@ -218,29 +228,54 @@ class Records(Archive):
         while True:
             with self._news:
                 self._news.wait_for(lambda: self._waiting or self._closing.is_set())
-            self._closing.wait(COLLECT_S)
+            self._closing.wait(RETRY_S if self._is_shut_out else COLLECT_S)
             with self._news:
-                batch = dict(self._waiting)
+                batch = dict(islice(self._waiting.items(), BATCH))
             if batch:
                 self._write(list(batch.values()))
             with self._news:
-                for key, record in batch.items():
-                    if self._waiting.get(key) is record:  # else a newer one came meanwhile
-                        del self._waiting[key]
+                if not self._is_shut_out:
+                    self._forget(batch)
+                elif self._closing.is_set():
+                    _lose(*self._waiting.values())
+                    self._waiting.clear()
                 if self._closing.is_set() and not self._waiting:
                     return
 
+    def _forget(self, batch: Mapping[str, CallRecord]) -> None:
+        for key, record in batch.items():
+            if self._waiting.get(key) is record:  # else a newer one came meanwhile
+                del self._waiting[key]
+
     def _write(self, batch: Sequence[CallRecord]) -> None:
-        # Not `asdict`, which copies every entry of every journal: nothing of a record changes any more.
-        rows = [{column.name: getattr(record, column.name) for column in calls.columns} for record in batch]
+        """Write records, or note that the database is shut; those that it will never take are lost."""
+        rows = [_row(record) for record in batch]
         try:
             with self._engine.begin() as connection:
                 connection.execute(delete(calls).where(calls.c.id.in_([row["id"] for row in rows])))
                 connection.execute(insert(calls), rows)
+        except (OperationalError, InterfaceError) as error:  # locked, full, its server gone
+            if not self._is_shut_out:
+                log.error("call records cannot be written and wait: %s", _reason(error))
+            self._is_shut_out = True
+            return
         except SQLAlchemyError as error:
             log.error("call records could not be written: %s", error)
-            for row in rows:
-                log.error("lost record: %s", json.dumps(row))
+            _lose(*batch)
+        if self._is_shut_out:
+            log.warning("call records are written again")
+        self._is_shut_out = False
+
+
+def _row(record: CallRecord) -> dict[str, Any]:
+    # Not `asdict`, which copies every entry of every journal: nothing of a record changes any more.
+    return {column.name: getattr(record, column.name) for column in calls.columns}
+
+
+def _lose(*records: CallRecord) -> None:
+    """Keep them in the log at least."""
+    for record in records:
+        log.error("lost record: %s", json.dumps(_row(record)))
 
 
 def locate(settings: RecordSettings) -> str:

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import pytest
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 
 from call.errors import TransportError
 from gateway.records import LIVE, LOST, Archive, CallRecord, Records, calls
@@ -37,6 +37,15 @@ records.save(CallRecord("aa01", "outgoing", "alice", "echo", "demo", 1_000.0))
 while records._waiting:
     time.sleep(0.01)
 os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+LOCKER = """
+import sqlite3, sys
+
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+sys.stdin.read()
 """
 
 
@@ -174,7 +183,66 @@ def test_full_disk_costs_the_record_but_the_log_keeps_it(tmp_path: Path, caplog:
     assert any('"aa01"' in words for words in errors)
 
 
+def test_database_that_somebody_locks_delays_records_and_loses_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.records.RETRY_S", 0.02)
+    records = Records(f"{url(tmp_path)}?timeout=0.01")
+    locker = [sys.executable, "-c", LOCKER, str(tmp_path / "records.sqlite")]
+    with subprocess.Popen(locker, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"locked\n"
+        records.save(FIRST)
+        while not records._is_shut_out:
+            time.sleep(0.01)
+        records.save(ENDED)
+        records.save(replace(ENDED, id="aa02"))
+        assert records.find("aa01") == ENDED, "what waits can be read"
+    while records._waiting:
+        time.sleep(0.01)
+    told = [record.getMessage() for record in caplog.records]
+    assert told == ["call records cannot be written and wait: database is locked", "call records are written again"]
+    records.close()
+    archive = Archive(url(tmp_path))
+    assert {record.id for record in archive.recent()} == {"aa01", "aa02"}
+    assert archive.find("aa01") == ENDED
+    archive.close()
+
+
+def test_records_that_wait_are_bounded_and_the_log_keeps_the_oldest(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.records.MAX_WAITING", 3)
+    monkeypatch.setattr("gateway.records.RETRY_S", 0.02)
+    records = Records(url(tmp_path))
+    with patch.object(Engine, "begin", side_effect=OperationalError("", {}, Exception("database or disk is full"))):
+        for number in range(5):
+            records.save(replace(ENDED, id=f"c{number}", started_at=float(number)))
+        assert [record.id for record in records.recent()] == ["c4", "c3", "c2"]
+    records.close()
+    lost = [words for record in caplog.records if (words := record.getMessage()).startswith("lost record")]
+    assert [name for words in lost for name in ("c0", "c1", "c2", "c3", "c4") if name in words] == ["c0", "c1"]
+    archive = Archive(url(tmp_path))
+    assert [record.id for record in archive.recent()] == ["c4", "c3", "c2"]
+    archive.close()
+
+
+def test_record_that_the_database_will_never_take_does_not_hold_up_the_next(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    records = Records(url(tmp_path))
+    with patch.object(Engine, "begin", side_effect=DataError("INSERT", {}, Exception("value too long"))):
+        records.save(FIRST)
+        while records._waiting:
+            time.sleep(0.01)
+    assert any("lost record" in record.getMessage() for record in caplog.records)
+    records.save(replace(ENDED, id="aa02"))
+    records.close()
+    archive = Archive(url(tmp_path))
+    assert [record.id for record in archive.recent()] == ["aa02"]
+    archive.close()
+
+
 def test_many_records_at_once_are_all_kept(tmp_path: Path) -> None:
-    records = kept(tmp_path, *(replace(ENDED, id=f"c{n:04}") for n in range(450)))
-    assert len(records.recent(1_000)) == 450
+    records = kept(tmp_path, *(replace(ENDED, id=f"c{n:04}") for n in range(1_200)))
+    assert len(records.recent(2_000)) == 1_200
     records.close()
