@@ -14,6 +14,7 @@ from call.trunk_sdp import TrunkMedia
 from gateway.config import TrunkSettings
 from gateway.relays import DigitHeard, Leg
 from gateway.surroundings import Report
+from gateway.trunkpace import TrunkPace
 from sip import infodigits, messages
 
 KEY_MS: Final = 120
@@ -38,10 +39,11 @@ class TrunkDigits:
         media: Leg,
         post: Callable[[messages.SendDtmf], None],
         report: Report,
+        pace: TrunkPace,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._leg, self._trunk, self._settings = leg, trunk, settings
-        self._media, self._post, self._report = media, post, report
+        self._media, self._post, self._report, self._pace = media, post, report, pace
         self._choice: DtmfChoice | None = None
         self._takes_no_info = False
         self._queue = _Queue(clock)
@@ -104,6 +106,8 @@ class TrunkDigits:
 
     def heard(self, event: DigitHeard) -> None:
         """The trunk pressed a key, in whatever form."""
+        if not self._pace.allows():
+            return
         self._report.note(_HEARD[event.form], f"{event.digit} for {event.duration_ms} ms")
         self._report.emit(Pressed(event.digit, event.duration_ms, in_media=True))
 

@@ -24,6 +24,7 @@ from gateway.surroundings import Report
 from gateway.trunkdescription import TrunkDescription
 from gateway.trunkdigits import TrunkDigits
 from gateway.trunkkeys import TrunkKeys
+from gateway.trunkpace import TrunkPace
 from sip import messages
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,8 @@ class TrunkLeg:
         self._watch = AudioWatch(
             "trunk", stats=lambda: self.media.stats(), expects_audio=self._expects_audio, tell=self._tell_one_way
         )
-        self._digits = TrunkDigits(leg_id, trunk, settings, media=self.media, post=post, report=report)
+        self._pace = TrunkPace(report)
+        self._digits = TrunkDigits(leg_id, trunk, settings, media=self.media, post=post, report=report, pace=self._pace)
 
     @property
     def codec(self) -> CodecName | None:
@@ -143,10 +145,13 @@ class TrunkLeg:
                 assert_never(event)
 
     def _on_ringing(self, event: messages.Ringing) -> None:
-        self._report.note(f"{event.status}", "with SDP" if event.sdp else "without SDP")
+        is_told = self._pace.allows()
+        if is_told:
+            self._report.note(f"{event.status}", "with SDP" if event.sdp else "without SDP")
         if event.sdp is not None and not self._take_answer(event.sdp):
             return
-        self._report.emit(Ringing(event.status, self._hears_media, _custom(event.headers)))
+        if is_told:
+            self._report.emit(Ringing(event.status, self._hears_media, _custom(event.headers)))
 
     def _on_answered(self, event: messages.Answered) -> None:
         self._is_answered = True

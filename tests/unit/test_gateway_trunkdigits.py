@@ -15,6 +15,7 @@ from call.trunk_sdp import TrunkMedia
 from gateway.config import TrunkSettings
 from gateway.relays import DigitHeard, Leg
 from gateway.trunkdigits import TrunkDigits
+from gateway.trunkpace import TrunkPace
 from sip.infodigits import NO_ROOM
 from sip.messages import DtmfRefused, InfoDtmf, SendDtmf
 from tests.unit.recorders import MediaRecorder, ReportRecorder
@@ -38,6 +39,7 @@ class Bench:
             media=cast(Leg, self.media),
             post=self.posted.append,
             report=self.report.report,
+            pace=TrunkPace(self.report.report),
             clock=lambda: self.now,
         )
 

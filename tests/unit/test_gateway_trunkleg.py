@@ -18,6 +18,7 @@ from gateway import relays, trunkleg
 from gateway.config import TrunkSettings
 from gateway.relays import Relays
 from gateway.trunkleg import TrunkLeg
+from gateway.trunkpace import BURST
 from sip import messages
 from tests.unit.recorders import SOUNDS, MediaRecorder, RelaysRecorder, ReportRecorder, Worker
 
@@ -131,6 +132,23 @@ async def test_ringing_without_sdp_is_only_ringing(bench: Bench) -> None:
     bench.leg.on_sip(messages.Ringing("L1", 180, None, ALIEN))
     assert bench.report.events == [Ringing(180, False, (("X-Ticket", "42"),))]
     assert bench.media.last("set_codec") is None
+
+
+async def test_flood_of_digits_is_not_all_told(bench: Bench) -> None:
+    bench.answered()
+    for _ in range(2_000):
+        bench.media.handler(relays.DigitHeard("5", 160, "info"))
+    assert BURST <= bench.report.events.count(Pressed("5", 160, in_media=True)) < 2 * BURST
+    assert [what for what, _ in bench.report.notes].count("flood") == 1
+
+
+async def test_flood_of_18x_is_not_all_told_but_the_answer_in_it_counts(bench: Bench) -> None:
+    bench.invite()
+    for _ in range(2_000):
+        bench.leg.on_sip(messages.Ringing("L1", 180, None, ()))
+    bench.leg.on_sip(messages.Ringing("L1", 183, ANSWER, ()))
+    assert BURST <= bench.report.events.count(Ringing(180)) < 2 * BURST
+    assert bench.leg.codec == "PCMU"
 
 
 async def test_sdp_of_a_183_opens_the_media_but_only_audio_is_early_media(bench: Bench) -> None:
