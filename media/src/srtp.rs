@@ -12,16 +12,15 @@ mod gcm;
 mod hmac_sha1;
 mod index;
 mod kdf;
+mod keys;
 #[cfg(test)]
 mod tests;
 mod trailer;
 
 use std::fmt;
 
-use cipher::{Cipher, SessionKey};
 use index::{Streams, Window};
-use kdf::Use;
-use trailer::Trailer;
+use keys::{Naming, SessionKeys};
 
 use crate::prefetch::prefetch;
 
@@ -125,53 +124,15 @@ impl fmt::Display for SrtpError {
 
 impl std::error::Error for SrtpError {}
 
-/// Session keys of one direction, for RTP and for RTCP.
-struct SessionKeys {
-    rtp: Cipher,
-    /// A cipher is made of it for every packet: they are few, and it would be a kilobyte that waits for them.
-    rtcp: SessionKey,
-    profile: Profile,
-    /// Name of the key in every packet (RFC 3711 §3.1), empty for none.
-    mki: Box<[u8]>,
-}
-
-impl SessionKeys {
-    fn new(profile: Profile, key_and_salt: &[u8], mki: &[u8]) -> Result<Self, SrtpError> {
-        if key_and_salt.len() != profile.key_len() + profile.salt_len() || mki.len() > MAX_MKI {
-            return Err(SrtpError::KeyLength);
-        }
-        let (key, salt) = key_and_salt.split_at(profile.key_len());
-        Ok(Self {
-            rtp: Cipher::new(profile, &SessionKey::derive(key, salt, Use::Rtp), Use::Rtp),
-            rtcp: SessionKey::derive(key, salt, Use::Rtcp),
-            profile,
-            mki: mki.into(),
-        })
-    }
-
-    fn for_rtp(&self) -> (&Cipher, Trailer) {
-        (&self.rtp, Trailer::new(&self.rtp, 0, self.mki.len()))
-    }
-
-    fn for_rtcp(&self) -> (Cipher, Trailer) {
-        let cipher = Cipher::new(self.profile, &self.rtcp, Use::Rtcp);
-        let trailer = Trailer::new(&cipher, INDEX_LEN, self.mki.len());
-        (cipher, trailer)
-    }
-
-    /// Whether a received trailer names this key.
-    fn check_mki(&self, trailer: &[u8], parts: &Trailer) -> Result<(), SrtpError> {
-        if trailer[parts.mki()] == *self.mki { Ok(()) } else { Err(SrtpError::Auth) }
-    }
-}
-
 /// One direction, inbound: every SSRC that the peer sends under one master key.
 ///
 /// It remembers the four SSRCs heard last; a fifth takes the place of the one silent for longest, once it is authenticated.
 pub struct Receiver {
     rtp_streams: Streams,
+    rtp_naming: Naming,
     keys: SessionKeys,
     rtcp_streams: Streams,
+    rtcp_naming: Naming,
 }
 
 impl Receiver {
@@ -183,15 +144,18 @@ impl Receiver {
         Self::with_mki(profile, key_and_salt, &[])
     }
 
-    /// The same, for packets that name their key by this MKI.
+    /// The same, for packets that name their key by this MKI, or should: whether they do is remembered, so that only a
+    /// change of it costs a second look.
     ///
     /// # Errors
     /// [`SrtpError::KeyLength`].
     pub fn with_mki(profile: Profile, key_and_salt: &[u8], mki: &[u8]) -> Result<Self, SrtpError> {
         Ok(Self {
             rtp_streams: Streams::default(),
+            rtp_naming: Naming::default(),
             keys: SessionKeys::new(profile, key_and_salt, mki)?,
             rtcp_streams: Streams::default(),
+            rtcp_naming: Naming::default(),
         })
     }
 
@@ -206,11 +170,18 @@ impl Receiver {
     /// # Errors
     /// `Malformed`, `Auth`, `Replay`, `Exhausted`; the packet is then unchanged.
     pub fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
-        let (cipher, parts) = self.keys.for_rtp();
+        let (len, naming) = self.rtp_naming.or_other(|naming| self.open_rtp(packet, naming))?;
+        self.rtp_naming = naming;
+        Ok(len)
+    }
+
+    fn open_rtp(&mut self, packet: &mut [u8], naming: Naming) -> Result<usize, SrtpError> {
+        let mki = self.keys.mki(naming)?;
+        let (cipher, parts) = self.keys.for_rtp(mki);
         let len = packet.len().checked_sub(parts.len()).ok_or(SrtpError::Malformed)?;
         let (text, trailer) = packet.split_at_mut(len);
         let header = RtpHeader::parse(text)?;
-        self.keys.check_mki(trailer, &parts)?;
+        keys::check_mki(&trailer[parts.mki()], mki)?;
         let window = self.rtp_streams.find(header.ssrc);
         let index = window.map_or(Some(u64::from(header.sequence)), |window| window.guess(header.sequence));
         let index = index.ok_or(SrtpError::Replay)?;
@@ -225,11 +196,18 @@ impl Receiver {
     /// # Errors
     /// `Malformed`, `Auth`, `Replay`; the packet is then unchanged.
     pub fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
-        let (cipher, parts) = self.keys.for_rtcp();
+        let (len, naming) = self.rtcp_naming.or_other(|naming| self.open_rtcp(packet, naming))?;
+        self.rtcp_naming = naming;
+        Ok(len)
+    }
+
+    fn open_rtcp(&mut self, packet: &mut [u8], naming: Naming) -> Result<usize, SrtpError> {
+        let mki = self.keys.mki(naming)?;
+        let (cipher, parts) = self.keys.for_rtcp(mki);
         let len = packet.len().checked_sub(parts.len()).ok_or(SrtpError::Malformed)?;
         let (text, trailer) = packet.split_at_mut(len);
         let ssrc = rtcp_ssrc(text)?;
-        self.keys.check_mki(trailer, &parts)?;
+        keys::check_mki(&trailer[parts.mki()], mki)?;
         let word = trailer[parts.word()].iter().fold(0, |word, &byte| word << 8 | u32::from(byte));
         let index = u64::from(word & !ENCRYPTED);
         check_index(self.rtcp_streams.find(ssrc), index, index::MAX_RTCP)?;
@@ -280,7 +258,7 @@ impl Sender {
     /// # Errors
     /// `Malformed`, `NoRoom`, `Replay`, `Exhausted`; the buffer is then unchanged.
     pub fn protect_rtp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, SrtpError> {
-        let (cipher, parts) = self.keys.for_rtp();
+        let (cipher, parts) = self.keys.for_rtp(&self.keys.mki);
         let total = room(buffer, len, parts.len())?;
         let (text, trailer) = buffer[..total].split_at_mut(len);
         let header = RtpHeader::parse(text)?;
@@ -302,7 +280,7 @@ impl Sender {
     /// # Errors
     /// `Malformed`, `NoRoom`, `Exhausted`; the buffer is then unchanged.
     pub fn protect_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, SrtpError> {
-        let (cipher, parts) = self.keys.for_rtcp();
+        let (cipher, parts) = self.keys.for_rtcp(&self.keys.mki);
         let total = room(buffer, len, parts.len())?;
         let (text, trailer) = buffer[..total].split_at_mut(len);
         let ssrc = rtcp_ssrc(text)?;
