@@ -298,6 +298,8 @@ class BrowserLeg:
                 self._report.note("microphone is silent", "the browser sends only digital silence: muted, or unplugged")
             case relays.Undecryptable():
                 self._report.note("audio cannot be decrypted", "packets from the browser fail authentication")
+            case relays.Detour():
+                pass  # a trunk's matter: ICE alone says where a browser is
             case relays.DtlsOverflow():
                 self._report.note("DTLS overflow", "the browser sent more handshake packets than we can queue")
             case _:

@@ -33,6 +33,13 @@ class Nominated:
 
 
 @dataclass(frozen=True, slots=True)
+class Detour:
+    """RTP goes to this learned "ip:port" and not where the trunk's SDP says; None: as announced again."""
+
+    source: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class MediaStarted:
     """The first RTP of this peer, or the first after a stall."""
 
@@ -119,6 +126,7 @@ MediaEvent = (
     | Hushed
     | Undecryptable
     | Nominated
+    | Detour
     | DigitHeard
     | Played
     | Unplayable
@@ -129,6 +137,7 @@ Handler = Callable[[MediaEvent], None]
 _WITH_PAYLOAD: Final[dict[str, Callable[..., MediaEvent]]] = {
     "dtls": DtlsDatagram,
     "nominated": Nominated,
+    "detour": Detour,
     "played": Played,
     "unplayable": Unplayable,
     "dtmf": lambda payload: DigitHeard(*payload),

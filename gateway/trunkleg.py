@@ -346,6 +346,10 @@ class TrunkLeg:
                 self._hears_media = True
                 if not self._is_caller and not self._is_answered and self.remote is not None:
                     self._report.emit(Ringing(183, early_media=True))
+            case relays.Detour(None):
+                self._report.note("audio goes as announced", "to the address in the trunk's SDP again")
+            case relays.Detour(source):
+                self._report.note("audio goes elsewhere", f"to {source}, not where the trunk's SDP says")
             case relays.MediaStalled():
                 self._report.note("audio stopped", "no packet from the trunk for some seconds")
                 self._watch.stalled()

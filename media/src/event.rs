@@ -1,6 +1,7 @@
 //! What Python is told, and the queue where it waits: bounded per leg, state events coalesced and never lost.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 
 use crate::dtmf::{Digit, Form};
 use crate::path::LegId;
@@ -18,6 +19,8 @@ pub enum Event {
     Dtls(Vec<u8>),
     /// ICE chose this path.
     Nominated(String),
+    /// RTP goes to this learned source, not where the SDP says; `None`: to the announced address again.
+    Detour(Option<SocketAddr>),
     /// First RTP packet, or the first after a stall.
     MediaStarted,
     /// No RTP for a while.
@@ -68,7 +71,7 @@ impl Event {
     fn kind(&self) -> Kind {
         match self {
             Event::Dtls(_) => Kind::Dtls,
-            Event::Nominated(_) => Kind::Path,
+            Event::Nominated(_) | Event::Detour(_) => Kind::Path,
             Event::MediaStarted | Event::MediaStalled => Kind::Media,
             Event::Soundless | Event::Hushed | Event::Audible => Kind::Level,
             Event::Undecryptable => Kind::Keys,

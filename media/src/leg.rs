@@ -5,6 +5,7 @@ mod digits;
 mod figures;
 mod quality;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use changeover::Changeover;
@@ -89,6 +90,8 @@ pub struct Leg {
     counters: Counters,
     /// RTP packets that failed authentication since the last that did not.
     refused: u32,
+    /// What was told last of where RTP goes instead of to the announced address.
+    detour: Option<SocketAddr>,
     meter: Meter,
     keys: Keys,
     change: Option<Box<Changeover>>,
@@ -126,6 +129,7 @@ impl Leg {
             reporter: Reporter::new(now, seed.timestamp, seed.name),
             counters: Counters::default(),
             refused: 0,
+            detour: None,
             meter: Meter::default(),
             keys: Keys::default(),
             change: None,
@@ -231,6 +235,7 @@ impl Leg {
             out.event(self.id, Event::Undecryptable);
         }
         let plain = &mut data[..opened?];
+        self.tell_detour(out);
         let packet = rtp::parse(plain).ok_or(Dropped::Malformed)?;
         self.follow_change(now, packet.header.payload_type);
         let mut received = Received::default();
@@ -275,6 +280,15 @@ impl Leg {
             self.ears.hear(now, media);
         }
         Ok(received)
+    }
+
+    /// Audio that goes elsewhere than the SDP says may be a stranger's by now: that must be seen.
+    fn tell_detour(&mut self, out: &mut Outbox) {
+        let detour = self.transport.detour();
+        if detour != self.detour {
+            self.detour = detour;
+            out.event(self.id, Event::Detour(detour));
+        }
     }
 
     /// Something valid came.

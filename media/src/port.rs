@@ -76,7 +76,7 @@ impl Port {
         if !self.latch.is_announced() {
             return Err(Dropped::Early);
         }
-        if self.latch.is_locked() && !self.latch.is_known(source) {
+        if !self.latch.admits(source) {
             return Err(Dropped::UnknownSource);
         }
         self.open(now, packet, Receiver::unprotect_rtp)
@@ -87,9 +87,9 @@ impl Port {
     ///
     /// # Errors
     /// Why not.
-    pub fn accept(&mut self, source: SocketAddr, header: &Header, epoch: Epoch) -> Result<(), Dropped> {
+    pub fn accept(&mut self, now: Duration, source: SocketAddr, header: &Header, epoch: Epoch) -> Result<(), Dropped> {
         let may_be_new = epoch == Epoch::Current;
-        if (may_be_new || self.latch.is_known(source)) && self.latch.accept(source, header) {
+        if (may_be_new || self.latch.is_known(source)) && self.latch.accept(now, source, header, self.secure) {
             Ok(())
         } else {
             Err(Dropped::UnknownSource)
@@ -143,6 +143,12 @@ impl Port {
         Some(Path { socket: self.rtp, peer: self.latch.destination()? })
     }
 
+    /// Where RTP goes instead of to the address in the SDP.
+    #[must_use]
+    pub fn detour(&self) -> Option<SocketAddr> {
+        self.latch.detour()
+    }
+
     /// Where RTCP goes: with RTP if so negotiated, else where RTCP comes from, else where the SDP says
     /// (RFC 3605), else to the next port (RFC 3550 §11).
     #[must_use]
@@ -152,7 +158,7 @@ impl Port {
         }
         let rtp = self.latch.destination()?;
         let next = SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1));
-        let announced = self.announced_rtcp.filter(|_| self.latch.is_as_announced());
+        let announced = self.announced_rtcp.filter(|_| self.latch.detour().is_none());
         let expected = Path { socket: self.rtcp, peer: announced.unwrap_or(next) };
         Some(self.learned_rtcp.filter(|path| path.peer.ip() == expected.peer.ip()).unwrap_or(expected))
     }

@@ -63,6 +63,9 @@ fn payload(py: Python<'_>, event: Event) -> PyResult<(&'static str, Py<PyAny>)> 
     Ok(match event {
         Event::Dtls(record) => ("dtls", PyBytes::new(py, &record).into_any().unbind()),
         Event::Nominated(path) => ("nominated", text(path)?),
+        Event::Detour(source) => {
+            ("detour", source.map(|source| source.to_string()).into_pyobject(py)?.into_any().unbind())
+        }
         Event::MediaStarted => ("media-started", py.None()),
         Event::MediaStalled => ("media-stalled", py.None()),
         Event::Soundless => ("soundless", py.None()),

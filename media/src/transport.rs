@@ -1,5 +1,6 @@
 //! A leg's transport, browser or plain RTP, and the wire that packets leave on.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::browser::Browser;
@@ -46,7 +47,7 @@ impl Transport {
         let plain = &packet[..len];
         let parsed = rtp::parse(plain).ok_or(Dropped::Malformed)?;
         if let Transport::Port(port) = self {
-            port.accept(path.peer, &parsed.header, epoch)?;
+            port.accept(now, path.peer, &parsed.header, epoch)?;
         }
         Ok((parsed, plain))
     }
@@ -69,6 +70,15 @@ impl Transport {
         match self {
             Transport::Browser(browser) => browser.path(),
             Transport::Port(port) => port.rtp_path(),
+        }
+    }
+
+    /// The learned source to which RTP goes instead of to the address in the SDP; a browser's path is ICE's alone.
+    #[must_use]
+    pub fn detour(&self) -> Option<SocketAddr> {
+        match self {
+            Transport::Browser(_) => None,
+            Transport::Port(port) => port.detour(),
         }
     }
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.harness.gateway import GatewayProcess
 from tests.harness.hostilepackets import client_hello, control, media, noise, oversized, stun_check, truncated
-from tests.harness.media import Phone
+from tests.harness.media import Address, Phone
 from tests.harness.memory import MIB, resident
 from tests.harness.packetstorm import STRANGER, Storm
 from tests.harness.pagelike import PageCall, page_at
@@ -56,10 +56,14 @@ async def unhurt_call(gateway: GatewayProcess, speech: Speech) -> AsyncIterator[
     assert resident(gateway.program.pid) - before < MEMORY
 
 
-async def leg_figures(gateway: GatewayProcess, call: PageCall, leg: str) -> dict[str, Any]:
+def figures_of(gateway: GatewayProcess, call_id: str, leg: str) -> dict[str, Any]:
     """The media figures of one leg of a live call."""
-    record = await asyncio.to_thread(gateway.ask, f"calls/{await call.record_id()}")
-    return dict(record["media"][leg])
+    return dict(gateway.ask(f"calls/{call_id}")["media"][leg])
+
+
+async def leg_figures(gateway: GatewayProcess, call: PageCall, leg: str) -> dict[str, Any]:
+    """The same, without blocking."""
+    return await asyncio.to_thread(figures_of, gateway, await call.record_id(), leg)
 
 
 def dropped(gateway: GatewayProcess) -> dict[str, int]:
@@ -180,8 +184,7 @@ async def test_a_spray_before_the_trunk_has_sent_anything(house: House) -> None:
             spray(strangers, port)
             figures = await leg_figures(house.gateway, call, "trunk")
             assert (figures["rx_packets"], figures["path"]) == (0, f"{HOST}:{trunk.address[1]}"), figures
-            for _ in range(5):
-                trunk.say((HOST, port), 0, bytes(160))
+            burst(trunk, 5, (HOST, port))
             spray(strangers, port)
             await asyncio.to_thread(trunk.hear)  # the page's audio goes there and nowhere else
             figures = await leg_figures(house.gateway, call, "trunk")
@@ -191,6 +194,47 @@ async def test_a_spray_before_the_trunk_has_sent_anything(house: House) -> None:
             assert all(stranger.hears_nothing() for stranger in strangers)
         await call.hang_up()
         await peer.request("BYE")
+
+
+async def test_a_stranger_who_was_first_yields_to_the_trunk(house: House) -> None:
+    """The trunk is behind NAT, on the host that its SDP names but at another port; both send in sequence."""
+    async with Peer.open(house.sipp_port) as peer, page_at(house.gateway.signal_url, user="alice") as page:
+        call = await page.call("sipp")
+        invite = await peer.request("INVITE")
+        ours = (HOST, int(re.findall(r"m=audio (\d+)", invite.body)[0]))
+        with Phone() as named, Phone(ssrc=7) as trunk, Phone(STRANGER, ssrc=666) as stranger:
+            peer.reply(invite, 200, "OK", body=sdp(named.address[1], codecs=(0, 101)))
+            await call.answered()
+            call_id = await call.record_id()
+            burst(stranger, 60, ours)
+            await eventually(lambda: figures_of(house.gateway, call_id, "trunk")["dropped_unknown_source"] == 60)
+            talking = asyncio.create_task(talk(stranger, ours))
+            await house.gateway.live_entry(call_id, "audio goes elsewhere")
+            talking.cancel()
+            burst(trunk, 3, ours)
+            await house.gateway.live_entry(call_id, "audio goes elsewhere", times=2)
+            burst(stranger, 60, ours)
+            burst(named, 1, ours)
+            await house.gateway.live_entry(call_id, "audio goes as announced")
+            record = await asyncio.to_thread(house.gateway.ask, f"calls/{call_id}")
+            told = [entry["why"].split(",")[0] for entry in record["journal"] if entry["what"].startswith("audio goes")]
+            places = ["to {}:{}".format(*phone.address) for phone in (stranger, trunk)]
+            assert told == [*places, "to the address in the trunk's SDP again"]
+        await call.hang_up()
+        await peer.request("BYE")
+
+
+def burst(phone: Phone, packets: int, to: Address) -> None:
+    """What is in sequence, and faster than speech."""
+    for _ in range(packets):
+        phone.say(to, 0, bytes(160))
+
+
+async def talk(phone: Phone, to: Address) -> None:
+    """As fast as speech, for ever."""
+    while True:
+        phone.say(to, 0, bytes(160))
+        await asyncio.sleep(0.02)
 
 
 def spray(strangers: list[Phone], port: int) -> None:

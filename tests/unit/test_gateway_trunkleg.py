@@ -569,3 +569,11 @@ async def test_what_cannot_be_decrypted_is_told_with_the_likely_cause(bench: Ben
     told = bench.report.events[-1]
     assert isinstance(told, Failed)
     assert "fail authentication" in told.hint
+
+
+async def test_audio_that_goes_elsewhere_than_the_sdp_says_is_in_the_journal(bench: Bench) -> None:
+    bench.answered()
+    bench.media.handler(relays.Detour("192.0.2.66:4000"))
+    assert ("audio goes elsewhere", "to 192.0.2.66:4000, not where the trunk's SDP says") in bench.report.notes
+    bench.media.handler(relays.Detour(None))
+    assert bench.report.notes[-1][0] == "audio goes as announced"

@@ -13,6 +13,7 @@ DtmfForm = Literal["rfc4733", "info", "inband"]
 Event = (
     tuple[int, Literal["dtls"], bytes]  # one DTLS datagram that came over the validated path
     | tuple[int, Literal["nominated"], str]  # ICE chose this path: "ip:port" of the browser
+    | tuple[int, Literal["detour"], str | None]  # RTP goes to this learned "ip:port"; None: as announced again
     | tuple[int, Literal["media-started"], None]  # first valid RTP packet since creation or set_remote(reopen)
     | tuple[int, Literal["media-stalled"], None]  # no RTP for `stall_ms`; media-started follows when it resumes
     | tuple[

@@ -155,3 +155,28 @@ fn audio_whose_clock_stood_still_during_a_key_comes_after_it() {
     let timestamps: Vec<u32> = rtp_only(sent).iter().map(|packet| packet.rtp().header.timestamp).collect();
     assert!(timestamps.is_sorted(), "{timestamps:?}");
 }
+
+#[test]
+fn audio_that_goes_elsewhere_than_announced_is_told_and_so_is_its_return() {
+    let (mut bench, one, other) = coupled(PCMU, PCMU);
+    let stranger = Path { peer: ([203, 0, 113, 5], 6000).into(), ..Bench::peer(one) };
+    for n in 0..60 {
+        bench.now = at(20 * u64::from(n));
+        bench.relay.on_packet(bench.now, one, stranger, &mut packet(0, n, 0, &[5; 160]), &mut bench.out);
+    }
+    assert_eq!(bench.count(one, "dropped_unknown_source"), 49);
+    bench.take();
+    bench.say(other, 0, 1, &[3; 160]);
+    assert_eq!(rtp_only(bench.take())[0].path, stranger);
+    for n in 0..3 {
+        bench.say(one, 0, n, &[6; 160]);
+    }
+    bench.take();
+    bench.say(other, 0, 2, &[3; 160]);
+    assert_eq!(rtp_only(bench.take())[0].path, Bench::peer(one));
+    let detours = bench.events().into_iter().filter_map(|(_, event)| match event {
+        Event::Detour(source) => Some(source),
+        _ => None,
+    });
+    assert_eq!(detours.collect::<Vec<_>>(), [Some(stranger.peer), None]);
+}
