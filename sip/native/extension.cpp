@@ -80,6 +80,13 @@ void addRefusal(pjsip_hdr *headers, pj_pool_t *pool, int status)
     }
 }
 
+/* The call of a dialog; NULL once it is over: its slot may hold another one by now. */
+const pjsua_call *callOf(const pjsip_dialog *dialog)
+{
+    const pjsua_call *call = (const pjsua_call *)dialog->mod_data[pjsua_var.mod.id];
+    return call && call->inv && call->inv->dlg == dialog ? call : NULL;
+}
+
 /* A request that was written elsewhere; NULL if it is none. */
 pjsip_tx_data *requestOf(const std::string &message)
 {
@@ -273,16 +280,17 @@ pj_bool_t RequestGate::receive(pjsip_rx_data *rdata)
 pj_bool_t RequestGate::receiveInDialog(pjsip_rx_data *rdata, pjsip_dialog *dialog)
 {
     const pjsip_method &method = rdata->msg_info.msg->line.req.method;
-    pjsua_call *call = (pjsua_call *)dialog->mod_data[pjsua_var.mod.id];
-    /* Keep-alive of a session border controller; pjsua would say 500. */
-    if (method.id == PJSIP_OPTIONS_METHOD)
+    const pjsua_call *call = callOf(dialog);
+    bool has_body = rdata->msg_info.msg->body != NULL;
+    bool is_info = text(method.name) == "INFO";
+    /* Keep-alives of session border controllers; pjsua would say 500. */
+    if (method.id == PJSIP_OPTIONS_METHOD || (is_info && !has_body && call && !call->hanging_up))
         return respond(rdata, 200);
     if (!call)
         return PJ_FALSE;
-    bool has_body = rdata->msg_info.msg->body != NULL;
     if (has_body ? text(method.name) == "UPDATE" : method.id == PJSIP_INVITE_METHOD)
         return receiveOffer(rdata, call->index);
-    if (has_body && text(method.name) == "INFO")
+    if (is_info && has_body)
         return receiveInfo(rdata, call->index);
     const pjsip_generic_array_hdr *methods = announced(PJSIP_H_ALLOW);
     for (unsigned i = 0; i < methods->count; ++i) {

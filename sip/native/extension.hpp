@@ -42,7 +42,7 @@ public:
     virtual bool onOffer(int token, int callId, const std::string &offer)
     { PJ_UNUSED_ARG(token); PJ_UNUSED_ARG(callId); PJ_UNUSED_ARG(offer); return false; }
 
-    /** An INFO in a dialog (RFC 6086). Return the status to answer it with, or 0 to let pjsip handle it. */
+    /** An INFO with a body (RFC 6086). Return the status to answer it with, or 0 to let pjsip handle it. */
     virtual int onInfo(int callId, const std::string &contentType, const std::string &body)
     { PJ_UNUSED_ARG(callId); PJ_UNUSED_ARG(contentType); PJ_UNUSED_ARG(body); return 0; }
 

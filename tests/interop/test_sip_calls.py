@@ -327,6 +327,15 @@ async def test_info_digits_arrive_once(peer: Peer) -> None:
         await dialog.response(415)
 
 
+async def test_an_info_without_a_body_is_a_keep_alive(peer: Peer) -> None:
+    async with line_to(peer) as line:
+        dialog, _ = await answered_in(line, peer)
+        dialog.send("INFO")
+        await dialog.response(200)
+        dialog.send("INFO", ["Content-Type: application/dtmf"], "#")
+        assert (await line.expect_dtmf()).digit == "#"
+
+
 async def test_options_from_a_trunk_is_answered(peer: Peer) -> None:
     async with line_to(peer) as line:
         dialog = Dialog(peer, f"sip:{HOST}:{line.port}", (HOST, line.port), "<sip:p@x>;tag=1", "<sip:x@y>", "opt-1")
