@@ -8,6 +8,9 @@ from call.tokenbucket import TokenBucket
 
 BURST_S: Final = 5.0
 """So many seconds' worth may come at once."""
+DIALOG_REQUESTS_PER_S: Final = 20.0
+DIALOG_BURST: Final = 100.0
+"""Requests inside one dialog: keys, keep-alives, new offers. pjsip keeps each of them for 32 s."""
 
 
 class Flood:

@@ -24,6 +24,9 @@ class Doorkeeper(Protocol):
     def admit(self, method: str, rdata: pj.SipRxData) -> int:
         """0: pjsip handles the request; -1: no answer; else the status of a terse one."""
 
+    def bears(self, tag: str, host: str) -> bool:
+        """Whether one more request may come in the dialog that has this tag of ours."""
+
 
 class Gate(pj.RequestGate):
     """Sees every request outside a dialog first, and offers that must wait for the gateway."""
@@ -58,6 +61,9 @@ class Gate(pj.RequestGate):
         except Exception:
             log.exception("a %s could not be judged", method)
             return -1
+
+    def onDialogRequest(self, tag: str, host: str) -> bool:
+        return self._doorkeeper.bears(tag, host)
 
     def onOffer(self, token: int, call_id: int, offer: str) -> bool:
         dialog = self._dialogs.get(call_id)

@@ -13,12 +13,13 @@ from typing import Any, Final
 import pjsua2 as pj
 
 from call.errors import TransportError
+from call.tokenbucket import TokenBuckets
 from sip import messages, siptext, trunk
 from sip.connections import LIMIT, Connections
 from sip.dialog import DialogCall
 from sip.farewells import Farewells
 from sip.flaws import Flaws
-from sip.floods import Flood
+from sip.floods import DIALOG_BURST, DIALOG_REQUESTS_PER_S, Flood
 from sip.gate import Gate
 from sip.legs import Legs
 from sip.messages import Start, Transport, TrunkAccount
@@ -121,6 +122,8 @@ class PjStack:
         self.names = Names(self._loop.time, family, servers)
         self._known_trunks = KnownTrunks(self.names)
         self._strangers, self._crowds = Strangers(self._loop.time), Strangers(self._loop.time)
+        self._chatterers = Strangers(self._loop.time)
+        self._dialog_requests = TokenBuckets(DIALOG_REQUESTS_PER_S, DIALOG_BURST)
         self._connections = Connections()
         self._floods = {each.name: Flood(each.new_calls_per_s, self._loop.time()) for each in settings.trunks}
         self.garbage, self.tls_flaws = Flaws(self._loop.time), Flaws(self._loop.time)
@@ -327,6 +330,15 @@ class PjStack:
 
     def _tell_flood(self, name: str) -> None:
         log.warning("trunk %s: %d INVITEs were too much and got 503", name, self._floods[name].told())
+
+    def bears(self, tag: str, host: str) -> bool:
+        """Whether one more request may come in the dialog that has this tag of ours."""
+        if self._dialog_requests.take(tag, self._loop.time()):
+            return True
+        if count := self._chatterers.knock(host):
+            words = "a call with %s gets more than %g requests a second: what is too much gets 503 (%d such lately)"
+            log.warning(words, host, DIALOG_REQUESTS_PER_S, count)
+        return False
 
     def _await_call(self, rdata: pj.SipRxData) -> None:
         """pjsua refuses an INVITE that it cannot read before it tells: notice that no call came of it."""

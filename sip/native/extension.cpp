@@ -80,6 +80,14 @@ void addRefusal(pjsip_hdr *headers, pj_pool_t *pool, int status)
     }
 }
 
+/* Without a transaction: nothing is kept of the request. */
+void refuse(pjsip_rx_data *rdata, int status)
+{
+    pjsip_hdr headers;
+    addRefusal(&headers, rdata->tp_info.pool, status);
+    pjsip_endpt_respond_stateless(pjsua_get_pjsip_endpt(), rdata, status, NULL, &headers, NULL);
+}
+
 /* The call of a dialog; NULL once it is over: its slot may hold another one by now. */
 const pjsua_call *callOf(const pjsip_dialog *dialog)
 {
@@ -265,11 +273,8 @@ pj_bool_t RequestGate::receive(pjsip_rx_data *rdata)
     copy.fromPj(*rdata);
     int verdict = onRequest(text(rdata->msg_info.msg->line.req.method.name), copy);
     bool is_ack = rdata->msg_info.msg->line.req.method.id == PJSIP_ACK_METHOD;
-    if (verdict >= 200 && !is_ack) {
-        pjsip_hdr headers;
-        addRefusal(&headers, rdata->tp_info.pool, verdict);
-        pjsip_endpt_respond_stateless(pjsua_get_pjsip_endpt(), rdata, verdict, NULL, &headers, NULL);
-    }
+    if (verdict >= 200 && !is_ack)
+        refuse(rdata, verdict);
     /* Unknown to who does not have it, so it is passed over (RFC 3261 §8.2.2); pjsua would replace a call by it. */
     const pj_str_t replaces = pj_str((char *)"Replaces");
     while (void *header = pjsip_msg_find_hdr_by_name(rdata->msg_info.msg, &replaces, NULL))
@@ -281,6 +286,12 @@ pj_bool_t RequestGate::receiveInDialog(pjsip_rx_data *rdata, pjsip_dialog *dialo
 {
     const pjsip_method &method = rdata->msg_info.msg->line.req.method;
     const pjsua_call *call = callOf(dialog);
+    bool ends_call = call && method.id == PJSIP_BYE_METHOD;
+    if (method.id != PJSIP_ACK_METHOD && !ends_call
+        && !onDialogRequest(text(dialog->local.info->tag), rdata->pkt_info.src_name)) {
+        refuse(rdata, PJSIP_SC_SERVICE_UNAVAILABLE);
+        return PJ_TRUE;
+    }
     bool has_body = rdata->msg_info.msg->body != NULL;
     bool is_info = text(method.name) == "INFO";
     /* Keep-alives of session border controllers; pjsua would say 500. */

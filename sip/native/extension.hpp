@@ -37,6 +37,11 @@ public:
     virtual int onRequest(const std::string &method, SipRxData &rdata)
     { PJ_UNUSED_ARG(method); PJ_UNUSED_ARG(rdata); return 0; }
 
+    /** A request in a dialog that has this tag of ours, before anything is kept of it; neither ACK nor the BYE
+     *  that ends the call. Return false to refuse it with 503. */
+    virtual bool onDialogRequest(const std::string &tag, const std::string &host)
+    { PJ_UNUSED_ARG(tag); PJ_UNUSED_ARG(host); return true; }
+
     /** An UPDATE with an offer (RFC 3311), or a re-INVITE that asks for ours (`offer` is ""): pjsip
      *  would answer both at once. Return true to let it wait until `resume`. */
     virtual bool onOffer(int token, int callId, const std::string &offer)
