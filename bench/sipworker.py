@@ -19,7 +19,7 @@ from bench.descriptions import phone_answer
 from bench.subject import HOST
 from bench.summary import CROWDED_CORES
 from sip.agent import Agent
-from sip.messages import Accept, Answered, Ended, Incoming, Invite, LegEvent, Release, Start, TrunkAccount
+from sip.messages import Accept, Answered, Ended, Incoming, Invite, Release, Start, TrunkAccount, TrunkEvent
 
 AT_ONCE: Final = 20
 """Calls that are under way at the same time."""
@@ -71,12 +71,12 @@ class Mill:
         self._is_over = True
         return dict(self._failed)
 
-    def on_called(self, event: LegEvent) -> None:
+    def on_called(self, event: TrunkEvent) -> None:
         """The callee answers at once."""
         if isinstance(event, Incoming):
             self.callee.post(Accept(event.leg, _ANSWER))
 
-    def on_calling(self, event: LegEvent) -> None:
+    def on_calling(self, event: TrunkEvent) -> None:
         """The caller hangs up as soon as it is answered, and calls again."""
         match event:
             case Answered():

@@ -18,6 +18,7 @@ from sip.messages import (
     Ended,
     Incoming,
     InfoDtmf,
+    InviteRefused,
     LegEvent,
     Reanswer,
     Reanswered,
@@ -25,6 +26,7 @@ from sip.messages import (
     Ringing,
     Start,
     TrunkAccount,
+    TrunkEvent,
 )
 
 GATEWAY: Final = "gateway"
@@ -75,9 +77,11 @@ class Phone:
 
     # --- events -----------------------------------------------------------------------------------------------------
 
-    def _on_event(self, event: LegEvent) -> None:
+    def _on_event(self, event: TrunkEvent) -> None:
         if isinstance(event, Incoming):
             self._begin(Line.of(event, self._place, self._post), NUMBERS.get(event.number.lower(), unknown))
+        elif isinstance(event, InviteRefused):
+            log.warning("a call to %s was refused with %d: %s", event.number, event.status, event.detail)
         elif line := self._lines.get(event.leg):  # else: a late word about a call that is over
             self._tell(line, event)
 

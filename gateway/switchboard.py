@@ -178,11 +178,14 @@ class Switchboard:
 
     # -- from trunks ----------------------------------------------------------------------------------
 
-    def on_sip(self, event: messages.LegEvent) -> None:
+    def on_sip(self, event: messages.TrunkEvent) -> None:
         """Carry an event of the SIP worker to its leg; an INVITE makes a new call.
 
         A mistake of ours with it ends the call of this leg and no other.
         """
+        if isinstance(event, messages.InviteRefused):
+            self._keep_refused(event)
+            return
         try:
             if isinstance(event, messages.Incoming):
                 self._incoming(event)
@@ -223,6 +226,14 @@ class Switchboard:
 
     def _refuse_incoming(self, event: messages.Incoming, user: str, ending: Ending) -> None:
         self._post(messages.Release(event.leg, ending.sip_status))
+        self._refusals.keep(_refusal("incoming", user, event.from_user, event.trunk, ending))
+
+    def _keep_refused(self, event: messages.InviteRefused) -> None:
+        """All that is left of an INVITE that the worker had to refuse."""
+        words = f"Trunk {event.trunk} called {event.number}, which was refused with {event.status}: {event.detail}."
+        cause = Cause.NO_COMMON_MEDIA if event.fault == "media" else Cause.TRUNK_ERROR
+        ending = Ending(cause, event.status, words)
+        user = self._router.incoming(event.number) or ""
         self._refusals.keep(_refusal("incoming", user, event.from_user, event.trunk, ending))
 
     def _ring(self, event: messages.Incoming, user: str, sessions: list[Session]) -> None:

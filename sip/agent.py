@@ -17,7 +17,7 @@ from call.errors import Overloaded, PeerError, TransportError
 from sip import messages
 from sip.channel import Channel
 from sip.ledger import Ledger
-from sip.messages import Heartbeat, LegEvent, Start, Started
+from sip.messages import Heartbeat, Start, Started, TrunkEvent
 from sip.schedstat import read_turns
 from sip.starvation import is_starved, used_s
 
@@ -41,7 +41,7 @@ class Agent:
     def __init__(
         self,
         start: Start,
-        on_event: Callable[[LegEvent], None],
+        on_event: Callable[[TrunkEvent], None],
         on_lost: Callable[[str], None],
         logger: logging.Logger | None = None,
     ) -> None:
@@ -256,7 +256,7 @@ class Agent:
             self.post(messages.Ping(0))
 
     def _take(self, event: messages.Event) -> None:
-        if isinstance(event, LegEvent):
+        if isinstance(event, TrunkEvent):
             if isinstance(event, messages.Ended):
                 self._ledger.ended(event.leg)
             self._deliver(event)
@@ -269,7 +269,7 @@ class Agent:
             if waiting and not waiting.done():  # who asked may have given up
                 waiting.set_result(event)
 
-    def _deliver(self, event: LegEvent) -> None:
+    def _deliver(self, event: TrunkEvent) -> None:
         try:
             self._on_event(event)
         except Exception:

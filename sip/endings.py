@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from sip.messages import Ended, Fault
-from sip.siptext import SipText
+from sip.siptext import SipText, printable
 
 EXPIRED: Final = "No session refresh received."
 """pjsip's reason when the session timer ends a call (RFC 4028 §10)."""
@@ -101,10 +101,25 @@ def malformed(leg: str, flaw: str) -> Ended:
     return Ended(leg=leg, by="fault", status=502, fault="malformed", detail=detail)
 
 
-def refused_by_pjsip(leg: str, *, demands: bool) -> Ended:
-    """An INVITE that pjsip refused before anybody else saw it."""
-    detail = "Its INVITE demands what we do not have." if demands else "The SDP of its INVITE cannot be read."
-    return Ended(leg=leg, by="fault", status=400, fault="media", detail=detail)
+def why_refused(status: int, message: SipText) -> tuple[str, Fault]:
+    """Why an INVITE got this status before there was a leg of it, as the second half of a sentence; and its fault."""
+    match status:
+        case 400 if message.is_cut_off:
+            return "its body is shorter than its Content-Length says", ""
+        case 400 if not message.contact:
+            return "it has no Contact", ""
+        case 400 if message.sdp is not None:
+            return "its SDP cannot be read", "media"
+        case 415:
+            return "its body is no SDP", "media"
+        case 420:
+            return f"it demands an extension that we do not have ({printable(message.first('require'))})", ""
+        case 480 if message.start_line.lower().startswith("invite sips:"):
+            return "it asks for TLS all the way (sips:), and came without", ""
+        case 500 if message.cseq[1] != "INVITE":
+            return "its CSeq names another method", ""
+        case _:
+            return "the SIP stack cannot take it", ""
 
 
 def with_detail(event: Ended, detail: str) -> Ended:

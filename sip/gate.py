@@ -27,6 +27,9 @@ class Doorkeeper(Protocol):
     def bears(self, tag: str, host: str) -> bool:
         """Whether one more request may come in the dialog that has this tag of ours."""
 
+    def refused(self, branch: str, status: int) -> None:
+        """The request of this branch is being refused."""
+
 
 class Gate(pj.RequestGate):
     """Sees every request outside a dialog first, and offers that must wait for the gateway."""
@@ -64,6 +67,9 @@ class Gate(pj.RequestGate):
 
     def onDialogRequest(self, tag: str, host: str) -> bool:
         return self._doorkeeper.bears(tag, host)
+
+    def onRefused(self, branch: str, status: int) -> None:
+        self._doorkeeper.refused(branch, status)
 
     def onOffer(self, token: int, call_id: int, offer: str) -> bool:
         dialog = self._dialogs.get(call_id)

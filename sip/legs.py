@@ -84,7 +84,7 @@ class Legs:
         self,
         stack: Stack,
         names: Names,
-        emit: Callable[[messages.LegEvent | messages.DialogNote], None],
+        emit: Callable[[messages.TrunkEvent | messages.DialogNote], None],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         trunks: Iterable[TrunkAccount],
     ) -> None:
@@ -110,21 +110,11 @@ class Legs:
     def incoming(self, dialog: Dialog, source: str, message: siptext.SipText) -> None:
         """An INVITE from a trunk."""
         self._dialogs[dialog.leg] = dialog
-        self._announce(dialog.leg, dialog.trunk, source, message)
-
-    def unusable(self, account: TrunkAccount, source: str, message: siptext.SipText) -> None:
-        """An INVITE from a trunk that pjsip refused by itself: the gateway shall know of the call."""
-        leg = self.next_incoming()
-        self._dialogs[leg] = None
-        self._announce(leg, account, source, message)
-        self.tell(endings.refused_by_pjsip(leg, demands=message.sdp is None or bool(message.first("require"))))
-
-    def _announce(self, leg: str, account: TrunkAccount, source: str, message: siptext.SipText) -> None:
         display, uri = siptext.name_addr(message.first("from"))
         self._emit(
             messages.Incoming(
-                leg=leg,
-                trunk=account.name,
+                leg=dialog.leg,
+                trunk=dialog.trunk.name,
                 number=siptext.printable(siptext.request_user(message)),
                 from_user=siptext.printable(siptext.uri_user(uri)),
                 from_display=siptext.printable(display),
@@ -132,6 +122,21 @@ class Legs:
                 source=source,
                 sdp=message.sdp,
                 headers=message.end_to_end,
+            )
+        )
+
+    def refused(self, account: TrunkAccount, message: siptext.SipText, status: int) -> None:
+        """An INVITE from a trunk that has its final response already: nobody rings, but the gateway shall know."""
+        _, uri = siptext.name_addr(message.first("from"))
+        detail, fault = endings.why_refused(status, message)
+        self._emit(
+            messages.InviteRefused(
+                trunk=account.name,
+                number=siptext.printable(siptext.request_user(message)),
+                from_user=siptext.printable(siptext.uri_user(uri)),
+                status=status,
+                detail=detail,
+                fault=fault,
             )
         )
 

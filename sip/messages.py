@@ -210,6 +210,22 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True)
+class InviteRefused:
+    """An INVITE from a trunk that got its final response before there was a leg of it (RFC 3261 §8.2)."""
+
+    trunk: str
+    number: str
+    """User part of the Request-URI, unescaped."""
+    from_user: str
+    status: int
+    detail: str
+    """Why, as the second half of a sentence."""
+    fault: Fault = ""
+    """media: it has no SDP that can be read."""
+    type: Literal["invite-refused"] = "invite-refused"
+
+
+@dataclass(frozen=True, slots=True)
 class Ringing:
     """18x to our INVITE."""
 
@@ -332,25 +348,12 @@ class Stopped:
     type: Literal["stopped"] = "stopped"
 
 
-Event = Annotated[
-    Started
-    | StartFailed
-    | Incoming
-    | Ringing
-    | Answered
-    | Reoffered
-    | Reanswered
-    | Ended
-    | InfoDtmf
-    | DtmfRefused
-    | DialogNote
-    | Parted
-    | Heartbeat
-    | Stopped,
-    Field(discriminator="type"),
-]
-
 LegEvent = Incoming | Ringing | Answered | Reoffered | Reanswered | Ended | InfoDtmf | DtmfRefused
+TrunkEvent = LegEvent | InviteRefused
+"""What concerns calls; the other events are about the worker itself."""
+Event = Annotated[
+    Started | StartFailed | TrunkEvent | DialogNote | Parted | Heartbeat | Stopped, Field(discriminator="type")
+]
 
 _COMMANDS: Final[TypeAdapter[Command]] = TypeAdapter(Command)
 _EVENTS: Final[TypeAdapter[Event]] = TypeAdapter(Event)

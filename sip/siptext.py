@@ -98,6 +98,13 @@ class SipText:
         return self.status >= 300 or self.start_line.startswith(("BYE ", "CANCEL "))
 
     @property
+    def is_cut_off(self) -> bool:
+        """Whether fewer bytes came than Content-Length says (RFC 3261 §18.3)."""
+        length = self.first("content-length")
+        is_number = re.fullmatch(r"\d{1,9}", length) is not None
+        return is_number and int(length) > len(self.body.encode(errors="surrogateescape"))
+
+    @property
     def sdp(self) -> str | None:
         """The body, if it is SDP (RFC 3264), alone or in a multipart body (RFC 5621)."""
         kind = self.first("content-type").lower()

@@ -36,6 +36,8 @@ RESOLVE_TRUNKS_EVERY_S: Final = 60.0
 MAX_EVENTS_PER_WAKEUP: Final = 64
 FLOOD_TOLD_AFTER_S: Final = 60.0
 DNS_PORT: Final = 53
+NO_NEWS: Final = frozenset((422, 482))
+"""The same INVITE comes by another way, or again with a longer session (RFC 3261 §8.2.2.2, RFC 4028 §6)."""
 TRANSPORTS: Final[tuple[Transport, ...]] = ("udp", "tcp", "tls")
 
 
@@ -135,8 +137,8 @@ class PjStack:
         self.lines: dict[str, TrunkLine] = {}
         self.transports: dict[Transport, tuple[int, int | None]] = {}
         """pjsua's transport id and the port that is open; None: we only connect."""
-        self._awaited: set[str] = set()
-        """Branches of INVITEs that pjsua has not told of yet."""
+        self._awaited: dict[str, int] = {}
+        """Branches of INVITEs that pjsua has not told of yet; the status if pjsip has refused them, else 0."""
         self.is_stopping = False
 
     def open(self) -> None:
@@ -297,25 +299,25 @@ class PjStack:
             return -1
         if self.is_stopping or (method == "INVITE" and self._is_flooded(line.trunk)):
             return 503
-        if method == "INVITE" and (refusal := self._refusal(rdata, line.trunk)):
-            return refusal
         if method == "INVITE":
-            self._await_call(rdata)
+            message = siptext.parse(rdata.wholeMsg)
+            if refusal := self._refusal(message, line.trunk):
+                return refusal
+            self._await_call(message, line.trunk)
         if method in ("INVITE", "ACK", "CANCEL", "BYE", "PRACK", "UPDATE"):
             return 0
         return 200 if method == "OPTIONS" else 405
 
-    def _refusal(self, rdata: pj.SipRxData, account: TrunkAccount) -> int:
-        """The status for an INVITE that must take the place of another call (RFC 3891); 0: it need not.
+    def _refusal(self, message: siptext.SipText, account: TrunkAccount) -> int:
+        """The status for an INVITE that is cut off, or must take the place of another call (RFC 3891); 0: neither.
 
         We do not have that extension. So the header alone means nothing, the gate takes it out and the call rings as
         any other (RFC 3261 §8.2.2); who requires it gets 420 (§8.2.2.3). 481 (RFC 3891 §3) is for those who have it.
         """
-        message = siptext.parse(rdata.wholeMsg)
-        if not message.requires("replaces"):
-            return 0
-        self.legs.unusable(account, rdata.srcAddress, message)
-        return 420
+        status = 400 if message.is_cut_off else 420 if message.requires("replaces") else 0
+        if status:
+            self.legs.refused(account, message, status)
+        return status
 
     def _is_flooded(self, account: TrunkAccount) -> bool:
         """Anybody who can forge the trunk's address can send INVITEs: more than it means are not taken up."""
@@ -340,19 +342,22 @@ class PjStack:
             log.warning(words, host, DIALOG_REQUESTS_PER_S, count)
         return False
 
-    def _await_call(self, rdata: pj.SipRxData) -> None:
-        """pjsua refuses an INVITE that it cannot read before it tells: notice that no call came of it."""
-        line, message, source = self.line_of(rdata), siptext.parse(rdata.wholeMsg), rdata.srcAddress
-        if line is None or siptext.tag(message.first("to")):
+    def refused(self, branch: str, status: int) -> None:
+        """The request of this branch is being refused."""
+        if branch in self._awaited:
+            self._awaited[branch] = status
+
+    def _await_call(self, message: siptext.SipText, account: TrunkAccount) -> None:
+        """pjsip refuses an INVITE that it cannot take before pjsua tells of it: notice that no call came of it."""
+        if siptext.tag(message.first("to")):
             return
-        account = line.trunk
 
         def judge() -> None:
-            if message.branch in self._awaited:
-                self._awaited.discard(message.branch)
-                self.legs.unusable(account, source, message)
+            status = self._awaited.pop(message.branch, 0)
+            if status and status not in NO_NEWS:
+                self.legs.refused(account, message, status)
 
-        self._awaited.add(message.branch)
+        self._awaited[message.branch] = 0
         self._loop.call_soon(judge)
 
     def incoming(self, prm: pj.OnIncomingCallParam) -> None:
@@ -361,7 +366,7 @@ class PjStack:
         if line is None:
             return  # the trunk's name has just changed its addresses; pjsua2 answers 500
         message = siptext.parse(prm.rdata.wholeMsg)
-        self._awaited.discard(message.branch)
+        self._awaited.pop(message.branch, None)
         dialog = DialogCall(self, line, line.trunk, self.legs.next_incoming(), prm.callId)
         dialog.has_offer = message.sdp is not None
         dialog.trace.received(message)

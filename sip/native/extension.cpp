@@ -224,7 +224,8 @@ void RequestGate::attach() PJSUA2_THROW(Error)
     module.priority = PJSIP_MOD_PRIORITY_UA_PROXY_LAYER - 1;
     module.on_rx_request = &RequestGate::on_rx_request;
     module.on_rx_response = &RequestGate::on_rx_response;
-    module.on_tx_request = module.on_tx_response = &RequestGate::on_tx;
+    module.on_tx_request = &RequestGate::on_tx;
+    module.on_tx_response = &RequestGate::on_tx_response;
     PJSUA2_CHECK_EXPR(pjsip_endpt_register_module(pjsua_get_pjsip_endpt(), &module));
     attached = this;
     webtrunk_admits = &RequestGate::on_accept;
@@ -443,6 +444,14 @@ pj_status_t RequestGate::on_tx(pjsip_tx_data *tdata)
             uri->port = transport->local_name.port;
     }
     return PJ_SUCCESS;
+}
+
+pj_status_t RequestGate::on_tx_response(pjsip_tx_data *tdata)
+{
+    const pjsip_via_hdr *via = (const pjsip_via_hdr *)pjsip_msg_find_hdr(tdata->msg, PJSIP_H_VIA, NULL);
+    if (attached && via && tdata->msg->line.status.code >= 300)
+        attached->onRefused(text(via->branch_param), tdata->msg->line.status.code);
+    return on_tx(tdata);
 }
 
 pj_bool_t RequestGate::on_accept(pj_sock_t descriptor, const pj_sockaddr *remote)

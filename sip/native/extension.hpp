@@ -42,6 +42,10 @@ public:
     virtual bool onDialogRequest(const std::string &tag, const std::string &host)
     { PJ_UNUSED_ARG(tag); PJ_UNUSED_ARG(host); return true; }
 
+    /** A response of 300 or more goes out, pjsip's own included, to the request of this branch. */
+    virtual void onRefused(const std::string &branch, int status)
+    { PJ_UNUSED_ARG(branch); PJ_UNUSED_ARG(status); }
+
     /** An UPDATE with an offer (RFC 3311), or a re-INVITE that asks for ours (`offer` is ""): pjsip
      *  would answer both at once. Return true to let it wait until `resume`. */
     virtual bool onOffer(int token, int callId, const std::string &offer)
@@ -80,6 +84,7 @@ private:
     static pj_bool_t on_rx_request(pjsip_rx_data *rdata);
     static pj_bool_t on_rx_response(pjsip_rx_data *rdata);
     static pj_status_t on_tx(pjsip_tx_data *tdata);
+    static pj_status_t on_tx_response(pjsip_tx_data *tdata);
     static pj_bool_t on_accept(pj_sock_t descriptor, const pj_sockaddr *remote);
     static void on_final(void *token, pjsip_event *event);
 

@@ -8,18 +8,18 @@ from collections.abc import AsyncIterator
 from typing import TypeVar
 
 from sip.agent import Agent
-from sip.messages import InfoDtmf, LegEvent, Start, TrunkAccount
+from sip.messages import InfoDtmf, Start, TrunkAccount, TrunkEvent
 from tests.interop.sip_peer import HOST, Message, Peer
 
 PATIENCE_S = 5.0
-E = TypeVar("E", bound=LegEvent)
+E = TypeVar("E", bound=TrunkEvent)
 
 
 class Line:
     """An agent and the events it reported."""
 
     def __init__(self, start: Start) -> None:
-        self.events: asyncio.Queue[LegEvent] = asyncio.Queue()
+        self.events: asyncio.Queue[TrunkEvent] = asyncio.Queue()
         self.lost: asyncio.Queue[str] = asyncio.Queue()
         self.agent = Agent(start, self.events.put_nowait, self.lost.put_nowait)
 
@@ -27,7 +27,7 @@ class Line:
     def port(self) -> int:
         return self.agent.started.udp_port
 
-    async def next_event(self) -> LegEvent:
+    async def next_event(self) -> TrunkEvent:
         async with asyncio.timeout(PATIENCE_S):
             return await self.events.get()
 

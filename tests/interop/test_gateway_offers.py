@@ -63,6 +63,18 @@ async def test_invites_with_an_address_that_we_cannot_reach_are_refused_and_take
     await scene.over(call, "cancelled")
 
 
+async def test_an_invite_that_sip_itself_refuses_rings_no_page_and_leaves_a_record(scene: Scene) -> None:
+    dialog = scene.peer.dial(scene.gateway.sip_port, number="alice", headers=["Require: telepathy"], body=OFFER)
+    assert await final_response(dialog) == 420
+    dialog.ack_refusal()
+    call, dialog = await scene.rings()  # the first of which the page hears
+    dialog.cancel()
+    await scene.over(call, "cancelled")
+    (refused,) = [record for record in scene.gateway.ask("calls")["calls"] if record["sip_status"] == 420]
+    assert (refused["cause"], refused["user"]) == ("trunk-error", "alice")
+    assert "telepathy" in refused["sentence"]
+
+
 @pytest.mark.parametrize("rtcp", RTCP_ELSEWHERE)
 async def test_rtcp_at_an_address_that_we_cannot_reach_is_passed_over_in_an_offer(scene: Scene, rtcp: str) -> None:
     dialog = scene.peer.dial(scene.gateway.sip_port, number="alice", body=OFFER + rtcp)

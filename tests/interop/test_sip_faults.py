@@ -6,10 +6,11 @@ import asyncio
 import hashlib
 import re
 import socket
+from collections.abc import Callable
 
 import pytest
 
-from sip.messages import Answered, Ended, Incoming, Invite, Release, Ringing, TrunkAccount
+from sip.messages import Answered, Ended, Incoming, Invite, InviteRefused, Release, Ringing, TrunkAccount
 from tests.interop.sip_line import line, line_to, trunk
 from tests.interop.sip_peer import HOST, Message, Peer, open_peer, sdp
 
@@ -228,26 +229,52 @@ async def test_an_unusable_answer_ends_the_call_though_nobody_answers_our_bye(pe
         await gateway.calls_left(0)
 
 
+def rewritten(peer: Peer, old: str, new: str) -> Callable[[str | bytes, tuple[str, int]], None]:
+    """How the peer sends, with this change on the way."""
+    send = peer.send
+
+    def change(text: str | bytes, address: tuple[str, int]) -> None:
+        assert isinstance(text, str)
+        send(re.sub(old, new, text, count=1), address)
+
+    return change
+
+
 @pytest.mark.parametrize(
-    ("headers", "body", "status", "words"),
+    ("old", "new", "body", "status", "words"),
     [
-        ((), "v=0\r\nthis is not SDP\r\n", 400, "cannot be read"),
-        (("Require: telepathy",), ANSWER, 420, "demands"),
-        (("Content-Type: text/plain",), "hello", 415, "demands"),
+        ("", "", "v=0\r\nthis is not SDP\r\n", 400, "SDP cannot be read"),
+        ("Max-F", "Require: telepathy\r\nMax-F", ANSWER, 420, "telepathy"),
+        ("application/sdp", "text/plain", "hello", 415, "no SDP"),
+        (r"Contact: .*\r\n", "", ANSWER, 400, "no Contact"),
+        ("INVITE sip:", "INVITE sips:", ANSWER, 480, "TLS"),
+        ("1 INVITE", "1 OPTIONS", ANSWER, 500, "another method"),
+        (r"Length: \d+", "Length: 2000", ANSWER, 400, "shorter than its Content-Length"),
     ],
-    ids=["sdp", "require", "type"],
+    ids=["sdp", "require", "type", "contact", "sips", "cseq", "length"],
 )
-async def test_an_invite_that_pjsip_refuses_is_told_nevertheless(
-    peer: Peer, headers: tuple[str, ...], body: str, status: int, words: str
+async def test_an_invite_that_is_refused_rings_nowhere_and_is_told_truly(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch, old: str, new: str, body: str, status: int, words: str
 ) -> None:
     async with line_to(peer) as gateway:
-        dialog = peer.dial(gateway.port, "4711", headers, body)
+        monkeypatch.setattr(peer, "send", rewritten(peer, old, new))
+        dialog = peer.dial(gateway.port, "4711", body=body)
         await dialog.response(status)
+        refused = await gateway.expect(InviteRefused)
+        assert (refused.trunk, refused.number, refused.status) == ("peer", "4711", status)
+        assert words in refused.detail
+
+
+async def test_an_invite_that_comes_by_two_ways_rings_once(peer: Peer) -> None:
+    """A merged request (RFC 3261 §8.2.2.2)."""
+    async with line_to(peer) as gateway:
+        dialog = peer.dial(gateway.port, body=ANSWER)
         incoming = await gateway.expect(Incoming)
-        assert (incoming.trunk, incoming.number) == ("peer", "4711")
-        ended = await gateway.expect(Ended)
-        assert (ended.leg, ended.status, ended.fault) == (incoming.leg, 400, "media")
-        assert words in ended.detail
+        dialog.send("INVITE", body=ANSWER, cseq=1)
+        await dialog.response(482)
+        gateway.agent.post(Release(incoming.leg, 486))
+        await dialog.response(486)
+        assert isinstance(await gateway.next_event(), Ended)
 
 
 async def test_an_unknown_trunk_is_refused(peer: Peer) -> None:

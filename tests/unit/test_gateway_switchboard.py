@@ -303,6 +303,18 @@ async def test_call_for_nobody_is_refused(bench: Bench) -> None:
     assert bench.house.relays.legs == []
 
 
+async def test_an_invite_that_the_worker_refused_rings_nobody_and_leaves_a_record(bench: Bench) -> None:
+    callee = await bench.log_in()
+    bench.board.on_sip(messages.InviteRefused("demo", "100", "+4930", 420, "it demands what we do not have (foo)"))
+    assert callee.sent == bench.worker.commands == []
+    (record,) = bench.records.kept.values()
+    assert (record.direction, record.user, record.remote, record.trunk) == ("incoming", "alice", "+4930", "demo")
+    assert (record.cause, record.sip_status) == ("trunk-error", 420)
+    assert record.sentence == (
+        "Trunk demo called 100, which was refused with 420: it demands what we do not have (foo)."
+    )
+
+
 async def test_incoming_offer_that_cannot_be_served_rings_nobody(bench: Bench) -> None:
     callee = await bench.log_in()
     bench.ring_in(sdp=ANSWER.replace("AVP 0", "AVP 18").replace("0 PCMU", "18 G729"))

@@ -75,3 +75,26 @@ def test_a_status_beyond_699_is_sip_but_not_as_it_should_be() -> None:
 def test_pjsips_words_become_words_for_people(reason: str, words: str) -> None:
     assert endings.plain(reason) == words
     assert endings.ended("a", LastWords(503, reason, None)).detail == words
+
+
+INVITE = "INVITE sip:1@x SIP/2.0\r\nContact: <sip:a@y>\r\nCSeq: 1 INVITE\r\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "invite", "words"),
+    [
+        (400, INVITE + "Content-Length: 9\r\n\r\nv=0", "shorter than its Content-Length"),
+        (400, "INVITE sip:1@x SIP/2.0\r\n\r\n", "no Contact"),
+        (400, INVITE + "Content-Type: application/sdp\r\n\r\nv=7", "SDP cannot be read"),
+        (415, INVITE + "Content-Type: text/plain\r\n\r\nhello", "no SDP"),
+        (420, INVITE + "Require: foo\x1b\r\n\r\n", "do not have (foo\ufffd)"),
+        (480, INVITE.replace("sip:1", "SIPS:1") + "\r\n", "TLS all the way"),
+        (500, INVITE.replace("1 INVITE", "1 OPTIONS") + "\r\n", "another method"),
+        (480, INVITE + "\r\n", "cannot take it"),
+        (500, INVITE + "\r\n", "cannot take it"),
+    ],
+)
+def test_why_an_invite_is_refused_is_said_truly(status: int, invite: str, words: str) -> None:
+    detail, fault = endings.why_refused(status, siptext.parse(invite))
+    assert words in detail
+    assert fault == ("media" if "SDP" in words else "")

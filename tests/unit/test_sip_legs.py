@@ -86,7 +86,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.stack = FakeStack()
-        self.said: list[messages.LegEvent] = []
+        self.said: list[messages.TrunkEvent] = []
         self.work: list[Coroutine[Any, Any, None]] = []
         self.names = Names(asyncio.get_running_loop().time)
         self.legs = Legs(self.stack, self.names, self.said.append, self.work.append, (TRUNK, NAMED))
@@ -241,11 +241,11 @@ async def test_escape_sequences_of_a_caller_are_made_harmless(desk: Desk) -> Non
     assert (event.from_display, event.call_id) == ("A\ufffd]0;x\ufffdnn", "c\ufffdd")
 
 
-async def test_a_call_that_pjsip_refused_comes_and_ends_and_its_release_is_harmless(desk: Desk) -> None:
-    invite = "INVITE sip:30@gw SIP/2.0\r\nFrom: <sip:a@x>;tag=1\r\nContent-Type: application/sdp\r\n\r\nnonsense"
-    desk.legs.unusable(TRUNK, "192.0.2.1:5060", siptext.parse(invite))
-    desk.legs.carry_out(messages.Release("w1", 488))
-    incoming, ended = desk.said
-    assert isinstance(incoming, messages.Incoming)
-    assert (incoming.leg, incoming.number, incoming.sdp) == ("w1", "30", "nonsense")
-    assert ended == Ended("w1", by="fault", status=400, fault="media", detail="The SDP of its INVITE cannot be read.")
+async def test_an_invite_that_was_refused_makes_no_leg(desk: Desk) -> None:
+    invite = "INVITE sip:%1b30@gw SIP/2.0\r\nFrom: <sip:a@x>;tag=1\r\nRequire: foo\r\n\r\n"
+    desk.legs.refused(TRUNK, siptext.parse(invite), 420)
+    (refused,) = desk.said
+    assert isinstance(refused, messages.InviteRefused)
+    assert (refused.trunk, refused.number, refused.from_user, refused.status) == (TRUNK.name, "\ufffd30", "a", 420)
+    desk.legs.release_all(503)
+    assert desk.said == [refused]

@@ -147,3 +147,18 @@ def test_control_characters_do_not_reach_a_terminal() -> None:
     assert siptext.printable("\x1b[31mr\u202eed\n\x9b") == "\ufffd[31mr\ufffded\ufffd\ufffd"
     assert siptext.printable("Zoë Ünal 日本 +49") == "Zoë Ünal 日本 +49"
     assert siptext.parse("SIP/2.0 486 Bu\x1b[2Jsy\r\n\r\n").phrase == "Bu\ufffd[2Jsy"
+
+
+@pytest.mark.parametrize(
+    ("length", "body", "is_cut_off"),
+    [
+        ("4", "v=0", True),
+        ("3", "v=0", False),
+        ("2", "v=0", False),
+        ("3", "ü\udcff", False),
+        ("", "v=0", False),
+        ("9" * 5000, "", False),
+    ],
+)
+def test_a_body_shorter_than_its_content_length_is_cut_off(length: str, body: str, is_cut_off: bool) -> None:
+    assert siptext.parse(f"INVITE sip:1@x SIP/2.0\r\nl: {length}\r\n\r\n{body}").is_cut_off is is_cut_off
