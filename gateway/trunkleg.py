@@ -148,10 +148,18 @@ class TrunkLeg:
         is_told = self._pace.allows()
         if is_told:
             self._report.note(f"{event.status}", "with SDP" if event.sdp else "without SDP")
-        if event.sdp is not None and not self._take_answer(event.sdp):
-            return
+        if event.sdp is not None:
+            self._take_early_media(event.sdp, is_told=is_told)
         if is_told:
             self._report.emit(Ringing(event.status, self._hears_media, _custom(event.headers)))
+
+    def _take_early_media(self, sdp: str, *, is_told: bool) -> None:
+        """Apply SDP that comes before the answer, or pass it over: only the final answer decides about the call."""
+        try:
+            self._apply(self._ours.read_answer(sdp))
+        except GatewayError as error:
+            if is_told:
+                self._report.note("early media ignored", str(error))
 
     def _on_answered(self, event: messages.Answered) -> None:
         self._is_answered = True

@@ -5,7 +5,8 @@ pjsua-lib is written so that another media stack can be put under it; pjproject 
 for SDP negotiation and touches no RTP.
 
 Whether RTP can go to an address in SDP is the gateway's to say, which has words for it: pjsip takes any, and asks no
-name server about it, for whose answer the whole process would wait.
+name server about it, for whose answer the whole process would wait. SDP before the final answer that does not fit our
+offer is passed over, for the answer may.
 
 The door: every connection that comes in, for TCP or TLS, is shown to us before pjlib keeps anything of it.
 """
@@ -119,6 +120,14 @@ RTCP_ATTRIBUTE = """    attr = pjmedia_sdp_attr_find2(rem_m->attr_count, rem_m->
 
 RTCP_ATTRIBUTE_UNREAD = "    attr = NULL;\n"
 
+NEGOTIATION_FAILED = """        pjsua_perror(THIS_FILE, "SDP negotiation has failed", status);
+"""
+
+NEGOTIATION_FAILED_FOR_GOOD = """        if (inv->role == PJSIP_ROLE_UAC && inv->state == PJSIP_INV_STATE_EARLY)
+            goto on_return;
+        pjsua_perror(THIS_FILE, "SDP negotiation has failed", status);
+"""
+
 
 class Unexpected(Exception):
     """The tree is not the pjproject this was written for."""
@@ -187,6 +196,7 @@ def apply(tree: Path) -> None:
     judging = tree / "pjmedia/src/pjmedia/stream_common.c"
     edit(judging, REMOTE_ADDRESS, REMOTE_LITERAL)
     edit(judging, RTCP_ATTRIBUTE, RTCP_ATTRIBUTE_UNREAD)
+    edit(tree / "pjsip/src/pjsua-lib/pjsua_call.c", NEGOTIATION_FAILED, NEGOTIATION_FAILED_FOR_GOOD)
     # Debian's tarball leaves this one file out for its licence.
     edit(tree / "pjmedia/build/Makefile", "bdimad_dev.o ", "")
 

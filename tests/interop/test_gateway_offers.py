@@ -22,6 +22,7 @@ V4: Final = "c=IN IP4 127.0.0.1"
 ELSEWHERE: Final = ("IP6 ::1", "IP4 ::1", "IP6 ::ffff:127.0.0.1", "IP6 fe80::1%lo")
 """Addresses that a gateway whose trunks are on IPv4 cannot send to."""
 RTCP_ELSEWHERE: Final = ("a=rtcp:40001 IN IP6 ::1\r\n", "a=rtcp:40001 IN IP4 media.example.net\r\n")
+NOT_OFFERED: Final = sdp(50000, codecs=(0,)).replace("AVP 0", "AVP 3").replace("0 PCMU", "3 GSM")
 CAPACITY: Final = 3
 
 
@@ -73,6 +74,17 @@ async def test_an_invite_that_sip_itself_refuses_rings_no_page_and_leaves_a_reco
     (refused,) = [record for record in scene.gateway.ask("calls")["calls"] if record["sip_status"] == 420]
     assert (refused["cause"], refused["user"]) == ("trunk-error", "alice")
     assert "telepathy" in refused["sentence"]
+
+
+@pytest.mark.parametrize("early", ["v=0\r\nthis is not SDP\r\n", NOT_OFFERED], ids=["broken", "not offered"])
+async def test_early_media_that_cannot_be_served_is_passed_over_and_the_answer_counts(scene: Scene, early: str) -> None:
+    call, invite = await scene.called()
+    scene.peer.reply(invite, 183, "Session Progress", body=early)
+    scene.peer.reply(invite, 200, "OK", body=ANSWER)
+    await scene.peer.request("ACK")
+    await call.answered()
+    await scene.hang_up(call)
+    await scene.over(call, "hangup")
 
 
 @pytest.mark.parametrize("rtcp", RTCP_ELSEWHERE)

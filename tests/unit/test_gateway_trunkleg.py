@@ -183,6 +183,17 @@ async def test_digital_silence_of_the_far_end_is_told_and_noted(bench: Bench) ->
     assert ("one-way audio", oneway.hushed()[1]) in bench.report.notes
 
 
+@pytest.mark.parametrize("sdp", ["v=0\r\nthis is not SDP\r\n", G729_ONLY], ids=["broken", "not offered"])
+async def test_early_media_that_cannot_be_served_is_passed_over_and_the_answer_counts(bench: Bench, sdp: str) -> None:
+    bench.invite()
+    bench.leg.on_sip(messages.Ringing("L1", 183, sdp, ()))
+    assert bench.report.events == [Ringing(183)]
+    assert bench.report.notes[-1][0] == "early media ignored"
+    bench.leg.on_sip(messages.Answered("L1", ANSWER, ()))
+    assert bench.report.events[1:] == [Answered(), SETTLED]
+    assert "release" not in bench.worker.types
+
+
 async def test_audio_of_an_answered_call_is_no_early_media(bench: Bench) -> None:
     bench.answered()
     bench.media.handler(relays.MediaStarted())
