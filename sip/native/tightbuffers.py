@@ -2,6 +2,7 @@
 
 pjsip prints a message into a buffer of PJSIP_MAX_PKT_LEN in the message's own pool, and the ACK of a call lives as long
 as the call, since the peer may ask for it again (RFC 3261 §13.2.2.4). It is printed on the stack here and then copied.
+The pools of a dialog and of its session grow in small steps, since the last one of each is half empty.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from nomedia import between, replace  # type: ignore[import-not-found]
+from nomedia import between, edit, replace  # type: ignore[import-not-found]
 
 ENCODE = """PJ_DEF(pj_status_t) pjsip_tx_data_encode(pjsip_tx_data *tdata)
 {
@@ -42,9 +43,21 @@ ENCODE = """PJ_DEF(pj_status_t) pjsip_tx_data_encode(pjsip_tx_data *tdata)
 
 """
 
+SIZES = "pjsip/include/pjsip/sip_config.h"
+SESSION = "pjsip/src/pjsip-ua/sip_inv.c"
+POOLS = (
+    (SIZES, "PJSIP_POOL_LEN_DIALOG           4000", "PJSIP_POOL_LEN_DIALOG 1024"),
+    (SIZES, "PJSIP_POOL_INC_DIALOG           4000", "PJSIP_POOL_INC_DIALOG 512"),
+    (SESSION, "POOL_INIT_SIZE  1000", "POOL_INIT_SIZE 512"),
+    (SESSION, "POOL_INC_SIZE   1000", "POOL_INC_SIZE 256"),
+)
+"""In which file the size of a pool is, in bytes, as it is there, and as it shall be."""
+
 
 def apply(tree: Path) -> None:
     """Change the tree in place."""
+    for name, size, smaller in POOLS:
+        edit(tree / name, size, smaller)
     transport = tree / "pjsip/src/pjsip/sip_transport.c"
     source = transport.read_text()
     encode = between(source, "PJ_DEF(pj_status_t) pjsip_tx_data_encode(", "PJ_DEF(pj_bool_t) pjsip_tx_data_is_valid(")
