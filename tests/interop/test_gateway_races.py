@@ -162,6 +162,7 @@ async def test_the_page_goes_away_while_it_calls(scene: Scene, status: int, go: 
     scene.peer.reply(invite, status, body=ANSWER if status > 180 else "")
     if status > 100:
         await call.until("call.progress" if status == 183 else "call.answered")
+    await call.record_id()  # the page that knows it goes
     await GOES[go](scene.page)
     await scene.peer.request("BYE" if status == 200 else "CANCEL")
     if status < 200:
