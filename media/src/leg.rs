@@ -1,9 +1,11 @@
 //! One leg: our half of a call's media. Packets, commands and time come in; packets and events go to the outbox.
 
 mod changeover;
+mod commands;
 mod digits;
 mod figures;
 mod quality;
+mod reports;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,7 +15,6 @@ use digits::Keys;
 pub use digits::events_of;
 pub use quality::Quality;
 
-use crate::command::{Command, Remote};
 use crate::counters::{Counters, Dropped};
 use crate::dtmf::{Digit, Form};
 use crate::ear::Ears;
@@ -25,11 +26,9 @@ use crate::outbound::Outbound;
 use crate::outbox::{Outbox, PathChange};
 use crate::path::{LegId, Path};
 use crate::prefetch::prefetch;
-use crate::report::{Onward, Reporter};
+use crate::report::Reporter;
 use crate::rtcp;
-use crate::rtcp::voip::VoipMetrics;
 use crate::rtp::{self, Kind, Ssrc};
-use crate::sdes::Change;
 use crate::stream::{Origin, Stream};
 use crate::transport::{Transport, Wire};
 
@@ -310,103 +309,6 @@ impl Leg {
         outbound.forward(now, media, &mut wire);
     }
 
-    /// Do what was asked. What [`Command::SetSource`] and [`Command::Hear`] mean is the relay's business.
-    ///
-    /// Returns the packets that came before the keys and can be read now.
-    pub fn apply(&mut self, now: Duration, command: Command, out: &mut Outbox) -> Vec<(Path, Vec<u8>)> {
-        match command {
-            Command::SendDtls(record) => self.send_dtls(&record, out),
-            Command::SetSrtp(keys) => return self.set_srtp(*keys),
-            Command::SetSdes(change) => self.set_sdes(change.map(|change| *change)),
-            Command::SetVoipMetrics(enabled) => self.reporter.sends_voip = enabled,
-            Command::SetFormat(format) => self.agree(now, format),
-            Command::SetRemote(remote) => self.set_remote(now, remote),
-            Command::Answered => out.events.extend(self.meter.restart().map(|event| (self.id, event))),
-            Command::SetSending(enabled) => {
-                self.sending = enabled;
-                self.outbound.set_sending(enabled);
-                self.watch(now);
-            }
-            Command::SetReceiving(enabled) => {
-                self.receiving = enabled;
-                self.meter.interrupt();
-                self.watch(now);
-            }
-            Command::RestartIce { ufrag, pwd } => self.restart_ice(&ufrag, &pwd),
-            Command::Dtmf { events, duration_ms, gap_ms } => {
-                self.queue_digits(now, &events, duration_ms, gap_ms, out);
-            }
-            Command::Play(play) => self.play(now, play),
-            Command::StopPlaying => self.stop_playing(),
-            Command::Tap(tap) => self.ears.add(tap),
-            Command::SetDigits { form, listens } => {
-                self.outbound.set_digit_form(form);
-                self.listen(listens);
-            }
-            Command::SetSource(_) => self.interrupt(),
-            Command::Hear(_) => {}
-        }
-        Vec::new()
-    }
-
-    /// The source pauses, resumes or changes: what comes next continues our numbers, not the source's.
-    pub fn interrupt(&mut self) {
-        self.outbound.interrupt();
-    }
-
-    fn send_dtls(&mut self, record: &[u8], out: &mut Outbox) {
-        let Transport::Browser(browser) = &self.transport else {
-            return;
-        };
-        let sent = browser.ice().path().is_some_and(|path| {
-            out.packet(self.id, path, |buffer| {
-                buffer.get_mut(..record.len())?.copy_from_slice(record);
-                Some(record.len())
-            })
-        });
-        if !sent {
-            self.counters.drops.count(Dropped::Unsent);
-        }
-    }
-
-    fn set_srtp(&mut self, (receiver, sender): (crate::srtp::Receiver, crate::srtp::Sender)) -> Vec<(Path, Vec<u8>)> {
-        match &mut self.transport {
-            Transport::Browser(browser) => browser.set_keys(receiver, sender),
-            Transport::Port(_) => Vec::new(),
-        }
-    }
-
-    fn set_sdes(&mut self, change: Option<Change>) {
-        self.refused = 0;
-        if let Transport::Port(port) = &mut self.transport {
-            port.set_sdes(change);
-        }
-    }
-
-    fn set_remote(&mut self, now: Duration, remote: Remote) {
-        if let Transport::Port(port) = &mut self.transport {
-            port.set_remote(remote);
-            self.expected = true;
-            if remote.reopen {
-                self.liveness.await_media();
-            }
-            self.watch(now);
-        }
-    }
-
-    /// On hold, an RTP peer may be silent for as long as it likes; a browser keeps checking (RFC 7675).
-    fn watch(&mut self, now: Duration) {
-        let flows = self.sending && self.receiving;
-        let watching = self.expected && (flows || matches!(self.transport, Transport::Browser(_)));
-        self.liveness.watch(now, watching);
-    }
-
-    fn restart_ice(&mut self, ufrag: &str, pwd: &str) {
-        if let Transport::Browser(browser) = &mut self.transport {
-            browser.restart_ice(ufrag, pwd);
-        }
-    }
-
     /// Do what time demands; a digit whose end was lost, for the legs that this one is routed to.
     pub fn on_timer(&mut self, now: Duration, out: &mut Outbox) -> Option<Digit> {
         while let Some(event) = self.liveness.on_timer(now) {
@@ -425,29 +327,6 @@ impl Leg {
         self.hear(now, digit, form, out)
     }
 
-    /// Whether `on_timer` will tell what becomes of the peer's packets: then it wants to know.
-    #[must_use]
-    pub fn tells_onward(&self, now: Duration) -> bool {
-        self.reporter.sends_voip && self.reporter.deadline() <= now
-    }
-
-    /// What became of the peer's packets in the leg that sends them on.
-    pub fn set_onward(&mut self, onward: Onward) {
-        self.reporter.onward = onward;
-    }
-
-    /// What is known of that, also when no leg sends them on any more.
-    #[must_use]
-    pub fn last_onward(&self) -> Onward {
-        self.reporter.onward
-    }
-
-    /// What became of the packets that this one sends on.
-    #[must_use]
-    pub fn onward(&self) -> Onward {
-        Onward { late: self.outbound.repairs().late, buffer: self.outbound.buffer() }
-    }
-
     /// When `on_timer` is due.
     #[must_use]
     pub fn deadline(&self) -> Duration {
@@ -461,22 +340,6 @@ impl Leg {
             self.change_deadline(),
         ];
         others.into_iter().flatten().fold(self.reporter.deadline(), Duration::min)
-    }
-
-    fn send_report(&mut self, now: Duration, bye: bool, out: &mut Outbox) {
-        let unix = self.settings.unix_origin + now;
-        // Nothing may follow a BYE (RFC 3550 §6.1).
-        let voip = if bye { None } else { self.voip() };
-        let compound = self.reporter.report(now, unix, &mut self.inbound, &self.outbound, bye);
-        Wire { leg: self.id, transport: &mut self.transport, counters: &mut self.counters, out }
-            .rtcp(&compound, voip.as_ref());
-    }
-
-    /// `VoIP` metrics to go with a report, if the peer wants them.
-    fn voip(&mut self) -> Option<VoipMetrics> {
-        let quality = self.heard(self.reporter.onward);
-        let levels = [self.meter.level_dbov(), self.meter.noise_dbov()];
-        self.reporter.voip(&mut self.inbound, levels, quality)
     }
 
     /// Say goodbye (RFC 3550 §6.6) and give up the paths.

@@ -1,5 +1,7 @@
 //! One media thread: waits for packets, messages and timers, lets the relay decide, sends what it wants sent.
 
+mod token;
+
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::net::SocketAddr;
@@ -20,6 +22,7 @@ use crate::relay::{IdHasher, Relay};
 use crate::rtp::{self, Kind};
 use crate::socket::{Alarm, Epoll, Ready, ReceiveBatch, SendBatch};
 use crate::stun;
+use token::Token;
 
 /// The thread that reads the shared port.
 pub const READER: usize = 0;
@@ -31,45 +34,6 @@ const FLUSH: usize = 16;
 const NO_SLEEP: Duration = Duration::from_micros(20);
 /// What a broken leg's event says.
 const FAILURE: &str = "internal error in the media core: this leg was ended, please report it with the gateway's log";
-
-/// What a readable descriptor is.
-#[derive(Clone, Copy)]
-enum Token {
-    Mailbox,
-    /// Time for the relay's timers, which are looked at whatever wakes us.
-    Alarm,
-    /// A socket of the shared port.
-    Shared(RawFd),
-    Rtp(LegId),
-    Rtcp(LegId),
-}
-
-impl Token {
-    const KIND_BITS: u32 = 3;
-
-    fn encode(self) -> u64 {
-        let (kind, value) = match self {
-            Token::Mailbox => (0, 0),
-            Token::Shared(socket) => (1, u64::from(socket.cast_unsigned())),
-            Token::Rtp(leg) => (2, leg.0),
-            Token::Rtcp(leg) => (3, leg.0),
-            Token::Alarm => (4, 0),
-        };
-        value << Token::KIND_BITS | kind
-    }
-
-    fn decode(token: u64) -> Token {
-        let value = token >> Token::KIND_BITS;
-        match token & ((1 << Token::KIND_BITS) - 1) {
-            0 => Token::Mailbox,
-            // The value was made from a descriptor, so it fits.
-            1 => Token::Shared(RawFd::try_from(value).unwrap_or(-1)),
-            2 => Token::Rtp(LegId(value)),
-            3 => Token::Rtcp(LegId(value)),
-            _ => Token::Alarm,
-        }
-    }
-}
 
 /// What a thread shares with the others.
 pub struct Common {
