@@ -94,5 +94,5 @@ async def test_a_flood_of_digits_leaves_the_page_its_socket_and_its_other_call(s
     with scene.at_once():
         for _ in range(FLOOD):
             dialog.send("INFO", ["Content-Type: application/dtmf-relay"], "Signal=5\r\nDuration=100\r\n")
-            await dialog.response(200)
+            await scene.flooder.heard(lambda m: m.status in (200, 503) and "INFO" in m.header("CSeq"))  # not all get in
     await scene.goes_on(flooded, "call.dtmf")
