@@ -1,4 +1,5 @@
-//! SRTP: only what the peer sealed is opened, each packet once; a refused packet changes neither itself nor the context.
+//! SRTP: only what the peer sealed is opened, each packet once, with its MKI or without; a refused packet changes neither itself
+//! nor the context.
 
 use std::collections::HashMap;
 
@@ -33,8 +34,10 @@ struct Bench {
     tried: Receiver,
     spared: Receiver,
     sealed: Vec<Sealed>,
-    /// Wire bytes to the place in `sealed`, until they are opened.
+    /// Wire bytes, with the MKI and without, to the place in `sealed`, until they are opened.
     unopened: HashMap<(Protocol, Vec<u8>), usize>,
+    profile: Profile,
+    mki_len: usize,
 }
 
 /// Seal, deliver, change and replay packets as `data` says.
@@ -73,7 +76,22 @@ impl Bench {
             spared: receiver(),
             sealed: Vec::new(),
             unopened: HashMap::new(),
+            profile,
+            mki_len: mki.len(),
         }
+    }
+
+    /// The packet of a peer that declares an MKI and sends none: it is not authenticated (RFC 3711 §3.1).
+    fn without_mki(&self, protocol: Protocol, wire: &[u8]) -> Vec<u8> {
+        let tag_behind = match (self.profile, protocol) {
+            (Profile::AeadAes128Gcm | Profile::AeadAes256Gcm, _) => 0,
+            (Profile::AesCm128HmacSha1_32, Protocol::Rtp) => 4,
+            (Profile::AesCm128HmacSha1_32 | Profile::AesCm128HmacSha1_80, _) => 10,
+        };
+        let mut wire = wire.to_vec();
+        let end = wire.len() - tag_behind;
+        wire.drain(end - self.mki_len..end);
+        wire
     }
 
     /// The peer seals a packet, of the script's bytes behind a header that mostly makes sense.
@@ -102,7 +120,9 @@ impl Bench {
         match sealed {
             Ok(len) if self.sealed.len() < MAX_SEALED => {
                 wire.truncate(len);
-                self.unopened.insert((protocol, wire.clone()), self.sealed.len());
+                for form in [wire.clone(), self.without_mki(protocol, &wire)] {
+                    self.unopened.insert((protocol, form), self.sealed.len());
+                }
                 self.sealed.push(Sealed { protocol, wire, plain });
             }
             Ok(_) => {}
@@ -145,7 +165,11 @@ impl Bench {
             Some(len) => {
                 let number = self.unopened.remove(&(protocol, wire.to_vec()));
                 let number = number.expect("forged, or opened twice");
-                assert_eq!(packet[..len], self.sealed[number].plain);
+                let Sealed { wire: sealed, plain, .. } = &self.sealed[number];
+                assert_eq!(packet[..len], *plain);
+                for form in [sealed.clone(), self.without_mki(protocol, sealed)] {
+                    self.unopened.remove(&(protocol, form));
+                }
                 let mut packet = wire.to_vec();
                 assert_eq!(open(&mut self.spared, protocol, &mut packet), Some(len), "what was refused left a trace");
             }
