@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, Final
 
+from gateway.surroundings import Spawn
 from gateway.tee import Tee
 
 END_S: Final = 2.0
@@ -15,9 +16,7 @@ END_S: Final = 2.0
 class CallTee:
     """One call's tee."""
 
-    def __init__(
-        self, make: Callable[[], Tee | None], spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
-    ) -> None:
+    def __init__(self, make: Callable[[], Tee | None], spawn: Spawn) -> None:
         """`make` taps the legs; None while the call has not both."""
         self._make, self._spawn = make, spawn
         self._tee: Tee | None = None

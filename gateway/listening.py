@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
-import ssl
-from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
 from call.codecs import codec_of, is_foreign
-from call.errors import PeerError, PolicyError, TransportError
+from call.errors import PeerError, PolicyError
 from gateway.blame import blaming
 from gateway.callrecording import CallRecording, Ways
 from gateway.calltee import CallTee
 from gateway.config import Config
-from gateway.configlistening import RecordingSettings, TeeSettings
+from gateway.configlistening import RecordingSettings
 from gateway.livecall import LiveCall
-from gateway.recorder import Recorder
+from gateway.recorder import Recorder, check_folder
 from gateway.recording import Sources
 from gateway.recordingfile import RATE_HZ
 from gateway.relays import Relays, Sound
 from gateway.sounds import Sounds
-from gateway.tee import Destination, Tee
+from gateway.surroundings import Spawn
+from gateway.tee import Destination, Tee, destination
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +36,7 @@ class Listening:
         config: Config,
         relays: Relays,
         sounds: Sounds,
-        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+        spawn: Spawn,
     ) -> None:
         settings = config.recording
         self._settings, self._mode_of = settings, config.recording_mode
@@ -147,37 +145,3 @@ def _facts(live: LiveCall, legs: tuple[str, ...]) -> dict[str, Any]:
         "channels": len(legs),
         "encoding": "pcm_s16le",
     }
-
-
-def destination(settings: TeeSettings) -> Destination:
-    """Where tees go.
-
-    Raises:
-        TransportError: The authorities cannot be read.
-    """
-    tls = None
-    if settings.url.startswith("wss:"):
-        try:
-            tls = ssl.create_default_context(cafile=settings.tls_ca or None)
-        except (OSError, ssl.SSLError) as error:
-            sentence = f"{settings.tls_ca} holds no certificates that can be read."
-            raise TransportError(sentence, hint="It must be a PEM file.") from error
-    return Destination(settings.url, settings.secret, tls)
-
-
-def check_folder(folder: str) -> None:
-    """Make the folder of the recordings and try to write into it.
-
-    Raises:
-        TransportError: It cannot be used.
-    """
-    probe = Path(folder) / ".webtrunk-writes-here"
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-        probe.touch()
-        probe.unlink(missing_ok=True)  # another gateway, or a check, may look at the same moment
-    except OSError as error:
-        sentence = f"The folder {folder} cannot be written: {error.strerror}."
-        raise TransportError(sentence, hint="Name a folder that the gateway may write into.") from error
-    except ValueError as error:  # a NUL in the path
-        raise TransportError(f"{folder!r} is not the name of a folder.") from error

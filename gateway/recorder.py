@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from call.errors import TransportError
 from gateway.recording import Recording, Sources, Status
 from gateway.recordingfile import FileFormat, open_file
 
@@ -158,3 +159,21 @@ class Recorder:
             return shutil.disk_usage(self._folder).free
         except OSError:
             return self._min_free_bytes  # to make or write a file will say more
+
+
+def check_folder(folder: str) -> None:
+    """Make the folder of the recordings and try to write into it.
+
+    Raises:
+        TransportError: It cannot be used.
+    """
+    probe = Path(folder) / ".webtrunk-writes-here"
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe.touch()
+        probe.unlink(missing_ok=True)  # another gateway, or a check, may look at the same moment
+    except OSError as error:
+        sentence = f"The folder {folder} cannot be written: {error.strerror}."
+        raise TransportError(sentence, hint="Name a folder that the gateway may write into.") from error
+    except ValueError as error:  # a NUL in the path
+        raise TransportError(f"{folder!r} is not the name of a folder.") from error

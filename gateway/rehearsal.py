@@ -12,9 +12,10 @@ from call.errors import GatewayError
 from gateway.config import Config
 from gateway.configrules import Found
 from gateway.listeners import check_authorities, check_certificate
-from gateway.listening import check_folder, destination
+from gateway.recorder import check_folder
 from gateway.soundnames import SILENCE
 from gateway.sounds import samples_of
+from gateway.tee import destination
 from gateway.tomllines import Location
 
 Attempt = Callable[[], object]

@@ -15,6 +15,8 @@ from typing import Any, Final
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
+from call.errors import TransportError
+from gateway.configlistening import TeeSettings
 from gateway.recording import Source
 
 RATE_HZ: Final = 16_000
@@ -40,6 +42,22 @@ class Destination:
     url: str
     authorization: str
     tls: ssl.SSLContext | None
+
+
+def destination(settings: TeeSettings) -> Destination:
+    """Where tees go.
+
+    Raises:
+        TransportError: The authorities cannot be read.
+    """
+    tls = None
+    if settings.url.startswith("wss:"):
+        try:
+            tls = ssl.create_default_context(cafile=settings.tls_ca or None)
+        except (OSError, ssl.SSLError) as error:
+            sentence = f"{settings.tls_ca} holds no certificates that can be read."
+            raise TransportError(sentence, hint="It must be a PEM file.") from error
+    return Destination(settings.url, settings.secret, tls)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from call.errors import PolicyError, TransportError
 from gateway.browserleg import BrowserLeg
 from gateway.config import Config
 from gateway.configfile import check
-from gateway.listening import Listening, check_folder
+from gateway.listening import Listening
 from gateway.livecall import LiveCall
+from gateway.recorder import check_folder
 from gateway.relays import Relays
 from gateway.trunkleg import TrunkLeg
 from tests.harness.transcriber import transcribing
