@@ -1,8 +1,10 @@
+import asyncio
 import logging
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -13,6 +15,7 @@ from sqlalchemy.exc import DataError, OperationalError
 
 from call.errors import TransportError
 from gateway.records import LIVE, LOST, Archive, CallRecord, Records, calls
+from tests.harness.patience import eventually
 
 FIRST = CallRecord("aa01", "outgoing", "alice", "echo", "demo", 1_000.0)
 ENDED = replace(
@@ -47,6 +50,11 @@ connection.execute("BEGIN EXCLUSIVE")
 print("locked", flush=True)
 sys.stdin.read()
 """
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Records are written by a thread that tells nobody."""
+    asyncio.run(eventually(is_so))
 
 
 def url(tmp_path: Path) -> str:
@@ -115,8 +123,7 @@ def test_live_call_of_another_gateway_is_left_alone(tmp_path: Path) -> None:
     kept(tmp_path, ENDED).close()
     first = Records(url(tmp_path))
     first.save(FIRST)
-    while first._waiting:  # `kept` writes by closing, which would end the first gateway
-        time.sleep(0.01)
+    until(lambda: not first._waiting)  # `kept` writes by closing, which would end the first gateway
     second = Records(url(tmp_path))
     assert second.find("aa01") == FIRST
     second.close()
@@ -192,13 +199,11 @@ def test_database_that_somebody_locks_delays_records_and_loses_none(
     with subprocess.Popen(locker, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None and other.stdout.readline() == b"locked\n"
         records.save(FIRST)
-        while not records._is_shut_out:
-            time.sleep(0.01)
+        until(lambda: records._is_shut_out)
         records.save(ENDED)
         records.save(replace(ENDED, id="aa02"))
         assert records.find("aa01") == ENDED, "what waits can be read"
-    while records._waiting:
-        time.sleep(0.01)
+    until(lambda: not records._waiting)
     told = [record.getMessage() for record in caplog.records]
     assert told == ["call records cannot be written and wait: database is locked", "call records are written again"]
     records.close()
@@ -232,8 +237,7 @@ def test_record_that_the_database_will_never_take_does_not_hold_up_the_next(
     records = Records(url(tmp_path))
     with patch.object(Engine, "begin", side_effect=DataError("INSERT", {}, Exception("value too long"))):
         records.save(FIRST)
-        while records._waiting:
-            time.sleep(0.01)
+        until(lambda: not records._waiting)
     assert any("lost record" in record.getMessage() for record in caplog.records)
     records.save(replace(ENDED, id="aa02"))
     records.close()
