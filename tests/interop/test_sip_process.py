@@ -113,7 +113,7 @@ def busy_machine() -> Iterator[None]:
 
 @pytest.mark.usefixtures("spinning_on_a_signal")
 async def test_a_worker_that_spins_is_noticed_on_a_busy_machine_too(peer: Peer) -> None:
-    """It gets less than half a processor: that is what one that only waits looks like. What it uses betrays it."""
+    """It may get less than half a processor: that is what one that only waits looks like. What it uses betrays it."""
     async with line_to(peer) as gateway:
         before = gateway.agent.started
         with busy_machine():
@@ -124,7 +124,8 @@ async def test_a_worker_that_spins_is_noticed_on_a_busy_machine_too(peer: Peer) 
             async with asyncio.timeout(60):
                 assert await gateway.lost.get() == "The SIP worker hung and was killed (signal 9)."
             spun_s = used_by_dead_children_s() - used_by_the_dead_s - born.used_s
-        assert TURN_S * SILENT_TURNS / 2 < spun_s < TURN_S * SILENT_TURNS * 2
+        # Each silent turn but the first, which has nothing to compare with, is one in which it had half a processor.
+        assert TURN_S * (SILENT_TURNS - 1) / 2 < spun_s < TURN_S * SILENT_TURNS * 2
         async with asyncio.timeout(10):
             assert (await gateway.agent.ready()).pid != before.pid
 
