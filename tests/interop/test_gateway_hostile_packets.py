@@ -196,7 +196,6 @@ async def test_a_spray_at_the_trunks_ports_is_not_heard(house: House, speech: Sp
 async def test_a_spray_before_the_trunk_has_sent_anything(house: House) -> None:
     """RTPbleed: nobody is known yet at the trunk's port. Strangers who cannot send in sequence are not believed, and
     whoever they are, the address of the SDP wins once it sends."""
-
     async with Peer.open(house.sipp_port) as peer, page_at(house.gateway.signal_url, user="alice") as page:
         call = await page.call("sipp")
         invite = await peer.request("INVITE")
