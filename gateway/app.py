@@ -161,7 +161,8 @@ class _House:
         self.sounds = Sounds()
         self._group: asyncio.TaskGroup
         self._tasks: set[asyncio.Task[None]] = set()
-        self.load = LoadWatch(ThreadTurns(MEDIA_THREAD).read)
+        self._turns = ThreadTurns(MEDIA_THREAD)
+        self.load = LoadWatch(self._turns.read)
         self.directory = Directory(
             Gatekeeper(config.auth, config.user), config.session.grace_s, config.limits.user_pages
         )
@@ -222,6 +223,7 @@ class _House:
 
     def close(self) -> None:
         """Close what no task closes."""
+        self._turns.close()
         self.listening.close()
         self.relays.close()
         self.sounds.close()

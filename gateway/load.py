@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from call.errors import Overloaded
-from sip.schedstat import Turns, read_turns
+from sip.schedstat import Scheduled, Turns
 
 SAMPLE_S: Final = 0.5
 MAX_LAG_S: Final = 0.25
@@ -32,28 +32,34 @@ _HINT: Final = "Try again in a minute; whoever runs the gateway can {}."
 
 
 class ThreadTurns:
-    """The turns of the threads of this process whose names begin with `prefix`."""
+    """The turns of the threads of this process whose names begin with `prefix`: those that are there at the first look.
+
+    Nothing is opened later: this must go on when no descriptor is free.
+    """
 
     def __init__(self, prefix: str, tasks: Path = Path("/proc/self/task")) -> None:
         self._prefix, self._tasks = prefix, tasks
-        self._names: dict[str, str] = {}
+        self._threads: dict[str, Scheduled] = {}
 
     def read(self) -> dict[str, Turns]:
-        """So far, by thread id. Names are read once: to ask all threads again each time costs more than the rest."""
-        self._names = {task: self._names.get(task) or self._name(task) for task in self._list()}
-        ours = [task for task, name in self._names.items() if name.startswith(self._prefix)]
-        turns = {task: read_turns(self._tasks / task) for task in ours}
-        return {task: one for task, one in turns.items() if one}
+        """So far, by thread id."""
+        self._threads = self._threads or self._open()
+        turns = {thread: task.turns() for thread, task in self._threads.items()}
+        return {thread: one for thread, one in turns.items() if one}
 
-    def _list(self) -> list[str]:
-        with os.scandir(self._tasks) as entries:  # `Path.iterdir` makes a path of each
-            return [entry.name for entry in entries]
+    def _open(self) -> dict[str, Scheduled]:
+        return {task.name: Scheduled(task) for task in self._tasks.iterdir() if self._is_ours(task)}
 
-    def _name(self, task: str) -> str:
+    def _is_ours(self, task: Path) -> bool:
         try:
-            return (self._tasks / task / "comm").read_text()
-        except OSError:  # it ended meanwhile
-            return ""
+            return (task / "comm").read_text().startswith(self._prefix)
+        except FileNotFoundError:  # it ended meanwhile
+            return False
+
+    def close(self) -> None:
+        """Read no more."""
+        for task in self._threads.values():
+            task.close()
 
 
 class ThreadLoad:
@@ -84,16 +90,20 @@ class ThreadLoad:
         """Since the last conclusion: share of a core that it used, and seconds that a packet waited for it on average.
 
         Waits that looks saw and waits that the scheduler counted are the same ones; each account sees too little of
-        them, the former of short ones, the latter of long ones among many short ones.
+        them, the former of short ones, the latter of long ones among many short ones. Neither sees packets that wait
+        because all turns together are too few: such a thread hardly rests, since more have come when it has done some.
         """
         first, last, elapsed_s = self._first, self._last, self._elapsed_s
         if not elapsed_s:
             return 0.0, 0.0
-        waited_s, turns = last.waited_s - first.waited_s, max(1, last.count - first.count)
-        wait_s = max(self._waits_s2, waited_s**2 / turns / 2) / elapsed_s
+        used_s, waited_s = last.used_s - first.used_s, last.waited_s - first.waited_s
+        turns, rests = max(1, last.count - first.count), max(1, last.rests - first.rests)
         self.is_waiting = max(waited_s, self._run_s) > SUSPICIOUS * elapsed_s
+        wait_s = max(self._waits_s2, waited_s**2 / turns / 2) / elapsed_s
+        if self.is_waiting:
+            wait_s = max(wait_s, (used_s + waited_s) / rests / 2)
         self._first, self._elapsed_s, self._waits_s2 = last, 0.0, 0.0
-        return (last.used_s - first.used_s) / elapsed_s, wait_s
+        return used_s / elapsed_s, wait_s
 
 
 class LoadWatch:

@@ -18,7 +18,7 @@ from sip import messages
 from sip.channel import Channel
 from sip.ledger import Ledger
 from sip.messages import Heartbeat, Start, Started, TrunkEvent
-from sip.schedstat import read_turns
+from sip.schedstat import Scheduled
 from sip.starvation import is_starved, used_s
 
 START_TIMEOUT_S = 15.0
@@ -233,21 +233,21 @@ class Agent:
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
         """Kill a worker that is silent. Turns of our loop are counted: if we are late, the worker is not to blame."""
         silent_turns = starved_turns = 0
-        main_thread = Path("/proc", str(process.pid))
         alive = before = None
-        while silent_turns < SILENT_TURNS and used_s(alive, before) < SILENT_TURNS * TURN_S:
-            heard = self._signs_of_life
-            await asyncio.sleep(TURN_S)
-            if self._signs_of_life != heard:
-                silent_turns = starved_turns = 0
-                alive = before = None
-                continue
-            now = read_turns(main_thread)
-            if starved_turns < STARVED_TURNS and is_starved(before, now, TURN_S):
-                starved_turns += 1
-            else:
-                silent_turns += 1
-            alive, before = alive or now, now
+        with contextlib.closing(Scheduled(Path("/proc", str(process.pid)))) as main_thread:
+            while silent_turns < SILENT_TURNS and used_s(alive, before) < SILENT_TURNS * TURN_S:
+                heard = self._signs_of_life
+                await asyncio.sleep(TURN_S)
+                if self._signs_of_life != heard:
+                    silent_turns = starved_turns = 0
+                    alive = before = None
+                    continue
+                now = main_thread.turns()
+                if starved_turns < STARVED_TURNS and is_starved(before, now, TURN_S):
+                    starved_turns += 1
+                else:
+                    silent_turns += 1
+                alive, before = alive or now, now
         _kill(process)
 
     async def _knock(self) -> None:

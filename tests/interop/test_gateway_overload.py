@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
+import json
 import os
 import re
+import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +21,7 @@ from tests.harness.gateway import GatewayProcess, demo_settings, trunk_to
 from tests.harness.packetstorm import Storm
 from tests.harness.pagelike import PageCall, PageLike, page_at
 from tests.harness.patience import eventually
-from tests.harness.ports import free_port
+from tests.harness.ports import HOST, free_port
 from tests.harness.sipp import Sipp, ack_of_refusal, expect_status, invite, sdp
 from tests.harness.speech import Speech, hears
 from tests.harness.strained_gateway import FEED, MAX_THREAD_LOAD, STARVE
@@ -26,6 +29,7 @@ from tests.harness.strained_gateway import FEED, MAX_THREAD_LOAD, STARVE
 pytestmark = pytest.mark.interop
 
 HINT: Final = "Try again in a minute; whoever runs the gateway can lower `limits.calls` or add a machine."
+OTHERS_HINT: Final = "Try again in a minute; whoever runs the gateway can stop what else runs on its machine."
 
 
 @pytest.fixture
@@ -116,6 +120,55 @@ async def test_busy_media_threads(strained: GatewayProcess, speech: Speech, tmp_
         assert (await strained.record(await call.record_id()))["cause"] == "hangup"
 
 
+@pytest.fixture
+def single(tmp_path: Path) -> Iterator[GatewayProcess]:
+    """A gateway as users run it, with one media thread."""
+    settings = demo_settings(tmp_path)
+    settings["media"]["threads"] = 1
+    settings["trunk"]["sipp"] = trunk_to(free_port(), ["sipp"])
+    gateway = GatewayProcess(tmp_path, settings, demo=True)
+    yield gateway
+    gateway.stop()
+
+
+async def test_media_threads_that_get_more_than_they_can_do(single: GatewayProcess, tmp_path: Path) -> None:
+    """Whoever sends it needs the processors, too: the thread has many turns, none of them long, and never rests."""
+    port = single.settings["media"]["browser_port"]
+    async with page_at(single.signal_url, user="alice") as page:
+        call = await page.call("echo")
+        await call.answered()
+        found = re.search(r"a=ice-ufrag:(\S+)", (await call.until("call.answer-sdp"))["sdp"])
+        assert found is not None
+        with contextlib.ExitStack() as storms:
+            for _ in range(3 * (os.cpu_count() or 1)):
+                storm = Storm(["forged-check"], [port], count=100_000_000, rate=10_000_000, ufrag=found[1])
+                storms.enter_context(storm)
+            await two_samples(single, "media_wait_s", MAX_WAIT_S)
+            sentence = r"The gateway is full: packets wait \d+ ms for a processor\."
+            await refused_both_ways(single, page, tmp_path, sentence, OTHERS_HINT)
+        await eventually(lambda: single.ask("status")["load"]["media_wait_s"] < MAX_WAIT_S)
+        again = await page.call_without_audio("echo")
+        await again.answered()
+
+
+async def test_the_load_is_seen_while_no_descriptor_is_free(strained: GatewayProcess) -> None:
+    """Whoever looks has a connection already."""
+    pid = strained.program.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    with contextlib.closing(http.client.HTTPConnection(HOST, strained.settings["admin"]["port"], timeout=10)) as admin:
+
+        def lag_s() -> float:
+            admin.request("GET", "/api/status")
+            return float(json.load(admin.getresponse())["load"]["lag_s"])
+
+        assert lag_s() < MAX_LAG_S
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (0, limits[1]))
+        for signal_number, is_late in ((signal.SIGUSR1, True), (signal.SIGUSR2, False)):
+            os.kill(pid, signal_number)
+            await eventually(lambda is_late=is_late: (lag_s() > MAX_LAG_S) == is_late)  # type: ignore[misc]
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+
+
 @contextlib.contextmanager
 def starved(gateway: GatewayProcess) -> Iterator[None]:
     """Within the block other programs hold the processors and leave them for 2 ms every 250 ms."""
@@ -134,8 +187,7 @@ async def test_media_threads_that_others_starve(strained: GatewayProcess, speech
         with starved(strained):
             await two_samples(strained, "media_wait_s", MAX_WAIT_S)
             sentence = r"The gateway is full: packets wait \d+ ms for a processor\."
-            hint = "Try again in a minute; whoever runs the gateway can stop what else runs on its machine."
-            await refused_both_ways(strained, page, tmp_path, sentence, hint)
+            await refused_both_ways(strained, page, tmp_path, sentence, OTHERS_HINT)
         await eventually(lambda: strained.ask("status")["load"]["media_wait_s"] < MAX_WAIT_S)
         await hears(speech, call.listen)
         again = await page.call_without_audio("echo")

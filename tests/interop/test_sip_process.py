@@ -20,7 +20,7 @@ from sip import messages
 from sip.agent import SILENT_TURNS, TURN_S
 from sip.channel import Channel
 from sip.messages import Accept, Answered, Ended, Heartbeat, Incoming, Invite, Start, Started
-from sip.schedstat import read_turns
+from sip.schedstat import Scheduled
 from tests.interop.sip_line import Line, line, line_to, trunk
 from tests.interop.sip_peer import HOST, Peer, open_peer, sdp
 
@@ -117,7 +117,8 @@ async def test_a_worker_that_spins_is_noticed_on_a_busy_machine_too(peer: Peer) 
     async with line_to(peer) as gateway:
         before = gateway.agent.started
         with busy_machine():
-            born = read_turns(Path("/proc", str(before.pid)))
+            with contextlib.closing(Scheduled(Path("/proc", str(before.pid)))) as worker:
+                born = worker.turns()
             assert born
             used_by_the_dead_s = used_by_dead_children_s()
             os.kill(before.pid, signal.SIGUSR2)

@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import itertools
 import os
 from pathlib import Path
@@ -15,14 +16,19 @@ class Clock:
     """What the scheduler counts of the media threads, as the test says."""
 
     def __init__(self) -> None:
-        self.turns = {"1": Turns(0.0, 0.0, 0, False), "2": Turns(0.0, 0.0, 0, False)}
+        self.turns = {name: Turns(0.0, 0.0, 0, 0, False) for name in ("1", "2")}
 
     def read(self) -> dict[str, Turns]:
         return dict(self.turns)
 
-    def add(self, thread: str, *, used_s: float = 0.0, waited_s: float = 0.0, count: int = 0) -> None:
-        then = self.turns[thread]
-        self.turns[thread] = Turns(then.used_s + used_s, then.waited_s + waited_s, then.count + count, not used_s)
+    def add(
+        self, thread: str, *, used_s: float = 0.0, waited_s: float = 0.0, count: int = 0, rests: int | None = None
+    ) -> None:
+        """It rests after each turn, unless told otherwise."""
+        then, rested = self.turns[thread], count if rests is None else rests
+        self.turns[thread] = Turns(
+            then.used_s + used_s, then.waited_s + waited_s, then.count + count, then.rests + rested, not used_s
+        )
 
 
 def watch(clock: Clock) -> LoadWatch:
@@ -76,7 +82,7 @@ def test_thread_that_ended_is_no_load() -> None:
     clock = Clock()
     made = watch(clock)
     del clock.turns["1"]
-    clock.turns["3"] = Turns(100.0, 100.0, 1, True)
+    clock.turns["3"] = Turns(100.0, 100.0, 1, 1, True)
     sample(made)
     assert (made.busiest_thread, made.wait_s) == (0.0, 0.0)
 
@@ -88,7 +94,7 @@ def test_starved_media_thread_refuses_though_it_is_not_busy() -> None:
         made.check()
         clock.add("1", used_s=0.01, waited_s=SAMPLE_S - 0.01, count=8)
         sample(made)
-    with pytest.raises(Overloaded, match="packets wait 30 ms for a processor") as caught:
+    with pytest.raises(Overloaded, match="packets wait 31 ms for a processor") as caught:
         made.check()
     assert "stop what else runs" in caught.value.hint
     clock.add("1", used_s=0.01, waited_s=SAMPLE_S - 0.01, count=25)
@@ -159,18 +165,47 @@ def test_thread_that_has_nothing_to_do_is_not_starved() -> None:
     made.check()
 
 
+def test_a_thread_that_never_rests_is_starved_by_many_short_waits_too() -> None:
+    """Each packet has its turn soon after it is looked at, but more come than there are turns for."""
+    clock = Clock()
+    made = watch(clock)
+    for _ in range(CALM_SAMPLES):
+        clock.add("1", used_s=0.2 * SAMPLE_S, waited_s=0.8 * SAMPLE_S, count=400, rests=0)
+        sample(made)
+    with pytest.raises(Overloaded, match="packets wait 250 ms for a processor"):
+        made.check()
+
+
 def test_turns_of_threads_are_read_by_their_names(tmp_path: Path) -> None:
-    tasks = {"7": ("media-0", "2500000000 4000000 2"), "8": ("python", "9 9 9"), "9": ("media-1", "")}
-    for number, (name, schedstat) in tasks.items():
-        (tmp_path / number).mkdir()
+    def write(number: str, name: str, schedstat: str) -> None:
+        (tmp_path / number).mkdir(exist_ok=True)
         (tmp_path / number / "comm").write_text(name + "\n")
-        (tmp_path / number / "stat").write_text(f"{number} (a) name) R 1 2 3")
+        (tmp_path / number / "status").write_text(f"Name:\t{name}\nState:\tR (running)\nvoluntary_ctxt_switches:\t1\n")
         (tmp_path / number / "schedstat").write_text(schedstat)
+
+    write("7", "media-0", "2500000000 4000000 2")
+    write("8", "python", "9 9 9")
+    write("9", "media-1", "")
+    (tmp_path / "10").mkdir()  # it ends while we look
     threads = ThreadTurns("media", tmp_path)
-    assert threads.read() == {"7": Turns(2.5, 0.004, 2, True)}
-    (tmp_path / "9" / "schedstat").write_text("1000000000 0 1")
-    (tmp_path / "7").rename(tmp_path / "gone")
-    assert threads.read().keys() == {"9", "gone"}, "threads come and go"
+    assert threads.read() == {"7": Turns(2.5, 0.004, 2, 1, True)}
+    write("9", "media-1", "1000000000 0 1")
+    assert threads.read().keys() == {"7", "9"}
+    threads.close()
+    assert threads.read() == {}
+
+
+def test_turns_are_read_while_no_descriptor_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = ThreadTurns("")
+    before = threads.read()
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    for opener in ("open", "scandir", "listdir"):
+        monkeypatch.setattr(os, opener, refuse)
+    assert before.keys() <= threads.read().keys()
+    threads.close()
 
 
 def test_this_machine_counts_turns() -> None:
