@@ -14,7 +14,7 @@ from demo.g711 import ULAW_TO_ALAW
 from tests.browser.conftest import House
 from tests.harness.baresip import Baresip
 from tests.harness.chromium import Softphone
-from tests.harness.sipp import MUSIC, Sipp, ack, bye_of_caller, expect_status, invite, pause, play, reinvite, sdp
+from tests.harness.sipp import MUSIC, UNTIL_TOLD, Sipp, ack, bye_of_caller, expect_status, invite, play, reinvite, sdp
 from tests.harness.speech import Speech, hears, measure
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -57,18 +57,20 @@ async def test_the_page_follows_a_trunk_that_changes_in_mid_call(
     music = tmp_path / "music.al"
     await asyncio.to_thread(music.write_bytes, MUSIC.read_bytes().translate(ULAW_TO_ALAW))
     answered = (invite(sdp()), expect_status(100, optional=True), expect_status(180), expect_status(200, keep=True))
-    changed = (reinvite(sdp(version=2, codec="PCMA"), 2), play(music, "PCMA"), pause(4))
+    changed = (reinvite(sdp(version=2, codec="PCMA"), 2), play(music, "PCMA"), UNTIL_TOLD)
     # SIPp fails when a message comes that is not in its scenario.
-    caller = sipp(*answered, ack(), play(), pause(2), *changed, bye_of_caller(3), calls="alice", trunk="cheap")
+    caller = sipp(*answered, ack(), play(), UNTIL_TOLD, *changed, bye_of_caller(3), calls="alice", trunk="cheap")
     await phone.until("ringing")
     await phone.part("accept").click()
     await phone.until("answered")
     await phone.connected()
     await phone.hear_sound()
     assert await phone.codecs() == ("PCMU", "PCMU")
+    await caller.go_on()
     await house.gateway.live_entry(await phone.record_id(), "codec changes")
     await phone.hear_sound()
     assert await phone.codecs() == ("PCMA", "PCMA")
+    await caller.go_on()
     await phone.ended()
     await caller.succeeds()
     check_changed(await house.gateway.record(await phone.record_id()))

@@ -10,6 +10,7 @@ from playwright.async_api import expect
 from tests.browser.conftest import OpenPhone
 from tests.harness.chromium import Softphone
 from tests.harness.sipp import (
+    UNTIL_TOLD,
     Sipp,
     ack,
     ack_of_refusal,
@@ -39,13 +40,14 @@ async def rings(phone: Softphone) -> None:
 
 
 async def test_the_caller_is_heard_when_i_accept_and_ends_the_call_in_words(phone: Softphone, sipp: Run) -> None:
-    caller = sipp(*ANSWERED, pause(3), bye_of_caller(), calls="alice")
+    caller = sipp(*ANSWERED, UNTIL_TOLD, bye_of_caller(), calls="alice")
     await rings(phone)
     await expect(phone.page.locator("#remote")).to_have_text("Sipp")
     await phone.part("accept").click()
     await phone.until("answered")
     await phone.connected()
     await phone.hear_sound()
+    await caller.go_on()
     assert "sipp hung up." in await phone.ended()
     await caller.succeeds()
 
@@ -72,7 +74,7 @@ async def test_the_caller_learns_that_i_refuse(phone: Softphone, sipp: Run) -> N
 async def test_a_call_that_nobody_takes_ends_for_both(phone: Softphone, sipp: Run) -> None:
     caller = sipp(*RINGS, expect_status(480), ack_of_refusal(), calls="alice")
     await rings(phone)
-    assert "Alice did not answer." in await phone.ended(10_000)  # ring_s is 5
+    assert "Alice did not answer." in await phone.ended()
     await caller.succeeds()
 
 

@@ -10,7 +10,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import House, OpenPhone
 from tests.harness.chromium import Softphone
-from tests.harness.sipp import Sipp, bye_of_callee, pause, play, reply, sdp
+from tests.harness.sipp import UNTIL_TOLD, Sipp, bye_of_callee, play, reply, sdp
 from tests.harness.sipp import expect as expect_request
 from tests.harness.speech import Speech, hears
 
@@ -31,9 +31,10 @@ async def test_two_people_call_at_the_same_time_and_each_hears_the_own_echo(
 
 async def test_the_far_end_hangs_up(phone: Softphone, sipp: Callable[..., Sipp]) -> None:
     answer = (expect_request("INVITE"), play(), reply(200, "OK", body=sdp()), expect_request("ACK"))
-    callee = sipp(*answer, pause(2), bye_of_callee())
+    callee = sipp(*answer, UNTIL_TOLD, bye_of_callee())
     await phone.talk("sipp")
     await phone.hear_sound()
+    await callee.go_on()
     assert "sipp hung up." in await phone.ended()
     await callee.succeeds()
 

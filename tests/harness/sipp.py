@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
 from xml.sax.saxutils import quoteattr
 
+from tests.harness.patience import eventually
 from tests.harness.ports import HOST, free_port
 from tests.harness.program import ROOT, Program
 
@@ -18,12 +21,17 @@ LAWS: Final[dict[Law, int]] = {"PCMU": 0, "PCMA": 8}
 """Their payload types."""
 REALM: Final = "sipp.example"
 _TAG: Final = ";tag=[pid]sipp[call_number]"
-_REPLY: Final = """SIP/2.0 {status} {phrase}
-[last_Via:]
+_OF_LAST: Final = """[last_Via:]
 [last_From:]
 [last_To:]{tag}
-[last_Call-ID:]
-{cseq}
+[last_CSeq:]"""
+_OF_INVITE: Final = """Via:[$via]
+From:[$remote]
+To:[$local]{tag}
+CSeq:[$number]"""
+_REPLY: Final = """SIP/2.0 {status} {phrase}
+{request}
+Call-ID: [call_id]
 Contact: <sip:sipp@[local_ip]:[local_port];transport=[transport]>
 {headers}"""
 _REQUEST: Final = """{method} {uri} SIP/2.0
@@ -45,11 +53,13 @@ a=rtpmap:{payload_type} {codec}/8000
 a=rtpmap:101 telephone-event/8000
 a={direction}
 """
-# The far end of the dialog, for requests that we send within it.
+# The far end of the dialog, for requests that we send within it, and what an answer to its first one repeats.
 _KEEP_DIALOG: Final = """<action>
 <ereg regexp=".*" search_in="hdr" header="{theirs}:" assign_to="remote"/>
 <ereg regexp=".*" search_in="hdr" header="{ours}:" assign_to="local"/>
 <ereg regexp="sip:[^>;]*" search_in="hdr" header="Contact:" assign_to="target"/>
+<ereg regexp=".*" search_in="hdr" header="Via:" assign_to="via"/>
+<ereg regexp=".*" search_in="hdr" header="CSeq:" assign_to="number"/>
 </action>"""
 
 
@@ -89,12 +99,11 @@ def expect_header(method: str, name: str, pattern: str) -> str:
 
 
 def reply(
-    status: int, phrase: str, *, body: str = "", headers: str = "", to: str = "last", in_dialog: bool = False
+    status: int, phrase: str, *, body: str = "", headers: str = "", to_invite: bool = False, in_dialog: bool = False
 ) -> str:
-    """A response to the last request; `to` INVITE after another request has come in between."""
-    cseq = "[last_CSeq:]" if to == "last" else f"CSeq: [cseq] {to}"
-    text = _REPLY.format(status=status, phrase=phrase, tag="" if in_dialog else _TAG, cseq=cseq, headers=headers)
-    return _send(text, body)
+    """A response to the last request, or to the INVITE after something else has come in between."""
+    request = (_OF_INVITE if to_invite else _OF_LAST).format(tag="" if in_dialog else _TAG)
+    return _send(_REPLY.format(status=status, phrase=phrase, request=request, headers=headers), body)
 
 
 def challenge(status: int) -> str:
@@ -167,6 +176,23 @@ def expect_status(status: int, *, optional: bool = False, keep: bool = False) ->
 # --- steps of both -----------------------------------------------------------------------------------------------
 
 
+_CALL_ID_FILE: Final = "call-id"
+UNTIL_TOLD: Final = (
+    f'<nop><action><exec command="echo [call_id] > {_CALL_ID_FILE}"/></action></nop><recv request="MESSAGE"></recv>'
+)
+"""Go on when the test says so, by `Sipp.go_on`."""
+_WORD: Final = f"""MESSAGE sip:{HOST} SIP/2.0
+Via: SIP/2.0/UDP {HOST};branch=z9hG4bK-word-{{serial}}
+From: <sip:{HOST}>;tag=1
+To: <sip:{HOST}>;tag=2
+Call-ID: {{call_id}}
+CSeq: {{serial}} MESSAGE
+Content-Length: 0
+
+"""
+_serial = itertools.count(1)
+
+
 def pause(seconds: float) -> str:
     return f'<pause milliseconds="{int(seconds * 1000)}"/>'
 
@@ -203,7 +229,7 @@ def _send(text: str, body: str = "") -> str:
 
 def _scenario(name: str, steps: str) -> str:
     """The file; SIPp takes a variable that is set and never read for a mistake, unless it is mentioned here."""
-    keep = '<Reference variables="remote,local,target"/>' if "assign_to" in steps else ""
+    keep = '<Reference variables="remote,local,target,via,number"/>' if "assign_to" in steps else ""
     return f'<?xml version="1.0"?>\n<scenario name="{name}">\n{steps}\n{keep}\n</scenario>\n'
 
 
@@ -223,6 +249,7 @@ class Sipp:
     ) -> None:
         """`remote`: call this port; without it SIPp waits to be called, `calls` times."""
         directory.mkdir(parents=True, exist_ok=True)
+        self._call_id_file = directory / _CALL_ID_FILE
         self.port = port if port is not None else free_port()
         self._errors = directory / f"{name}.errors"
         file = directory / f"{name}.xml"
@@ -230,6 +257,14 @@ class Sipp:
         argv = ["sipp", "-sf", str(file), "-i", HOST, "-p", str(self.port), "-m", str(calls), "-nostdin", "-s", user]
         argv += ["-timeout", "40", "-timeout_error", "-trace_err", "-error_file", str(self._errors)]
         self.program = Program(f"sipp {name}", [*argv, *([f"{HOST}:{remote}"] if remote else [])], cwd=directory)
+
+    async def go_on(self) -> None:
+        """Let its one call pass `UNTIL_TOLD`: to SIPp a message belongs to a call if it has the Call-ID."""
+        await eventually(lambda: self._call_id_file.exists() and self._call_id_file.read_text().endswith("\n"))
+        word = _WORD.format(serial=next(_serial), call_id=self._call_id_file.read_text().strip())
+        self._call_id_file.unlink()  # the next such step makes it again
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mouth:
+            mouth.sendto(word.replace("\n", "\r\n").encode(), (HOST, self.port))
 
     async def succeeds(self, timeout_s: float = 40.0) -> None:
         """Wait until the scenario is through; everything in it must have happened."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 import pytest
 
 from tests.harness.pagelike import page_at
+from tests.harness.patience import eventually
 from tests.harness.sipp import (
+    UNTIL_TOLD,
     Sipp,
     ack,
     ack_of_refusal,
@@ -78,14 +79,15 @@ async def test_a_password_that_is_not_configured_is_said(house: House, sipp: Run
 
 
 async def test_early_media_of_183_is_heard_and_goes_on_after_200(house: House, sipp: Run) -> None:
-    early = (expect("INVITE"), reply(183, "Session Progress", body=sdp()), play(), pause(2))
-    peer = sipp(*early, reply(200, "OK", body=sdp()), expect("ACK"), *OK_TO_BYE)
+    early = (expect("INVITE"), reply(183, "Session Progress", body=sdp()), play(), UNTIL_TOLD)
+    peer = sipp(*early, reply(200, "OK", body=sdp(), to_invite=True), expect("ACK"), *OK_TO_BYE)
     async with page_at(house.gateway.signal_url, user="alice") as page:
         call = await page.call("sipp")
         await call.until("call.progress", early_media=True)
         assert call.audio is not None
         await call.audio.hear_sound()
         assert "call.answered" not in [message["type"] for message in call.messages]
+        await peer.go_on()
         await call.answered()
         await call.audio.hear_sound()
         await call.hang_up()
@@ -105,7 +107,7 @@ async def test_who_answers_after_a_while_is_waited_for(house: House, sipp: Run) 
 
 
 async def test_a_caller_who_gives_up_cancels(house: House, sipp: Run) -> None:
-    cancelled = (expect("CANCEL"), reply(200, "OK"), reply(487, "Request Terminated", to="INVITE"), expect("ACK"))
+    cancelled = (expect("CANCEL"), reply(200, "OK"), reply(487, "Request Terminated", to_invite=True), expect("ACK"))
     peer = sipp(expect("INVITE"), reply(180, "Ringing"), *cancelled)
     async with page_at(house.gateway.signal_url, user="alice") as page:
         call = await page.call_without_audio("sipp")
@@ -115,10 +117,11 @@ async def test_a_caller_who_gives_up_cancels(house: House, sipp: Run) -> None:
 
 
 async def test_a_callee_who_hangs_up_ends_the_call_in_words(house: House, sipp: Run) -> None:
-    peer = sipp(expect("INVITE"), play(), reply(200, "OK", body=sdp()), expect("ACK"), pause(1), bye_of_callee())
+    peer = sipp(expect("INVITE"), play(), reply(200, "OK", body=sdp()), expect("ACK"), UNTIL_TOLD, bye_of_callee())
     async with page_at(house.gateway.signal_url, user="alice") as page:
         call = await page.call("sipp")
         await call.answered()
+        await peer.go_on()
         ended = await call.ended()
     assert (ended["cause"], ended["sentence"]) == ("hangup", "sipp hung up.")
     await peer.succeeds()
@@ -170,7 +173,7 @@ async def test_as_many_headers_as_a_page_may_send_fit_into_an_invite(house: Hous
 
 
 async def test_a_trunk_calls_a_page_and_hangs_up(house: House, sipp: Run) -> None:
-    peer = sipp(*RINGS, expect_status(200, keep=True), ack(), play(), pause(2), bye_of_caller(), calls="alice")
+    peer = sipp(*RINGS, expect_status(200, keep=True), ack(), play(), UNTIL_TOLD, bye_of_caller(), calls="alice")
     async with page_at(house.gateway.signal_url, user="alice") as page:
         incoming, call = await page.rings()
         assert (incoming["remote"], incoming["display"]) == ("sipp", "Sipp")
@@ -178,6 +181,7 @@ async def test_a_trunk_calls_a_page_and_hangs_up(house: House, sipp: Run) -> Non
         await call.answered()
         assert call.audio is not None
         await call.audio.hear_sound()
+        await peer.go_on()
         assert (await call.ended())["sentence"] == "sipp hung up."
     await peer.succeeds()
 
@@ -196,13 +200,15 @@ async def test_an_invite_without_offer_is_served(house: House, sipp: Run) -> Non
 
 
 async def test_hold_and_resume_leave_the_browser_leg_alone(house: House, sipp: Run) -> None:
-    answered = (*RINGS, expect_status(200, keep=True), ack(), play(), pause(1))
-    held = (reinvite(sdp("sendonly", 2), 2), pause(1), reinvite(sdp("sendrecv", 3), 3), pause(1))
+    answered = (*RINGS, expect_status(200, keep=True), ack(), play(), UNTIL_TOLD)
+    held = (reinvite(sdp("sendonly", 2), 2), UNTIL_TOLD, reinvite(sdp("sendrecv", 3), 3), UNTIL_TOLD)
     peer = sipp(*answered, *held, bye_of_caller(4), calls="alice")
     async with page_at(house.gateway.signal_url, user="alice") as page:
         _, call = await page.rings()
         await call.accept()
         await call.answered()
+        for _ in range(3):
+            await peer.go_on()
         await call.ended()
     await peer.succeeds()
     record = await house.gateway.record(await call.record_id())
@@ -233,5 +239,4 @@ async def test_a_trunk_that_gives_up_stops_the_ringing(house: House, sipp: Run) 
 async def test_who_is_not_there_cannot_be_called(house: House, sipp: Run, number: str, status: int) -> None:
     peer = sipp(invite(sdp()), TRYING, expect_status(status), ack_of_refusal(), calls=number)
     await peer.succeeds()
-    newest = (await asyncio.to_thread(house.gateway.ask, "calls?limit=1"))["calls"][0]
-    assert newest["sip_status"] == status
+    await eventually(lambda: house.gateway.ask("calls?limit=1")["calls"][0]["sip_status"] == status)
