@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import select
 import socket
@@ -14,12 +15,13 @@ from typing import Final, Self
 
 import pylibsrtp
 from aioice import stun
-from mediacore import Relay
+from mediacore import Leg, Relay
+
+from tests.harness.patience import PATIENCE_S
+from tests.harness.ports import free_block
 
 Address = tuple[str, int]
 
-PATIENCE_S: Final = 5.0
-"""Longest wait for something that comes within milliseconds."""
 LOOPBACK: Final = "127.0.0.1"
 
 
@@ -173,6 +175,29 @@ def wait_for(relay: Relay, kind: str) -> tuple[int, object]:
             if found == kind:
                 return leg, payload
     raise AssertionError(f"no {kind} event within {PATIENCE_S} s")
+
+
+def next_events(relay: Relay, count: int) -> list[tuple[int, str, object]]:
+    """So many events, as soon as they came; where this process is late they come together."""
+    events: list[tuple[int, str, object]] = []
+    while len(events) < count:
+        assert select.select([relay.fileno()], [], [], PATIENCE_S)[0], f"only {events} came"
+        events += relay.events()
+    return events
+
+
+def until_counted(who: Leg | Relay, name: str, count: int) -> None:
+    """Ask until the media threads have counted that many."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (now := who.stats()[name]) != count:
+        assert time.monotonic() < deadline, f"{name} is {now}, not {count}"
+
+
+@functools.cache
+def rtp_ports(count: int) -> tuple[int, int]:
+    """First and last of so many ports for relays, which no other test is given."""
+    block = free_block(count)
+    return block[0], block[-1]
 
 
 def sockets_open() -> int:

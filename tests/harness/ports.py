@@ -15,7 +15,7 @@ from typing import Final
 HOST: Final = "127.0.0.1"
 _BLOCKS: Final = range(18_000, 32_000)
 """Above the demo phone's RTP ports and below Linux's ephemeral ones (32768…): nobody gets one by chance."""
-_SHARES: Final = 3
+_SHARES: Final = 5
 """So many runs of tests at a time on one machine have ports of their own; more share them all."""
 LARGE: Final = 100
 """A block of so many ports is somebody's RTP range: it is given again once others are used up, if it is free."""

@@ -19,6 +19,7 @@ from call.codecs import (
     with_comfort_noise,
 )
 from call.sdp import MSection, parse
+from tests.harness.media import rtp_ports
 
 
 def section(media: str, *attributes: str) -> MSection:
@@ -98,7 +99,7 @@ def test_other_texts_are_no_codecs(text: str) -> None:
 
 
 def test_the_mediacore_takes_every_name() -> None:
-    relay = Relay(threads=1, networks=["127.0.0.1"], browser_port=0, rtp_ports=(41_000, 41_099))
+    relay = Relay(threads=1, networks=["127.0.0.1"], browser_port=0, rtp_ports=rtp_ports(400))
     try:
         leg = relay.rtp_leg()
         for name in (*CODECS, "ILBC/8000", "L16/44100/2"):

@@ -91,7 +91,7 @@ async def is_cut_off(reader: asyncio.StreamReader) -> bool:
 
 
 async def test_a_second_request_has_a_deadline_of_its_own(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doorkeeping, "HEADERS_S", 0.05)
+    monkeypatch.setattr(doorkeeping, "HEADERS_S", 0.5)
     async with client(port) as (reader, writer):
         writer.write(GET)
         assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")

@@ -6,7 +6,6 @@ import errno
 import os
 import socket
 import struct
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 import pytest
 from mediacore import Leg, Relay
 
-from tests.harness.media import LOOPBACK, PATIENCE_S, Phone, sockets_open, wait_for
+from tests.harness.media import LOOPBACK, Phone, next_events, rtp_ports, sockets_open, until_counted, wait_for
 
 ULAW_SILENCE, ALAW_SILENCE = 0xFF, 0xD5
 
@@ -24,7 +23,7 @@ def make_relay(**changes: object) -> Relay:
         "threads": 2,
         "networks": [LOOPBACK],
         "browser_port": 0,
-        "rtp_ports": (42000, 42400),
+        "rtp_ports": rtp_ports(400),
     }
     return Relay(**(settings | changes))  # type: ignore[arg-type]
 
@@ -161,13 +160,6 @@ def test_without_a_route_nothing_is_sent(relay: Relay, call: tuple[Side, Side]) 
     wait_for(relay, "media-started")
     assert other.leg.stats()["tx_packets"] == 0
     assert other.phone.hears_nothing()
-
-
-def until_counted(leg: Leg, name: str, count: int) -> None:
-    """Ask until the media thread has counted that many."""
-    deadline = time.monotonic() + PATIENCE_S
-    while leg.stats()[name] != count:
-        assert time.monotonic() < deadline, f"{name} is {leg.stats()[name]}, not {count}"
 
 
 def test_hold_stops_each_direction_by_itself(relay: Relay, call: tuple[Side, Side]) -> None:
@@ -358,8 +350,8 @@ def test_media_that_stops_and_a_dead_peer_are_told() -> None:
         leg.set_remote(phone.address, None)
         assert leg.address is not None
         phone.say(leg.address, 0, b"\1" * 160)
-        told = [wait_for(relay, kind) for kind in ("media-started", "media-stalled", "dead")]
-        assert told == [(leg.id, None), (leg.id, None), (leg.id, "no valid RTP or RTCP for 0.15 s")]
+        words = {"media-started": None, "media-stalled": None, "dead": "no valid RTP or RTCP for 0.15 s"}
+        assert next_events(relay, 3) == [(leg.id, kind, said) for kind, said in words.items()]
     relay.close()
 
 
@@ -400,9 +392,10 @@ def test_the_figures_of_a_closed_leg_stay(call: tuple[Side, Side]) -> None:
 
 
 def test_running_out_of_ports_says_which_range(relay: Relay) -> None:
-    small = make_relay(rtp_ports=(42600, 42601))
+    first, last = rtp_ports(2)
+    small = make_relay(rtp_ports=(first, last))
     leg = small.rtp_leg()
-    with pytest.raises(OSError, match=r"between 42600 and 42601 on 127\.0\.0\.1 is taken") as caught:
+    with pytest.raises(OSError, match=rf"between {first} and {last} on 127\.0\.0\.1 is taken") as caught:
         small.rtp_leg()
     assert caught.value.errno == errno.EADDRINUSE
     leg.close()

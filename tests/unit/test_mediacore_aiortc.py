@@ -13,6 +13,7 @@ from aioice.ice import get_host_addresses
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from mediacore import Leg, Relay
 
+from tests.harness.media import rtp_ports
 from webrtc.dtls import Certificates, DtlsEndpoint, Fingerprint
 
 UFRAG, PWD = "gateway", "a password of 22 chars and more"
@@ -104,7 +105,7 @@ class Gateway:
 
 @pytest.fixture
 async def relay() -> AsyncIterator[Relay]:
-    engine = Relay(threads=1, networks=[own_address()], browser_port=0, rtp_ports=(43600, 43700))
+    engine = Relay(threads=1, networks=[own_address()], browser_port=0, rtp_ports=rtp_ports(400))
     yield engine
     asyncio.get_running_loop().remove_reader(engine.fileno())
     engine.close()

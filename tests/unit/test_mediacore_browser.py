@@ -12,7 +12,8 @@ import pytest
 from aioice import stun
 from mediacore import Leg, Relay
 
-from tests.harness.media import LOOPBACK, BrowserPeer, Phone, wait_for
+from tests.harness.media import LOOPBACK, BrowserPeer, Phone, rtp_ports, wait_for
+from tests.harness.patience import PATIENCE_S
 
 PWD = "a password of 22 chars and more"
 CLIENT_HELLO = bytes([22, 254, 253]) + bytes(60)
@@ -20,7 +21,7 @@ CLIENT_HELLO = bytes([22, 254, 253]) + bytes(60)
 
 @pytest.fixture
 def relay() -> Iterator[Relay]:
-    engine = Relay(threads=2, networks=[LOOPBACK], browser_port=0, rtp_ports=(43000, 43400))
+    engine = Relay(threads=2, networks=[LOOPBACK], browser_port=0, rtp_ports=rtp_ports(400))
     yield engine
     engine.close()
 
@@ -189,7 +190,7 @@ def test_a_check_with_use_candidate_from_a_new_source_moves_the_path(relay: Rela
     old = page.peer.socket
     page.peer.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     page.peer.socket.bind((LOOPBACK, 0))
-    page.peer.socket.settimeout(5)
+    page.peer.socket.settimeout(PATIENCE_S)
     page.peer.check()
     host, port = page.peer.address
     assert wait_for(relay, "nominated") == (page.leg.id, f"{host}:{port}")
@@ -233,7 +234,7 @@ def test_two_browsers_share_the_port(relay: Relay) -> None:
 
 
 def test_ipv6_browsers_are_served_on_the_same_port() -> None:
-    relay = Relay(threads=1, networks=[LOOPBACK, "::1"], browser_port=0, rtp_ports=(43500, 43599))
+    relay = Relay(threads=1, networks=[LOOPBACK, "::1"], browser_port=0, rtp_ports=rtp_ports(2))
     with BrowserPeer(relay, "ufrag1", PWD, "::1") as peer:
         relay.browser_leg("ufrag1", PWD)
         assert peer.check().attributes["XOR-MAPPED-ADDRESS"] == peer.address
@@ -267,14 +268,14 @@ def test_arguments_that_make_no_sense_are_refused(relay: Relay, page: Browser) -
 
 
 def test_a_browser_that_never_comes_is_declared_dead() -> None:
-    relay = Relay(threads=1, networks=[LOOPBACK], browser_port=0, rtp_ports=(43400, 43500), dead_ms=100)
+    relay = Relay(threads=1, networks=[LOOPBACK], browser_port=0, rtp_ports=rtp_ports(2), dead_ms=100)
     leg = relay.browser_leg("ufrag1", PWD)
     assert wait_for(relay, "dead") == (leg.id, "no valid STUN or SRTP for 0.1 s")
     relay.close()
 
 
 def test_the_silence_and_the_return_of_a_browser_are_told() -> None:
-    relay = Relay(threads=1, networks=[LOOPBACK], browser_port=0, rtp_ports=(43400, 43500), silent_ms=100)
+    relay = Relay(threads=1, networks=[LOOPBACK], browser_port=0, rtp_ports=rtp_ports(2), silent_ms=100)
     with ExitStack() as stack:
         page = browser(relay, stack)
         page.peer.check()

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from mediacore import Leg, Relay, transcoded_codecs
 
-from tests.harness.media import LOOPBACK, Phone, Rtp
+from tests.harness.media import LOOPBACK, Phone, Rtp, rtp_ports
 from tests.harness.patience import eventually
 
 FRAME_S = 0.02
@@ -23,7 +23,7 @@ FRAMES = 25
 
 @pytest.fixture
 def relay() -> Iterator[Relay]:
-    engine = Relay(threads=1, networks=[LOOPBACK], browser_port=0, rtp_ports=(42_500, 42_900))
+    engine = Relay(threads=1, networks=[LOOPBACK], browser_port=0, rtp_ports=rtp_ports(400))
     yield engine
     engine.close()
 

@@ -9,7 +9,8 @@ from contextlib import ExitStack
 import pytest
 from mediacore import Leg, Relay, Sound
 
-from tests.harness.media import LOOPBACK, PATIENCE_S, Phone, Rtp, wait_for
+from tests.harness.media import LOOPBACK, Phone, Rtp, rtp_ports, wait_for
+from tests.harness.patience import PATIENCE_S
 
 
 def silence(ms: int) -> Sound:
@@ -22,7 +23,7 @@ def loud(ms: int) -> Sound:
 
 @pytest.fixture
 def relay() -> Iterator[Relay]:
-    engine = Relay(threads=2, networks=[LOOPBACK], browser_port=0, rtp_ports=(42400, 42500))
+    engine = Relay(threads=2, networks=[LOOPBACK], browser_port=0, rtp_ports=rtp_ports(400))
     yield engine
     engine.close()
 

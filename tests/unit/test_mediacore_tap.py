@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from mediacore import Leg, Relay
 
-from tests.harness.media import LOOPBACK, Phone
+from tests.harness.media import LOOPBACK, Phone, rtp_ports
 
 LOUD = b"\x80" * 160
 """20 ms of the loudest µ-law there is."""
@@ -16,7 +16,7 @@ LOUD = b"\x80" * 160
 
 @pytest.fixture
 def relay() -> Iterator[Relay]:
-    engine = Relay(threads=1, networks=[LOOPBACK], browser_port=0, rtp_ports=(42400, 42480))
+    engine = Relay(threads=1, networks=[LOOPBACK], browser_port=0, rtp_ports=rtp_ports(400))
     yield engine
     engine.close()
 

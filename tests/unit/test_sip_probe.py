@@ -8,8 +8,7 @@ from typing import cast
 
 from sip import probe
 from sip.probe import Probe
-
-HOST = "127.0.0.1"
+from tests.harness.ports import HOST, free_port
 
 
 def never(host: str, port: int, flaw: str) -> None:
@@ -46,9 +45,7 @@ async def test_an_answer_that_is_no_sip_is_told_and_a_proper_one_is_not() -> Non
 
 
 async def test_a_closed_port_is_told() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
-        closed.bind((HOST, 0))
-        port = closed.getsockname()[1]
+    port = free_port()
     told: list[str] = []
     await Probe.ask(HOST, port, told.append, never)
     assert told == [f"Nothing listens on UDP {HOST}:{port}."]
