@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from tests.harness.patience import PATIENCE_S
 from tests.harness.ports import HOST, free_block, free_port
 from tests.harness.program import Program
 from tests.harness.speech import PHONE_SAYS_S, RATE_HZ, Samples, Speech, read_wav, write_wav
@@ -93,7 +94,7 @@ class Baresip:
         argv = ["baresip", "-4", "-n", HOST, "-f", str(directory), "-v", "-s"]
         self.program = Program("baresip", argv, cwd=directory)
         self.program.wait_for(r"baresip is ready")
-        self._socket = socket.create_connection((HOST, self._control), timeout=10)
+        self._socket = socket.create_connection((HOST, self._control), timeout=PATIENCE_S)
 
     @property
     def port(self) -> int:
@@ -113,7 +114,7 @@ class Baresip:
         """What its last call let it hear; the recording is complete once the call is over."""
         recordings = sorted(self.directory.glob("*-dec.wav"), key=lambda path: path.stat().st_mtime)
         assert recordings, f"baresip recorded nothing; it said:\n{self.program.log}"
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
                 return read_wav(recordings[-1])
@@ -151,7 +152,7 @@ class Baresip:
         """One command of ctrl_tcp: JSON in a netstring."""
         text = json.dumps({"command": name, "params": parameters, "token": "t"})
         self._socket.sendall(f"{len(text)}:{text},".encode())
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             message = self._read()
             if message.get("response"):

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright, expect
 
+from tests.harness.patience import PATIENCE_S
 from tests.harness.speech import Samples, loudness
 
 EXECUTABLE: Final = "/usr/bin/chromium"
@@ -49,7 +50,8 @@ _HEAR: Final = """async (seconds) => {
   return { rate, samples: btoa(text) };
 }"""
 _STATS: Final = """async () => [...(await window.webtrunk.call.pc.getStats()).values()]"""
-STATE_MS: Final = 15_000
+STATE_MS: Final = PATIENCE_S * 1000
+expect.set_options(timeout=STATE_MS)
 
 
 class Softphone:
@@ -63,7 +65,7 @@ class Softphone:
 
     async def online(self) -> None:
         """Wait until the page is logged in."""
-        await expect(self.page.locator("#line")).to_have_attribute("data-line", "online", timeout=STATE_MS)
+        await expect(self.page.locator("#line")).to_have_attribute("data-line", "online")
 
     async def dial(self, number: str) -> None:
         await self.part("number").fill(number)
@@ -73,9 +75,9 @@ class Softphone:
         """Wait for a state of the call."""
         await expect(self.part("state")).to_have_attribute("data-state", state, timeout=timeout_ms)
 
-    async def ended(self, timeout_ms: float = STATE_MS) -> str:
+    async def ended(self) -> str:
         """Wait for the end of the call; what the page says about it."""
-        await self.until("ended", timeout_ms)
+        await self.until("ended")
         return await self.message()
 
     async def message(self) -> str:
@@ -91,21 +93,21 @@ class Softphone:
 
     async def connected(self) -> None:
         """Wait until sound has a way to the gateway."""
-        await expect(self.part("state")).to_have_attribute("data-audio", "open", timeout=STATE_MS)
+        await expect(self.part("state")).to_have_attribute("data-audio", "open")
 
     async def hear(self, seconds: float) -> tuple[Samples, int]:
         """The next so many seconds of what comes in, and their rate."""
-        heard = await asyncio.wait_for(self.page.evaluate(_HEAR, seconds), seconds + 10)
+        heard = await asyncio.wait_for(self.page.evaluate(_HEAR, seconds), seconds + PATIENCE_S)
         samples = np.frombuffer(base64.b64decode(heard["samples"]), "<f4").astype(np.float64)
         return samples, int(heard["rate"])
 
-    async def hear_sound(self, threshold: float = 0.005, timeout_s: float = 10.0) -> None:
+    async def hear_sound(self, threshold: float = 0.005, timeout_s: float = PATIENCE_S) -> None:
         """Wait until something that is not silence comes in."""
         async with asyncio.timeout(timeout_s):
             while loudness((await self.hear(0.2))[0]) < threshold:
                 pass
 
-    async def hear_quiet(self, seconds: float, threshold: float = 0.005, timeout_s: float = 15.0) -> None:
+    async def hear_quiet(self, seconds: float, threshold: float = 0.005, timeout_s: float = PATIENCE_S) -> None:
         """Wait until nothing has come in for so long."""
         async with asyncio.timeout(timeout_s):
             while loudness((await self.hear(seconds))[0]) >= threshold:

@@ -9,11 +9,11 @@ import time
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from socket import SOCK_DGRAM
 from typing import Any, Final
 
 from demo.numbers import NUMBERS
-from tests.harness.ports import HOST, free_block, free_port, is_free, taken
+from tests.harness.patience import PATIENCE_S, eventually
+from tests.harness.ports import HOST, free_block, free_port, taken
 from tests.harness.program import Program, is_alive
 
 DEMO_NUMBERS: Final = (*NUMBERS, "nobody")
@@ -69,28 +69,23 @@ class GatewayProcess:
         with urllib.request.urlopen(f"http://{HOST}:{self.settings['admin']['port']}/api/{path}", timeout=10) as answer:
             return json.load(answer)
 
-    async def record(self, call_id: str, timeout_s: float = 10.0) -> dict[str, Any]:
+    async def record(self, call_id: str, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         """The record of a call, once the call is over on all sides."""
-        async with asyncio.timeout(timeout_s):
-            while True:
-                record: dict[str, Any] = await asyncio.to_thread(self.ask, f"calls/{call_id}")
-                if record["cause"] != "live":
-                    return record
-                await asyncio.sleep(0.05)
+        record: dict[str, Any] = {}
+
+        def is_over() -> bool:
+            record.update(self.ask(f"calls/{call_id}"))
+            return bool(record["cause"] != "live")
+
+        await eventually(is_over, timeout_s)
+        return record
 
     async def live_entry(self, call_id: str, what: str, *, times: int = 1) -> None:
         """Wait until the journal of a live call has such an entry."""
-        while await self._entries(call_id, what) < times:  # noqa: ASYNC110 - another process has no events of ours
-            await asyncio.sleep(0.05)
+        await eventually(lambda: self._entries(call_id, what) >= times)
 
-    async def _entries(self, call_id: str, what: str) -> int:
-        record = await asyncio.to_thread(self.ask, f"calls/{call_id}")
-        return [entry["what"] for entry in record["journal"]].count(what)
-
-    async def worker_replaced(self, former: int) -> None:
-        """Wait until another SIP worker holds the SIP port in place of one that died."""
-        while former in self.program.descendants() or is_free(self.sip_port, SOCK_DGRAM):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    def _entries(self, call_id: str, what: str) -> int:
+        return [entry["what"] for entry in self.ask(f"calls/{call_id}")["journal"]].count(what)
 
     async def is_idle(self, timeout_s: float = 40.0) -> dict[str, Any]:
         """Wait until there is no call; the status then."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from demo.g711 import ulaw_decode, ulaw_encode
 from demo.rtp import FRAME_S, SAMPLES_PER_FRAME, RtpPacket
+from tests.harness.patience import PATIENCE_S
 from tests.harness.tonephone import ULAW_HZ, TonePhone
 
 ROWS_HZ: Final = (697, 770, 852, 941)
@@ -57,7 +58,7 @@ class KeyPhone(TonePhone):
         found = [_key(samples[at : at + _WINDOW]) for at in range(0, len(samples) - _WINDOW, _WINDOW // 2)]
         return "".join(key for key, _ in itertools.groupby(found))
 
-    async def hears_keys(self, keys: str, timeout_s: float = 10.0) -> None:
+    async def hears_keys(self, keys: str, timeout_s: float = PATIENCE_S) -> None:
         """Wait until these keys, and no others, have been heard."""
         async with asyncio.timeout(timeout_s):
             while len(self.keys()) < len(keys):

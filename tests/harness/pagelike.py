@@ -20,6 +20,7 @@ from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSes
 from aiortc.mediastreams import MediaStreamError
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests.harness.patience import PATIENCE_S
 from tests.harness.ports import HOST
 from tests.harness.speech import RATE_HZ, Samples, Speech
 
@@ -90,7 +91,7 @@ class Audio:
     async def answer(self, sdp: str) -> None:
         await self.pc.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
 
-    async def connected(self, timeout_s: float = 10.0) -> None:
+    async def connected(self, timeout_s: float = PATIENCE_S) -> None:
         """Wait until ICE and DTLS stand."""
         async with asyncio.timeout(timeout_s):
             while self.pc.connectionState != "connected":
@@ -100,13 +101,13 @@ class Audio:
     async def hear(self, seconds: float) -> Samples:
         """The next so many seconds of what comes in."""
         self._heard.clear()
-        async with asyncio.timeout(seconds + 10):
+        async with asyncio.timeout(seconds + PATIENCE_S):
             while sum(map(len, self._heard)) < seconds * self.rate_hz:
                 self._news.clear()
                 await self._news.wait()
         return np.concatenate(self._heard)[: int(seconds * self.rate_hz)]
 
-    async def hear_sound(self, threshold: float = 0.01, timeout_s: float = 10.0) -> None:
+    async def hear_sound(self, threshold: float = 0.01, timeout_s: float = PATIENCE_S) -> None:
         """Wait until something that is not silence comes in."""
         async with asyncio.timeout(timeout_s):
             while float(np.abs(await self.hear(0.1)).max()) < threshold:
@@ -173,7 +174,7 @@ class PageCall:
             self.messages.append(message)
             self._news.notify_all()
 
-    async def until(self, kind: str, timeout_s: float = 15.0, **values: Any) -> Message:
+    async def until(self, kind: str, timeout_s: float = PATIENCE_S, **values: Any) -> Message:
         """The first message of this type and with these values; waits for it."""
 
         def match() -> Message | None:
@@ -190,13 +191,13 @@ class PageCall:
         except TimeoutError:
             raise AssertionError(f"no {kind} {values} in {timeout_s} s; there came {self.messages}") from None
 
-    async def answered(self, timeout_s: float = 15.0) -> Message:
+    async def answered(self, timeout_s: float = PATIENCE_S) -> Message:
         message = await self.until("call.answered", timeout_s)
         if self.audio is not None:
             await self.audio.connected()
         return message
 
-    async def ended(self, timeout_s: float = 15.0) -> Message:
+    async def ended(self, timeout_s: float = PATIENCE_S) -> Message:
         return await self.until("call.ended", timeout_s)
 
     async def record_id(self) -> str:
@@ -274,12 +275,12 @@ class PageLike:
         """Vanish: the connection is reset."""
         self.socket.transport.abort()
 
-    async def rings(self, timeout_s: float = 15.0) -> tuple[Message, PageCall]:
+    async def rings(self, timeout_s: float = PATIENCE_S) -> tuple[Message, PageCall]:
         """The next incoming call."""
         async with asyncio.timeout(timeout_s):
             return await self.incoming.get()
 
-    async def error(self, timeout_s: float = 5.0) -> Message:
+    async def error(self, timeout_s: float = PATIENCE_S) -> Message:
         """The next message that belongs to no call."""
         async with asyncio.timeout(timeout_s):
             return await self.others.get()

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
+from tests.harness.patience import PATIENCE_S
+
 ROOT: Final = Path(__file__).parents[2]
 _alive: list[Program] = []
 
@@ -68,7 +70,7 @@ class Program:
     def log(self) -> str:
         return "\n".join(self.lines)
 
-    def wait_for(self, pattern: str, timeout_s: float = 15.0, *, since: int = 0) -> re.Match[str]:
+    def wait_for(self, pattern: str, timeout_s: float = PATIENCE_S, *, since: int = 0) -> re.Match[str]:
         """The first match in a line from number `since` on; waits for it.
 
         Raises:
@@ -86,7 +88,7 @@ class Program:
                 assert left > 0 and not self._has_eof, f"{self.name} never said {pattern!r}; it said:\n{self.log}"
                 self._news.wait(left)
 
-    async def says(self, pattern: str, timeout_s: float = 15.0, *, since: int = 0) -> re.Match[str]:
+    async def says(self, pattern: str, timeout_s: float = PATIENCE_S, *, since: int = 0) -> re.Match[str]:
         """`wait_for` for tests that run in a loop."""
         return await asyncio.to_thread(self.wait_for, pattern, timeout_s, since=since)
 

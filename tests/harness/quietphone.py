@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from demo.rtp import FRAME_S, SAMPLES_PER_FRAME, RtpPacket
+from tests.harness.patience import PATIENCE_S
 from tests.harness.speech import Samples
 from tests.harness.tonephone import DECODED, Heard, TonePhone
 
@@ -28,7 +29,7 @@ class QuietPhone(TonePhone):
         """What it was told of the silences of the other side."""
         return [heard for heard in self.heard if heard.packet.payload_type == COMFORT_NOISE]
 
-    async def hears_noise(self, times: int, timeout_s: float = 15.0) -> None:
+    async def hears_noise(self, times: int, timeout_s: float = PATIENCE_S) -> None:
         """Wait until so many packets of comfort noise came."""
         async with asyncio.timeout(timeout_s):
             while len(self.noise) < times:
@@ -37,7 +38,7 @@ class QuietPhone(TonePhone):
 
     async def listens(self, seconds: float) -> None:
         """Wait until packets have come for so long, by their timestamps."""
-        async with asyncio.timeout(seconds + 10):
+        async with asyncio.timeout(seconds + PATIENCE_S):
             while not self.heard or _ticks(self.heard[0], self.heard[-1]) < seconds * 8000:
                 self._news.clear()
                 await self._news.wait()

@@ -17,6 +17,7 @@ import numpy as np
 
 from demo.g711 import ulaw_decode, ulaw_encode
 from demo.rtp import FRAME_S, SAMPLES_PER_FRAME, RtpPacket, parse
+from tests.harness.patience import PATIENCE_S
 from tests.harness.ports import HOST
 from tests.harness.speech import RATE_HZ, Samples, Speech, write_wav
 
@@ -115,7 +116,7 @@ class TonePhone:
             self.heard.append(Heard(seconds + nanoseconds / 1e9, packet))
             self._news.set()
 
-    async def hears(self, hertz: int, timeout_s: float = 10.0) -> None:
+    async def hears(self, hertz: int, timeout_s: float = PATIENCE_S) -> None:
         """Wait until a quarter of a second in a row, from now on, is this tone and nothing else."""
         end = len(self.heard) + WINDOW
         try:

@@ -14,6 +14,7 @@ from typing import Any
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
+from tests.harness.patience import PATIENCE_S
 from tests.harness.ports import HOST, free_port
 
 
@@ -54,9 +55,9 @@ class Transcriber:
             self._server.close()
             await self._server.wait_closed()
 
-    async def until(self, count: int = 1, *, ms: int = 0, is_over: bool = False, timeout_s: float = 15.0) -> Hearing:
+    async def until(self, count: int = 1, *, ms: int = 0, is_over: bool = False) -> Hearing:
         """The connection of this number, once so much was heard on it."""
-        async with asyncio.timeout(timeout_s), self._news:
+        async with asyncio.timeout(PATIENCE_S + ms / 1000), self._news:
             while not self._fits(count, ms, is_over):
                 await self._news.wait()
         return self.hearings[count - 1]
@@ -69,7 +70,7 @@ class Transcriber:
         return len(hearing.pcm) >= ms * bytes_per_ms and (hearing.is_over or not is_over)
 
     async def refusals(self, count: int) -> None:
-        async with asyncio.timeout(15), self._news:
+        async with asyncio.timeout(PATIENCE_S), self._news:
             while self.refused < count:
                 await self._news.wait()
 

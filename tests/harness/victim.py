@@ -7,6 +7,7 @@ from collections import deque
 from typing import Any, Final
 
 from tests.harness.pagelike import PageCall
+from tests.harness.patience import PATIENCE_S
 
 CAPTURED: Final = 200
 
@@ -24,7 +25,7 @@ class Victim:
         self._media: deque[bytes] = deque(maxlen=CAPTURED)
         self._news = asyncio.Event()
 
-    async def captured(self, count: int, timeout_s: float = 20.0) -> list[bytes]:
+    async def captured(self, count: int, timeout_s: float = PATIENCE_S) -> list[bytes]:
         """The next so many media packets that the page has sent."""
         assert count <= CAPTURED
         self._media.clear()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tests.harness.gateway import GatewayProcess
 from tests.harness.pagelike import CHROMIUM_OFFER, PageCall, PageLike
-from tests.harness.patience import eventually
+from tests.harness.patience import PATIENCE_S, eventually
 from tests.interop.sip_peer import Dialog, Message, Peer, sdp
 
 OFFER, ANSWER, OTHER = sdp(40000), sdp(50000), sdp(50002, codecs=(0, 101))
@@ -71,7 +71,7 @@ def times(peer: Peer, start: str) -> int:
     return sum(data.startswith(start.encode()) for data in peer.raw)
 
 
-async def heard_times(peer: Peer, start: str, count: int, within_s: float = 8.0) -> None:
-    async with asyncio.timeout(within_s):
+async def heard_times(peer: Peer, start: str, count: int) -> None:
+    async with asyncio.timeout(PATIENCE_S):
         while times(peer, start) < count:
             await peer.more()

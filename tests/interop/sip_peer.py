@@ -13,8 +13,9 @@ import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
+from tests.harness.patience import PATIENCE_S
+
 HOST = "127.0.0.1"
-PATIENCE_S = 5.0
 Lines = Sequence[str]
 
 _serial = itertools.count(1)

@@ -48,8 +48,6 @@ GROWTH: Final = 8 * MIB
 call 100 kB."""
 NUMBERS: Final = ("echo", "music", "hello", "early", "busy", "reject", "noanswer", "late", "dtmf", "nobody")
 
-PATIENCE_S: Final = 20.0
-"""How long a busy machine may take for a response."""
 ODD_OFFERS: Final = (
     "",
     "v=0\r\n",
@@ -128,12 +126,11 @@ async def one_call(page: PageLike, chance: random.Random) -> None:
 async def one_odd_invite(peer: Peer, sip_port: int, chance: random.Random) -> None:
     """The trunk's host sends an INVITE that cannot be served, or one without SDP that it soon gives up."""
     dialog = peer.dial(sip_port, number=chance.choice(("alice", "bob", "nobody")), body=chance.choice(ODD_OFFERS))
-    response = await peer.heard(lambda m: m.status > 100 and m.header("Call-ID") == dialog.call_id, PATIENCE_S)
+    response = await peer.heard(lambda m: m.status > 100 and m.header("Call-ID") == dialog.call_id)
     if response.status < 200:
         dialog.cancel()
         response = await peer.heard(
             lambda m: m.status >= 200 and m.header("CSeq") == "1 INVITE" and m.header("Call-ID") == dialog.call_id,
-            PATIENCE_S,
         )
     if response.status >= 300:
         dialog.ack_refusal()

@@ -379,8 +379,8 @@ async def test_who_never_answers_is_waited_for_so_long_and_no_longer(scene: Scen
     await scene.peer.request("CANCEL")
     await heard_times(scene.peer, "CANCEL", 3)
     await heard_times(scene.peer, "SIP/2.0 603", 3)
-    assert (await given_up.ended(timeout_s=1))["cause"] == "cancelled"
-    assert (await refused.ended(timeout_s=1))["cause"] == "rejected"
+    assert (await given_up.ended())["cause"] == "cancelled"
+    assert (await refused.ended())["cause"] == "rejected"
     bye = await scene.peer.heard(lambda m: m.method == "BYE", patience_s=TIMER_H_S + 8)
     scene.peer.reply(bye, 200, "OK")
     for call, expected in ((deaf, "trunk-unreachable"), (refused, "rejected"), (given_up, "cancelled")):

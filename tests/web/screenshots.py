@@ -53,12 +53,12 @@ def speech_like(path: Path) -> Path:
 
 
 async def state(page: Page, name: str) -> None:
-    await page.locator(f"[data-testid=state][data-state={name}]").wait_for(timeout=15_000)
+    await page.locator(f"[data-testid=state][data-state={name}]").wait_for(timeout=20_000)
 
 
 async def until(page: Page, claim: str) -> None:
     """Wait until an expression is true. The page's CSP forbids the eval that `wait_for_function` needs."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(20):
         await page.evaluate(
             f"() => new Promise((done) => {{ const look = () => ({claim}) ? done() : setTimeout(look, 40); look(); }})"
         )
