@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sip.agent import Agent
-from sip.messages import InfoDtmf, Start, TrunkAccount, TrunkEvent
-from tests.interop.sip_peer import HOST, Message, Peer
+from sip.messages import Accept, Answered, Ended, Incoming, InfoDtmf, Invite, Start, TrunkAccount, TrunkEvent
+from tests.harness.patience import PATIENCE_S
+from tests.interop.sip_peer import HOST, Dialog, Lines, Message, Peer, sdp
 
-PATIENCE_S = 5.0
+OFFER = sdp(40000)
+"""Ours."""
+ANSWER = sdp(50000, codecs=(8, 101))
+"""The peer's."""
 E = TypeVar("E", bound=TrunkEvent)
 
 
@@ -39,6 +43,36 @@ class Line:
 
     async def expect_dtmf(self) -> InfoDtmf:
         return await self.expect(InfoDtmf)
+
+    async def place(self, peer: Peer, **extra: Any) -> Message:
+        """Call the peer, as leg a1; the INVITE as it heard it."""
+        self.agent.post(Invite("a1", "peer", "4711", OFFER, **extra))
+        return await peer.request("INVITE")
+
+    async def call_out(self, peer: Peer, headers: Lines = ()) -> Dialog:
+        """A call of ours that stands, as leg a1; the peer's 200 has these headers."""
+        invite = await self.place(peer)
+        peer.reply(invite, 200, "OK", headers, ANSWER)
+        dialog = peer.join(invite)
+        await dialog.request("ACK")
+        await self.expect(Answered)
+        return dialog
+
+    async def call_in(self, peer: Peer) -> tuple[Dialog, str]:
+        """A call of the peer's that stands, and its leg."""
+        dialog = peer.dial(self.port, body=ANSWER)
+        leg = (await self.expect(Incoming)).leg
+        self.agent.post(Accept(leg, OFFER))
+        await dialog.response(200)
+        dialog.ack()
+        await self.expect(Answered)
+        return dialog, leg
+
+    async def works(self, peer: Peer) -> None:
+        """A call can be taken and ended."""
+        dialog, _ = await self.call_in(peer)
+        await dialog.bye()
+        await self.expect(Ended)
 
     async def is_quiet(self, peer: Peer, method: str) -> bool:
         """True if, after a round trip through the worker, the peer heard no such request ("" for nothing at all)."""

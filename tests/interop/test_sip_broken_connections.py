@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from sip.messages import Answered, Ended, Invite, Reanswered, Release, Reoffer
+from sip.messages import Ended, Reanswered, Release, Reoffer
 from tests.harness.certificates import Authority
 from tests.interop.sip_line import Line, line, trunk
 from tests.interop.sip_peer import Dialog, sdp
 from tests.interop.sip_stream_peer import StreamPeer
 
-OFFER, ANSWER = sdp(40000), sdp(50000)
 both = pytest.mark.parametrize("kind", ["tcp", "tls"])
 
 
@@ -34,14 +33,10 @@ async def facing(kind: str, folder: Path, **settings: object) -> AsyncIterator[t
 
 async def cut_off(caller: Line, peer: StreamPeer) -> Dialog:
     """A call is up whose connection has broken, and the worker has read that."""
-    caller.agent.post(Invite("a1", "peer", "100", OFFER))
-    invite = await peer.request("INVITE")
-    peer.reply(invite, 200, "OK", body=ANSWER)
-    await peer.request("ACK")
-    await caller.expect(Answered)
+    dialog = await caller.call_out(peer)
     await peer.break_connections()
     await caller.agent.ping()
-    return peer.join(invite)
+    return dialog
 
 
 @both
@@ -103,8 +98,7 @@ async def test_an_offer_that_cannot_be_sent_leaves_the_call_as_it_was(kind: str,
 @both
 async def test_a_call_that_rings_ends_in_words_when_its_connection_breaks(kind: str, tmp_path: Path) -> None:
     async with facing(kind, tmp_path) as (caller, peer):
-        caller.agent.post(Invite("a1", "peer", "100", OFFER))
-        await peer.request("INVITE")
+        await caller.place(peer)
         await peer.break_connections()
         ended = await caller.expect(Ended)
         assert (ended.by, ended.fault) == ("fault", "transport")

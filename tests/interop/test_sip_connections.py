@@ -14,6 +14,7 @@ import pytest
 from sip.connections import LIMIT
 from sip.messages import Start, TrunkAccount
 from tests.harness.certificates import Authority
+from tests.harness.patience import PATIENCE_S
 from tests.interop.sip_line import Line
 from tests.interop.sip_peer import HOST
 
@@ -64,7 +65,7 @@ async def connected(port: int, source: str = HOST) -> AsyncIterator[tuple[asynci
 async def is_served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
     """Whether a request is answered, not the connection closed."""
     writer.write(OPTIONS.encode())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         with contextlib.suppress(ConnectionError):
             return (await reader.readline()).startswith(b"SIP/2.0 200")
     return False
@@ -99,7 +100,7 @@ async def test_a_stranger_is_cut_off_before_it_says_a_word(
     async with listening(kind, tmp_path) as (line, port):
         for _ in range(3):
             async with connected(port, STRANGER) as (reader, _):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(PATIENCE_S):
                     with contextlib.suppress(ConnectionError):
                         assert await reader.read() == b""
         await line.agent.ping()
@@ -114,19 +115,19 @@ async def test_a_trunk_gets_so_many_connections_and_no_more(tmp_path: Path, capl
         assert await is_served(*ends[-1])
         async with connected(port) as one_more:
             assert not await is_served(*one_more)
-        assert any(f"{HOST} has {LIMIT} connections already" in each.message for each in caplog.records)
         reader, writer = ends[-1]
         writer.write_eof()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await reader.read()
         async with connected(port) as next_one:
             assert await is_served(*next_one)
+    assert any(f"{HOST} has {LIMIT} connections already" in each.message for each in caplog.records)
 
 
 @pytest.mark.parametrize("kind", ["tcp", "tls"])
 async def test_a_connection_that_says_nothing_is_closed(kind: Literal["tcp", "tls"], tmp_path: Path) -> None:
     async with listening(kind, tmp_path) as (_, port), connected(port) as (reader, _):
-        async with asyncio.timeout(SILENCE_S + 5):
+        async with asyncio.timeout(SILENCE_S + PATIENCE_S):
             assert await reader.read() == b""
 
 

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from sip.messages import Accept, Answered, Ended, Incoming, Invite, InviteRefused
-from tests.interop.sip_line import Line, line_to
-from tests.interop.sip_peer import Dialog, Peer, open_peer, sdp
-from tests.interop.test_sip_reinvite import call_out
+from sip.messages import Accept, Answered, Ended, Incoming, InviteRefused
+from tests.interop.sip_line import ANSWER, OFFER, Line, line_to
+from tests.interop.sip_peer import Dialog, Peer, open_peer
 
 peer = pytest.fixture(open_peer)
-
-OFFER = sdp(40000)
-ANSWER = sdp(50000)
 
 
 def replaces(running: Dialog) -> str:
@@ -29,7 +25,7 @@ async def is_alive(gateway: Line, peer: Peer, running: Dialog) -> bool:
 
 async def test_who_requires_to_replace_a_call_is_refused_and_the_call_goes_on(peer: Peer) -> None:
     async with line_to(peer) as gateway:
-        running = await call_out(gateway, peer)
+        running = await gateway.call_out(peer)
         thief = peer.dial(gateway.port, headers=[replaces(running), "Require: replaces"], body=ANSWER)
         assert (await thief.response(420)).header("Unsupported") == "replaces"
         thief.ack_refusal()
@@ -40,7 +36,7 @@ async def test_who_requires_to_replace_a_call_is_refused_and_the_call_goes_on(pe
 
 async def test_who_wishes_to_replace_a_call_makes_a_call_like_any_other(peer: Peer) -> None:
     async with line_to(peer) as gateway:
-        running = await call_out(gateway, peer)
+        running = await gateway.call_out(peer)
         caller = peer.dial(gateway.port, headers=[replaces(running)], body=ANSWER)
         incoming = await gateway.expect(Incoming)
         assert "Replaces" not in dict(incoming.headers)
@@ -55,8 +51,7 @@ async def test_who_wishes_to_replace_a_call_makes_a_call_like_any_other(peer: Pe
 
 async def test_we_announce_nothing_that_we_refuse(peer: Peer) -> None:
     async with line_to(peer) as gateway:
-        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
-        invite = await peer.request("INVITE")
+        invite = await gateway.place(peer)
         assert words(invite.header("Allow")) == {"INVITE", "ACK", "BYE", "CANCEL", "UPDATE", "PRACK", "INFO", "OPTIONS"}
         assert words(invite.header("Supported")) == {"100rel", "timer"}
 
@@ -64,7 +59,7 @@ async def test_we_announce_nothing_that_we_refuse(peer: Peer) -> None:
 @pytest.mark.parametrize("method", ["REFER", "SUBSCRIBE", "NOTIFY", "MESSAGE"])
 async def test_what_we_do_not_do_in_a_call_is_refused(peer: Peer, method: str) -> None:
     async with line_to(peer) as gateway:
-        running = await call_out(gateway, peer)
+        running = await gateway.call_out(peer)
         running.send(method, ["Refer-To: <sip:expensive@example.net>", "Event: refer"])
         refusal = await running.response(405)
         assert "INVITE" in words(refusal.header("Allow"))

@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-import socket
 from collections.abc import Callable
 
 import pytest
 
 from sip.messages import Answered, Ended, Incoming, Invite, InviteRefused, Release, Ringing, TrunkAccount
-from tests.interop.sip_line import line, line_to, trunk
-from tests.interop.sip_peer import HOST, Message, Peer, open_peer, sdp
+from tests.harness.patience import PATIENCE_S
+from tests.harness.ports import free_port
+from tests.interop.sip_line import ANSWER, OFFER, line, line_to, trunk
+from tests.interop.sip_peer import HOST, Message, Peer, open_peer
 
 peer = pytest.fixture(open_peer)
 
-OFFER = sdp(40000)
-ANSWER = sdp(50000, codecs=(8, 101))
 CHALLENGE = 'Digest realm="test", nonce="n{}", algorithm={}, qop="auth"'
+SILENCE_S = 1.5
+"""How long a trunk may be silent: what it says at once comes before, on a busy machine too."""
 CREDENTIALS = {"user": "alice", "password": "secret"}
 
 
@@ -47,8 +48,7 @@ async def test_a_challenge_is_answered_with_digest(
     peer: Peer, status: int, challenge: str, response: str, algorithm: str
 ) -> None:
     async with line_to(peer, **CREDENTIALS) as gateway:
-        gateway.agent.post(Invite("a1", "peer", "4711", OFFER, headers=(("X-Order", "42"),)))
-        first = await peer.request("INVITE")
+        first = await gateway.place(peer, headers=(("X-Order", "42"),))
         peer.reply(first, status, "Who are you", headers=[f"{challenge}: {CHALLENGE.format(1, algorithm)}"])
         second = await peer.request("INVITE")
         assert is_right(second, response, "secret")
@@ -89,8 +89,7 @@ async def test_refused_credentials_are_named(peer: Peer, status: int, challenge:
 
 async def test_a_challenge_without_configured_credentials_is_named(peer: Peer) -> None:
     async with line_to(peer) as gateway:
-        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
-        invite = await peer.request("INVITE")
+        invite = await gateway.place(peer)
         peer.reply(invite, 401, "No", headers=[f"WWW-Authenticate: {CHALLENGE.format(1, 'MD5')}"])
         ended = await gateway.expect(Ended)
         assert (ended.by, ended.status, ended.fault) == ("peer", 401, "auth")
@@ -107,19 +106,22 @@ async def test_a_trunk_that_never_answers_is_given_up(peer: Peer) -> None:
 
 
 async def test_a_trunk_that_only_tries_is_not_given_up_early(peer: Peer) -> None:
-    async with line_to(peer, no_response_s=0.4) as gateway:
-        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
-        invite = await peer.request("INVITE")
+    async with (
+        Peer.open() as silent,
+        line(
+            *(trunk(each, name=name, no_response_s=SILENCE_S) for each, name in ((peer, "peer"), (silent, "silent")))
+        ) as gateway,
+    ):
+        invite = await gateway.place(peer)
         peer.reply(invite, 100, "Trying")
-        await asyncio.sleep(0.6)  # past the limit for total silence
+        gateway.agent.post(Invite("a2", "silent", "4711", OFFER))
+        assert (await gateway.expect(Ended)).leg == "a2"  # later than the limit for total silence of the other one
         peer.reply(invite, 180, "Ringing")
-        await gateway.expect(Ringing)
+        assert (await gateway.expect(Ringing)).leg == "a1"
 
 
 async def test_a_refused_port_is_noticed_at_once() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
-        closed.bind((HOST, 0))
-        port = closed.getsockname()[1]
+    port = free_port()
     async with line(TrunkAccount("dead", HOST, port)) as gateway:
         gateway.agent.post(Invite("a1", "dead", "4711", OFFER))
         ended = await gateway.expect(Ended)
@@ -138,8 +140,7 @@ async def test_a_name_that_does_not_resolve_is_named() -> None:
 
 async def test_a_name_of_the_hosts_file_works_both_ways(peer: Peer) -> None:
     async with line(trunk(peer, host="localhost")) as gateway:
-        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
-        invite = await peer.request("INVITE")
+        invite = await gateway.place(peer)
         assert invite.start == f"INVITE sip:4711@localhost:{peer.port} SIP/2.0"
         peer.reply(invite, 200, "OK", body=ANSWER)
         await gateway.expect(Answered)
@@ -158,9 +159,8 @@ async def test_a_name_of_the_hosts_file_works_both_ways(peer: Peer) -> None:
     ids=["text", "sip-ish", "http", "bytes"],
 )
 async def test_garbage_is_told_apart_from_silence(peer: Peer, garbage: bytes) -> None:
-    async with line_to(peer, no_response_s=0.6) as gateway:
-        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
-        invite = await peer.request("INVITE")
+    async with line_to(peer, no_response_s=SILENCE_S) as gateway:
+        invite = await gateway.place(peer)
         peer.send(garbage, invite.source)
         ended = await gateway.expect(Ended)
         assert (ended.by, ended.status, ended.fault) == ("fault", 502, "malformed")
@@ -169,9 +169,8 @@ async def test_garbage_is_told_apart_from_silence(peer: Peer, garbage: bytes) ->
 
 @pytest.mark.parametrize("status", [700, 999])
 async def test_a_status_that_sip_does_not_have_is_named(peer: Peer, status: int) -> None:
-    async with line_to(peer, no_response_s=0.6) as gateway:
-        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
-        peer.reply(await peer.request("INVITE"), status, "Odd")
+    async with line_to(peer, no_response_s=SILENCE_S) as gateway:
+        peer.reply(await gateway.place(peer), status, "Odd")
         ended = await gateway.expect(Ended)
         assert (ended.fault, ended.detail) == (
             "malformed",
@@ -180,7 +179,7 @@ async def test_a_status_that_sip_does_not_have_is_named(peer: Peer, status: int)
 
 
 async def test_garbage_too_short_for_pjsip_is_garbage_too(peer: Peer) -> None:
-    async with line_to(peer, no_response_s=1.0) as gateway:
+    async with line_to(peer, no_response_s=SILENCE_S) as gateway:
         gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
         peer.babbles = b"HELLO WORLD garbage\r\n\r\n"
         ended = await gateway.expect(Ended)
@@ -197,8 +196,7 @@ async def test_an_address_that_loopback_does_not_reach_is_explained() -> None:
 
 async def test_garbage_harms_no_other_call(peer: Peer) -> None:
     async with line_to(peer) as gateway:
-        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
-        invite = await peer.request("INVITE")
+        invite = await gateway.place(peer)
         for garbage in (b"\x00" * 2000, b"INVITE\r\n\r\n", b"SIP/2.0 999 X\r\n\r\n", b"\r\n\r\n", b"A" * 9000):
             peer.send(garbage, invite.source)
         peer.reply(invite, 200, "OK", body=ANSWER)
@@ -207,8 +205,7 @@ async def test_garbage_harms_no_other_call(peer: Peer) -> None:
 
 async def test_a_broken_sdp_answer_ends_the_call_with_words(peer: Peer) -> None:
     async with line_to(peer) as gateway:
-        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
-        invite = await peer.request("INVITE")
+        invite = await gateway.place(peer)
         peer.reply(invite, 200, "OK", body="v=0\r\nthis is not SDP\r\n")
         await peer.request("ACK")
         await peer.request("BYE")
@@ -220,8 +217,7 @@ async def test_a_broken_sdp_answer_ends_the_call_with_words(peer: Peer) -> None:
 async def test_an_unusable_answer_ends_the_call_though_nobody_answers_our_bye(peer: Peer, body: str) -> None:
     peer.confirms = False
     async with line_to(peer) as gateway:
-        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
-        peer.reply(await peer.request("INVITE"), 200, "OK", body=body)
+        peer.reply(await gateway.place(peer), 200, "OK", body=body)
         ended = await gateway.expect(Ended)
         assert (ended.by, ended.status, ended.fault) == ("fault", 488, "media")
         bye = await peer.request("BYE")
@@ -301,14 +297,13 @@ async def test_two_trunks_at_one_address_are_told_apart_by_port(peer: Peer) -> N
 
 async def test_an_answer_that_comes_again_gets_the_same_ack_again(peer: Peer) -> None:
     async with line_to(peer) as gateway:
-        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
-        invite = await peer.request("INVITE")
+        invite = await gateway.place(peer)
         peer.reply(invite, 200, "OK", body=ANSWER)
         await peer.request("ACK")
         await gateway.expect(Answered)
         ack = peer.raw[-1]
         peer.reply(invite, 200, "OK", body=ANSWER)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await peer.more()
         assert peer.raw[-1] == ack
 

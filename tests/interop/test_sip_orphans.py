@@ -16,27 +16,21 @@ import pytest
 from sip.messages import Accept, Answered, Ended, Incoming, Invite, Progress, Ringing
 from sip.siptext import tag
 from tests.harness.certificates import Authority
-from tests.interop.sip_line import Line, line_to
-from tests.interop.sip_peer import HOST, Dialog, Message, Peer, open_peer, sdp
+from tests.harness.patience import PATIENCE_S
+from tests.interop.sip_line import ANSWER, OFFER, Line, line_to
+from tests.interop.sip_peer import HOST, Message, Peer, open_peer
 from tests.interop.test_sip_transports import facing, tls_settings
 
 peer = pytest.fixture(open_peer)
 
-OFFER = sdp(40000)
-ANSWER = sdp(50000)
 LOSS = pytest.mark.parametrize("loss", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])
 
 
 async def lose_worker(line: Line, how: signal.Signals = signal.SIGKILL) -> None:
     os.kill(line.agent.started.pid, how)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await line.lost.get()
         await line.agent.ready()
-
-
-async def placed(line: Line, peer: Peer) -> Message:
-    line.agent.post(Invite("a1", "peer", "4711", OFFER))
-    return await peer.request("INVITE")
 
 
 def number(message: Message) -> int:
@@ -55,7 +49,7 @@ def assert_in_dialog(request: Message, local: str, remote: str, call_id: str, ab
 @LOSS
 async def test_an_answered_call_of_ours_gets_its_bye(peer: Peer, loss: signal.Signals) -> None:
     async with line_to(peer) as line:
-        invite = await placed(line, peer)
+        invite = await line.place(peer)
         peer.reply(invite, 200, "OK", body=ANSWER)
         await peer.request("ACK")
         await line.expect(Answered)
@@ -70,25 +64,15 @@ async def test_an_answered_call_of_ours_gets_its_bye(peer: Peer, loss: signal.Si
 @LOSS
 async def test_an_answered_call_of_theirs_gets_its_bye(peer: Peer, loss: signal.Signals) -> None:
     async with line_to(peer) as line:
-        caller = await answered_caller(line, peer)
+        caller, _ = await line.call_in(peer)
         await lose_worker(line, loss)
         bye = await peer.request("BYE")
         assert_in_dialog(bye, caller.remote, caller.local, caller.call_id, 0)
 
 
-async def answered_caller(line: Line, peer: Peer) -> Dialog:
-    caller = peer.dial(line.port, body=ANSWER)
-    incoming = await line.expect(Incoming)
-    line.agent.post(Accept(incoming.leg, OFFER))
-    await caller.response(200)
-    caller.ack()
-    await line.expect(Answered)
-    return caller
-
-
 async def test_the_bye_follows_the_route(peer: Peer) -> None:
     async with line_to(peer) as line:
-        invite = await placed(line, peer)
+        invite = await line.place(peer)
         routes = [f"Record-Route: <sip:{HOST}:{peer.port};lr;hop=2>, <sip:{HOST}:{peer.port};lr;hop=1>"]
         peer.reply(invite, 200, "OK", headers=routes, body=ANSWER)
         await peer.request("ACK")
@@ -102,7 +86,7 @@ async def test_the_bye_follows_the_route(peer: Peer) -> None:
 @pytest.mark.parametrize("status", [None, 100, 183], ids=["unheard", "trying", "early"])
 async def test_a_call_that_rings_is_cancelled(peer: Peer, status: int | None) -> None:
     async with line_to(peer) as line:
-        invite = await placed(line, peer)
+        invite = await line.place(peer)
         if status:
             peer.reply(invite, status, body=ANSWER if status == 183 else "")
         if status == 183:
@@ -123,7 +107,7 @@ async def test_a_call_that_rings_is_cancelled(peer: Peer, status: int | None) ->
 
 async def test_an_answer_that_crosses_the_cancel_is_acknowledged_and_ended(peer: Peer) -> None:
     async with line_to(peer) as line:
-        invite = await placed(line, peer)
+        invite = await line.place(peer)
         peer.reply(invite, 180)
         await line.expect(Ringing)
         await lose_worker(line)
@@ -141,7 +125,7 @@ async def test_an_answer_that_crosses_the_cancel_is_acknowledged_and_ended(peer:
 
 async def test_a_peer_that_asks_for_the_password_gets_it(peer: Peer) -> None:
     async with line_to(peer, user="me", password="correct horse") as line:
-        invite = await placed(line, peer)
+        invite = await line.place(peer)
         peer.reply(invite, 200, "OK", body=ANSWER)
         await line.expect(Answered)
         peer.confirms = False
@@ -156,7 +140,7 @@ async def test_a_peer_that_asks_for_the_password_gets_it(peer: Peer) -> None:
 
 async def test_calls_that_had_ended_get_nothing(peer: Peer) -> None:
     async with line_to(peer) as line:
-        caller = await answered_caller(line, peer)
+        caller, _ = await line.call_in(peer)
         await caller.bye()
         await line.expect(Ended)
         peer.dial(line.port, body=ANSWER)
@@ -169,7 +153,7 @@ async def test_calls_that_had_ended_get_nothing(peer: Peer) -> None:
 
 async def test_a_worker_lost_while_it_says_goodbye_is_followed_by_another_that_does(peer: Peer) -> None:
     async with line_to(peer) as line:
-        invite = await placed(line, peer)
+        invite = await line.place(peer)
         peer.reply(invite, 200, "OK", body=ANSWER)
         await line.expect(Answered)
         peer.confirms = False
@@ -206,6 +190,6 @@ async def talking(transport: Literal["tcp", "tls"], tmp_path: Path) -> AsyncIter
 
 async def all_settled(line: Line) -> None:
     """Wait until the gateway's book holds no orphan any more."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not line.agent.is_settled:
             await line.agent.ping()

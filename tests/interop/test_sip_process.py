@@ -19,34 +19,12 @@ from call.errors import TransportError
 from sip import messages
 from sip.agent import SILENT_TURNS, TURN_S
 from sip.channel import Channel
-from sip.messages import Accept, Answered, Ended, Heartbeat, Incoming, Invite, Start, Started
+from sip.messages import Answered, Ended, Heartbeat, Invite, Start, Started
 from sip.schedstat import Scheduled
-from tests.interop.sip_line import Line, line, line_to, trunk
-from tests.interop.sip_peer import HOST, Peer, open_peer, sdp
+from tests.interop.sip_line import ANSWER, OFFER, Line, line, line_to, trunk
+from tests.interop.sip_peer import HOST, Peer, open_peer
 
 peer = pytest.fixture(open_peer)
-
-OFFER = sdp(40000)
-ANSWER = sdp(50000)
-
-
-async def answered(gateway: Line, peer: Peer) -> None:
-    gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
-    invite = await peer.request("INVITE")
-    peer.reply(invite, 200, "OK", body=ANSWER)
-    await peer.request("ACK")
-    await gateway.expect(Answered)
-
-
-async def works(gateway: Line, peer: Peer) -> None:
-    dialog = peer.dial(gateway.port, body=ANSWER)
-    incoming = await gateway.expect(Incoming)
-    gateway.agent.post(Accept(incoming.leg, OFFER))
-    await dialog.response(200)
-    dialog.ack()
-    await gateway.expect(Answered)
-    await dialog.bye()
-    await gateway.expect(Ended)
 
 
 async def test_a_taken_port_is_said_in_one_sentence(capfd: pytest.CaptureFixture[str]) -> None:
@@ -72,7 +50,7 @@ async def test_an_address_that_is_not_ours_is_said_in_a_sentence() -> None:
 
 async def test_a_killed_worker_is_reported_and_replaced_on_the_same_port(peer: Peer) -> None:
     async with line_to(peer) as gateway:
-        await answered(gateway, peer)
+        await gateway.call_out(peer)
         before = gateway.agent.started
         os.kill(before.pid, signal.SIGKILL)
         async with asyncio.timeout(5):
@@ -82,7 +60,7 @@ async def test_a_killed_worker_is_reported_and_replaced_on_the_same_port(peer: P
         async with asyncio.timeout(10):
             after = await gateway.agent.ready()
         assert (after.udp_port, after.pid != before.pid) == (before.udp_port, True)
-        await works(gateway, peer)
+        await gateway.works(peer)
 
 
 @pytest.fixture
@@ -138,13 +116,13 @@ async def test_losses_in_quick_succession_are_made_good_soon(peer: Peer) -> None
             await gateway.lost.get()
             async with asyncio.timeout(3):
                 await gateway.agent.ready()
-        await works(gateway, peer)
+        await gateway.works(peer)
 
 
 async def test_a_worker_that_is_terminated_with_the_gateway_leaves_the_goodbye_to_it(peer: Peer) -> None:
     """systemd sends SIGTERM to all processes of a unit."""
     async with line_to(peer) as gateway:
-        await answered(gateway, peer)
+        await gateway.call_out(peer)
         os.kill(gateway.agent.started.pid, signal.SIGTERM)
         assert await gateway.is_quiet(peer, "BYE")
         assert gateway.events.empty()
@@ -161,12 +139,12 @@ async def test_a_hanging_worker_is_noticed_and_replaced(peer: Peer) -> None:
             assert await gateway.lost.get() == "The SIP worker hung and was killed (signal 9)."
         async with asyncio.timeout(10):
             assert (await gateway.agent.ready()).pid != before.pid
-        await works(gateway, peer)
+        await gateway.works(peer)
 
 
 async def test_stop_ends_every_call(peer: Peer) -> None:
     async with line_to(peer) as gateway:
-        await answered(gateway, peer)
+        await gateway.call_out(peer)
         gateway.agent.post(Invite("a2", "peer", "1", OFFER))
         ringing = await peer.request("INVITE")
         peer.reply(ringing, 180, "Ringing")
@@ -198,7 +176,7 @@ async def test_a_worker_that_loses_its_gateway_ends_its_calls_and_exits(peer: Pe
                 return found
         raise AssertionError(f"no {kind.__name__}")
 
-    silence_s = 60.0 if is_closed else 1.0
+    silence_s = 60.0 if is_closed else 3.0  # from our last word on: the call must stand by then
     channel.send(Start(HOST, HOST, 0, trunks=(trunk(peer),), gateway_silence_s=silence_s))
     await event(Started)
     channel.send(Invite("a1", "peer", "4711", OFFER))

@@ -9,7 +9,6 @@ from sip.messages import (
     Answered,
     Ended,
     Incoming,
-    Invite,
     Reanswer,
     Reanswered,
     Release,
@@ -17,40 +16,18 @@ from sip.messages import (
     Reoffered,
     Ringing,
 )
-from tests.interop.sip_line import Line, line_to
-from tests.interop.sip_peer import Dialog, Peer, open_peer, sdp
+from tests.interop.sip_line import ANSWER, line_to
+from tests.interop.sip_peer import Peer, open_peer, sdp
 
 peer = pytest.fixture(open_peer)
 
-OFFER = sdp(40000)
-ANSWER = sdp(50000, codecs=(8, 101))
 HOLD = sdp(50000, direction="sendonly", version=2, codecs=(8, 101))
 HELD = sdp(40000, direction="recvonly", version=2, codecs=(8, 101))
 
 
-async def call_in(gateway: Line, peer: Peer) -> tuple[Dialog, str]:
-    dialog = peer.dial(gateway.port, body=ANSWER)
-    leg = (await gateway.expect(Incoming)).leg
-    gateway.agent.post(Accept(leg, OFFER))
-    await dialog.response(200)
-    dialog.ack()
-    await gateway.expect(Answered)
-    return dialog, leg
-
-
-async def call_out(gateway: Line, peer: Peer) -> Dialog:
-    gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
-    invite = await peer.request("INVITE")
-    peer.reply(invite, 200, "OK", body=ANSWER)
-    dialog = peer.join(invite)
-    await dialog.request("ACK")
-    await gateway.expect(Answered)
-    return dialog
-
-
 async def test_the_peer_holds_and_takes_back(peer: Peer) -> None:
     async with line_to(peer) as gateway:
-        dialog, leg = await call_in(gateway, peer)
+        dialog, leg = await gateway.call_in(peer)
         dialog.send("INVITE", body=HOLD)
         offered = await gateway.expect(Reoffered)
         assert offered.leg == leg
@@ -69,7 +46,7 @@ async def test_the_peer_holds_and_takes_back(peer: Peer) -> None:
 
 async def test_a_refused_offer_leaves_the_call_as_it_was(peer: Peer) -> None:
     async with line_to(peer) as gateway:
-        dialog, leg = await call_in(gateway, peer)
+        dialog, leg = await gateway.call_in(peer)
         dialog.send("INVITE", body=HOLD)
         await gateway.expect(Reoffered)
         gateway.agent.post(Reanswer(leg, 488))
@@ -83,7 +60,7 @@ async def test_a_refused_offer_leaves_the_call_as_it_was(peer: Peer) -> None:
 
 async def test_an_update_with_an_offer_waits_for_our_answer(peer: Peer) -> None:
     async with line_to(peer) as gateway:
-        dialog, leg = await call_in(gateway, peer)
+        dialog, leg = await gateway.call_in(peer)
         dialog.send("UPDATE", body=HOLD)
         branch = dialog.branch
         assert "a=sendonly" in str((await gateway.expect(Reoffered)).sdp)
@@ -97,7 +74,7 @@ async def test_an_update_with_an_offer_waits_for_our_answer(peer: Peer) -> None:
 
 async def test_a_refused_update_leaves_the_call_as_it_was(peer: Peer) -> None:
     async with line_to(peer) as gateway:
-        dialog, leg = await call_in(gateway, peer)
+        dialog, leg = await gateway.call_in(peer)
         dialog.send("UPDATE", body=HOLD)
         await gateway.expect(Reoffered)
         gateway.agent.post(Reanswer(leg, 488))
@@ -108,7 +85,7 @@ async def test_a_refused_update_leaves_the_call_as_it_was(peer: Peer) -> None:
 
 async def test_an_update_without_sdp_only_refreshes(peer: Peer) -> None:
     async with line_to(peer) as gateway:
-        dialog, _ = await call_in(gateway, peer)
+        dialog, _ = await gateway.call_in(peer)
         dialog.send("UPDATE")
         await peer.heard(lambda m: m.status == 200 and "UPDATE" in m.header("CSeq"))
         await dialog.bye()
@@ -117,8 +94,7 @@ async def test_an_update_without_sdp_only_refreshes(peer: Peer) -> None:
 
 async def test_an_early_update_moves_the_early_media(peer: Peer) -> None:
     async with line_to(peer) as gateway:
-        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
-        invite = await peer.request("INVITE")
+        invite = await gateway.place(peer)
         reliable = ["Require: 100rel", "RSeq: 1"]
         peer.reply(invite, 183, "Progress", headers=reliable, body=ANSWER)
         await gateway.expect(Ringing)
@@ -136,7 +112,7 @@ async def test_an_early_update_moves_the_early_media(peer: Peer) -> None:
 
 async def test_a_reinvite_without_sdp_gets_our_offer_and_its_answer_is_told(peer: Peer) -> None:
     async with line_to(peer) as gateway:
-        dialog, leg = await call_in(gateway, peer)
+        dialog, leg = await gateway.call_in(peer)
         dialog.send("INVITE")
         assert (await gateway.expect(Reoffered)).sdp is None
         gateway.agent.post(Reanswer(leg, 200, sdp(40002, version=2)))
@@ -149,7 +125,7 @@ async def test_a_reinvite_without_sdp_gets_our_offer_and_its_answer_is_told(peer
 
 async def test_our_hold_is_answered(peer: Peer) -> None:
     async with line_to(peer) as gateway:
-        dialog = await call_out(gateway, peer)
+        dialog = await gateway.call_out(peer)
         gateway.agent.post(Reoffer("a1", sdp(40000, direction="sendonly", version=2)))
         reinvite = await dialog.request("INVITE")
         assert "a=sendonly" in reinvite.body
@@ -161,7 +137,7 @@ async def test_our_hold_is_answered(peer: Peer) -> None:
 
 async def test_our_refused_offer_keeps_the_call(peer: Peer) -> None:
     async with line_to(peer) as gateway:
-        dialog = await call_out(gateway, peer)
+        dialog = await gateway.call_out(peer)
         for status in (488, 491):
             gateway.agent.post(Reoffer("a1", sdp(40000, direction="sendonly", version=status)))
             peer.reply(await dialog.request("INVITE"), status, "No")
@@ -176,7 +152,7 @@ async def test_our_refused_offer_keeps_the_call(peer: Peer) -> None:
 async def test_crossing_offers_end_in_491(peer: Peer) -> None:
     """RFC 3261 §14.2."""
     async with line_to(peer) as gateway:
-        dialog = await call_out(gateway, peer)
+        dialog = await gateway.call_out(peer)
         gateway.agent.post(Reoffer("a1", sdp(40000, direction="sendonly", version=2)))
         ours = await dialog.request("INVITE")
         dialog.send("INVITE", body=HOLD)
@@ -187,7 +163,7 @@ async def test_crossing_offers_end_in_491(peer: Peer) -> None:
 
 async def test_a_second_offer_of_ours_while_one_is_out_is_refused_here(peer: Peer) -> None:
     async with line_to(peer) as gateway:
-        dialog = await call_out(gateway, peer)
+        dialog = await gateway.call_out(peer)
         gateway.agent.post(Reoffer("a1", sdp(40000, direction="sendonly", version=2)))
         first = await dialog.request("INVITE")
         gateway.agent.post(Reoffer("a1", sdp(40000, version=3)))
@@ -198,7 +174,7 @@ async def test_a_second_offer_of_ours_while_one_is_out_is_refused_here(peer: Pee
 
 async def test_a_dialog_that_the_peer_forgot_ends(peer: Peer) -> None:
     async with line_to(peer) as gateway:
-        dialog = await call_out(gateway, peer)
+        dialog = await gateway.call_out(peer)
         gateway.agent.post(Reoffer("a1", sdp(40000, direction="sendonly", version=2)))
         peer.reply(await dialog.request("INVITE"), 481, "Call Does Not Exist")
         ended = await gateway.expect(Ended)
@@ -230,7 +206,7 @@ async def test_an_offer_that_nobody_could_speak_is_refused(peer: Peer) -> None:
 
 async def test_an_offer_that_still_waits_when_the_call_ends_is_refused(peer: Peer) -> None:
     async with line_to(peer) as gateway:
-        dialog, leg = await call_in(gateway, peer)
+        dialog, leg = await gateway.call_in(peer)
         dialog.send("UPDATE", body=HOLD)
         await gateway.expect(Reoffered)
         gateway.agent.post(Release(leg))

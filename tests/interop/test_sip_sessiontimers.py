@@ -9,12 +9,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from sip.messages import Answered, Ended, Invite, Reanswered
-from tests.interop.sip_line import Line, line_to
+from sip.messages import Ended, Reanswered
+from tests.interop.sip_line import ANSWER, Line, line_to
 from tests.interop.sip_peer import Message, Peer, sdp
 
-OFFER = sdp(40000)
-ANSWER = sdp(50000)
 MOVED = sdp(50500, version=2)
 SHORTEST_S = 90
 WE_REFRESH = f"Session-Expires: {SHORTEST_S};refresher=uac"
@@ -25,11 +23,7 @@ THEY_REFRESH = f"Session-Expires: {SHORTEST_S};refresher=uas"
 async def call(timer: str, *more: str) -> AsyncIterator[tuple[Line, Peer]]:
     """A call that we made to a peer that wants its session refreshed, by re-INVITE."""
     async with Peer.open() as peer, line_to(peer) as gateway:
-        gateway.agent.post(Invite("a1", "peer", "4711", OFFER))
-        invite = await peer.request("INVITE")
-        peer.reply(invite, 200, "OK", headers=[timer, "Require: timer", "Supported: timer", *more], body=ANSWER)
-        await peer.request("ACK")
-        await gateway.expect(Answered)
+        await gateway.call_out(peer, [timer, "Require: timer", "Supported: timer", *more])
         yield gateway, peer
 
 
