@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-import time
 from collections import deque
 from typing import Final
 
 import numpy as np
 
 from demo.g711 import ulaw_decode, ulaw_encode
-from demo.rtp import FRAME_S, SAMPLES_PER_FRAME, RtpPacket
+from demo.rtp import SAMPLES_PER_FRAME, RtpPacket
 from tests.harness.patience import PATIENCE_S
 from tests.harness.tonephone import ULAW_HZ, TonePhone
 
@@ -67,11 +66,9 @@ class KeyPhone(TonePhone):
         assert self.keys() == keys
 
     async def _talk(self, to: tuple[str, int]) -> None:
-        began = time.monotonic()
-        for n in itertools.count():
+        async for n in self._frames_in_time():
             payload = self._waiting.popleft() if self._waiting else SILENCE
             self._socket.sendto(bytes(RtpPacket(0, n % 65536, n * SAMPLES_PER_FRAME, 7, payload)), to)
-            await asyncio.sleep(began + (n + 1) * FRAME_S - time.monotonic())
 
 
 def _key(samples: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> str:

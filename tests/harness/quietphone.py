@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import time
 from typing import Final
 
 import numpy as np
 
-from demo.rtp import FRAME_S, SAMPLES_PER_FRAME, RtpPacket
+from demo.rtp import SAMPLES_PER_FRAME, RtpPacket
 from tests.harness.patience import PATIENCE_S
 from tests.harness.speech import Samples
 from tests.harness.tonephone import DECODED, Heard, TonePhone
@@ -59,15 +58,14 @@ class QuietPhone(TonePhone):
             assert after.packet.marker == (after.packet.payload_type == 0 and not follows), (before, after)
 
     async def _talk(self, to: tuple[str, int]) -> None:
-        began, numbers = time.monotonic(), itertools.count()
-        for n in itertools.count():
+        numbers = itertools.count()
+        async for n in self._frames_in_time():
             place = n % (TALK + REST)
             if place <= TALK:
                 payload = self._frames[n % len(self._frames)] if place < TALK else bytes([LEVEL])
                 kind = 0 if place < TALK else COMFORT_NOISE
                 packet = RtpPacket(kind, next(numbers) % 65536, n * SAMPLES_PER_FRAME, 7, payload, place == 0)
                 self._socket.sendto(bytes(packet), to)
-            await asyncio.sleep(began + (n + 1) * FRAME_S - time.monotonic())
 
 
 def _ticks(first: Heard, then: Heard) -> int:
