@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import signal
 import socket
@@ -34,18 +35,15 @@ from sip.messages import (
     Start,
     TrunkAccount,
 )
+from tests.harness.patience import PATIENCE_S
+from tests.harness.ports import HOST, free_port
 
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="module")]
 
-HOST = "127.0.0.1"
 INCOMING = "incoming"
+LATE_S = 20.0
+"""After so long the number "late" answers."""
 SILENCE = b"\xff" * 160
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 class Handset(asyncio.DatagramProtocol):
@@ -87,6 +85,13 @@ class Handset(asyncio.DatagramProtocol):
     async def listen(self, packets: int) -> list[RtpPacket]:
         return [(await self.heard.get())[1] for _ in range(packets)]
 
+    async def hears_no_more(self) -> None:
+        """Wait until a third of a second goes by without a packet: some may still be on their way."""
+        async with asyncio.timeout(PATIENCE_S):
+            with contextlib.suppress(TimeoutError):
+                while await asyncio.wait_for(self.heard.get(), 0.3):
+                    pass
+
     async def listen_for(self, recording: bytes) -> None:
         """Wait until this has been heard from its beginning to its end."""
         heard = b""
@@ -104,7 +109,7 @@ class Call:
     queue: Callable[[str], asyncio.Queue[LegEvent]]
 
     async def next_event(self) -> LegEvent:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LATE_S + PATIENCE_S):
             return await self.queue(self.leg).get()
 
     async def until_ringing(self) -> Ringing:
@@ -188,7 +193,7 @@ async def phone_towards(port: int, gateway_port: int, *options: str) -> AsyncIte
     process = await start_phone("--sip-port", str(port), "--gateway", f"{HOST}:{gateway_port}", *options)
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_S):
             assert await process.stdout.readline() == f"demo phone ready on {HOST}:{port}\n".encode()
         yield process
     finally:
@@ -259,7 +264,9 @@ async def test_music_comes_steadily_and_without_a_hole(caller: Caller) -> None:
         timed = [await call.handset.heard.get() for _ in range(150)]
     assert_continuous([packet for _, packet in timed])
     assert timed[0][1].marker
-    assert timed[-1][0] - timed[0][0] == pytest.approx(149 * 0.02, abs=0.1)
+    # What comes late, here or there, says nothing of the pace; what is in time does.
+    late_s = [at - n * 0.02 for n, (at, _) in enumerate(timed)]
+    assert min(late_s[75:]) - min(late_s[:75]) == pytest.approx(0, abs=0.05)
     assert voice.prompt("music").startswith(b"".join(packet.payload for _, packet in timed))
 
 
@@ -291,7 +298,7 @@ async def late_answers_after_twenty_seconds(caller: Caller) -> None:
         assert (await call.until_ringing()).status == 180
         began = asyncio.get_running_loop().time()
         await call.until_answered()
-        assert asyncio.get_running_loop().time() - began == pytest.approx(20, abs=1)
+        assert asyncio.get_running_loop().time() - began == pytest.approx(LATE_S, abs=1)
         await call.handset.listen_for(voice.prompt("hello")[:8_000])
 
 
@@ -310,7 +317,7 @@ async def early_media_goes_on_after_the_answer(caller: Caller) -> None:
         began = asyncio.get_running_loop().time()
         await call.handset.listen_for(voice.prompt("early"))
         await call.until_answered()
-        assert asyncio.get_running_loop().time() - began == pytest.approx(5.0, abs=0.7)
+        assert asyncio.get_running_loop().time() - began == pytest.approx(5, abs=1)
         await call.handset.listen_for(voice.prompt("hello")[:16_000])
 
 
@@ -353,11 +360,7 @@ async def test_hold_stops_the_music_and_resume_brings_it_back(caller: Caller) ->
         assert isinstance(held, Reanswered)
         assert held.sdp is not None
         assert "a=inactive" in held.sdp
-        while not call.handset.heard.empty():
-            call.handset.heard.get_nowait()
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.3):
-                await call.handset.listen(3)
+        await call.handset.hears_no_more()
         caller.agent.post(Reoffer(call.leg, ours))
         assert isinstance(await call.next_event(), Reanswered)
         assert (await call.handset.listen(1))[0].marker

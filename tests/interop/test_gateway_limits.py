@@ -188,7 +188,7 @@ async def test_calls_at_once_share_the_minutes_of_their_user(limited: Start) -> 
             assert (await call.ended())["cause"] == "limit"
         records = [await gateway.record(await call.record_id()) for call in calls]
     talked_s = sum(record["ended_at"] - record["answered_at"] for record in records)
-    assert seconds - 0.5 < talked_s < seconds + 1.5
+    assert seconds - 0.5 < talked_s < 2 * seconds, "each for itself they would have had three times as much"
 
 
 async def test_a_token_says_where_and_how_long(limited: Start) -> None:
@@ -217,6 +217,7 @@ async def test_a_trunk_that_calls_too_often_gets_503(tmp_path: Path) -> None:
         peer = Sipp(tmp_path, "caller", steps, port=port, remote=gateway.sip_port, user="alice")
         await peer.succeeds()
         assert page.incoming.empty()
+        await eventually(lambda: "incoming" in [call["direction"] for call in shown(gateway)])
     record = next(call for call in shown(gateway) if call["direction"] == "incoming")
     assert (record["cause"], record["sip_status"]) == ("limit", 503)
     assert record["sentence"] == "Trunk sipp has had 1 call within a minute, which is the limit."

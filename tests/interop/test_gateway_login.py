@@ -94,7 +94,7 @@ async def test_a_token_limits_where_one_may_call(guarded: GatewayProcess) -> Non
 
 async def test_a_token_limits_how_long_a_call_lasts(guarded: GatewayProcess) -> None:
     async with page_at(guarded.signal_url, token=make_token(KEY, "alice", ttl_s=60, max_call_s=1)) as page:
-        call = await page.call("music")
+        call = await page.call_without_audio("music")
         await call.answered()
         assert (await call.ended())["cause"] == "limit"
 
