@@ -20,6 +20,8 @@ SOURCES: Final = ("call", "sip", "webrtc", "gateway", "demo", "tests", "bench", 
 CLIPPY: Final = ("--all-targets", "--features", "python", "--", "-D", "warnings")
 EVERYTHING: Final = ("--features", "g729")
 """What `make test` adds to the Rust tests; `make check` works without bcg729."""
+CALLS: Final = ("limits", "login", "networks", "offers", "races", "sipp", "start", "trunk_faults", "trunk_floods")
+"""Tests of the whole gateway, tests/interop/test_gateway_….py, that judge no sound and count no packets."""
 SHOWN_LINES: Final = 40
 FUZZ_SECONDS: Final = "60"
 """Per target, in the whole test run; `make fuzz` takes longer."""
@@ -82,15 +84,17 @@ def check(root: Path) -> int:
 def test(root: Path) -> int:
     """Everything: `check`, and every test with real peers and a real browser.
 
-    Those of SIP alone mostly wait, so the others that need no network run beside them. Whoever judges sound, or counts
-    packets, has the machine for itself.
+    Those of SIP and of calls mostly wait, so the others that need no network run beside them. Whoever judges sound, or
+    counts packets, has the machine for itself.
     """
+    calls = [f"tests/interop/test_gateway_{name}.py" for name in CALLS]
     sip = sorted(str(path.relative_to(root)) for path in (root / "tests/interop").glob("test_sip_*.py"))
     rest = [str(path.relative_to(root)) for path in sorted((root / "tests").iterdir()) if path.is_dir()]
     rest = [path for path in rest if path not in ("tests/unit", "tests/property")]
     load = Tool("bench tests", ("cargo", "test", "--quiet"), "bench/loadgen", "bench/loadgen/Cargo.toml")
-    together = [_pytest(root, "SIP tests", sip), *_tests(root, EVERYTHING), load, *_style(root)]
-    others = _pytest(root, "other tests", [*rest, *(f"--ignore={path}" for path in sip)], alone=True)
+    waiting = [_pytest(root, "SIP tests", sip), _pytest(root, "call tests", calls)]
+    together = [*waiting, *_tests(root, EVERYTHING), load, *_style(root)]
+    others = _pytest(root, "other tests", [*rest, *(f"--ignore={path}" for path in (*sip, *calls))], alone=True)
     return _run(root, [*together, others, _fuzz(root)])
 
 
@@ -101,12 +105,12 @@ def _fuzz(root: Path) -> Tool:
 
 
 def _run(root: Path, tools: Sequence[Tool]) -> int:
-    """Run as many tools at a time as there are processors, then those that need the machine alone."""
+    """Run one more tool at a time than there are processors, for some wait; then those that need the machine alone."""
     began = time.monotonic()
     env = with_cargo() | {"VIRTUAL_ENV": str(root / ".venv"), "NO_COLOR": "1", "CARGO_TERM_COLOR": "never"}
     present = [tool for tool in tools if any(root.glob(tool.needs))]
     together, alone = ([tool for tool in present if tool.alone == is_alone] for is_alone in (False, True))
-    with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+    with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
         ends = list(pool.map(lambda tool: _run_tool(root, tool, env), together))
     ends += [_run_tool(root, tool, env) for tool in alone]
     named = list(zip([*together, *alone], ends, strict=True))
