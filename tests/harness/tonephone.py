@@ -28,6 +28,8 @@ DECODED: Final = np.array([ulaw_decode(code) / 8192 for code in range(256)])
 WINDOW: Final = 13
 """Packets of 20 ms in which a tone is looked for."""
 SSRC: Final = 7
+STEADY_S: Final = 0.1
+"""A longer pause between two packets is heard as one."""
 LOUD: Final = 0.9
 """A tone that is all there is has this share of the energy at least, whatever codecs it went through."""
 
@@ -76,8 +78,8 @@ class TonePhone:
 
     def __init__(self, hertz: int) -> None:
         self.heard: list[Heard] = []
-        self.late_s = 0.0
-        """By how much this process was late at worst; what the page says, which lives here too, was as late then."""
+        self.late_s = self.paused_s = 0.0
+        """How late this process was at worst, and in all pauses in which it was held up: the page lives here, too."""
         self.say(0, _frames(hertz))
         self._news = asyncio.Event()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -164,9 +166,11 @@ class TonePhone:
         began = time.monotonic()
         for n in itertools.count():
             yield n
-            due = began + (n + 1) * FRAME_S
-            await asyncio.sleep(due - time.monotonic())
+            due, now = began + (n + 1) * FRAME_S, time.monotonic()
+            await asyncio.sleep(due - now)
             self.late_s = max(self.late_s, time.monotonic() - due)
+            overslept_s = time.monotonic() - max(due, now)
+            self.paused_s += overslept_s if overslept_s > STEADY_S else 0.0
 
 
 def _frames(hertz: int) -> list[bytes]:
