@@ -19,7 +19,7 @@ pub enum Dropped {
     Early,
     /// A payload type that was not negotiated.
     UnknownPayload,
-    /// Comfort noise (RFC 3389): a decoder listens to it, but it is not passed on as it is.
+    /// Comfort noise (RFC 3389) that was not passed on, since not both peers agreed on it, or that no decoder understands.
     ComfortNoise,
     /// A copy of a packet that was already passed on.
     Duplicate,

@@ -43,7 +43,7 @@ impl Media<'_> {
     /// What the silence sounds like that begins with this packet, if it says so.
     #[must_use]
     pub fn comfort_noise(&self) -> Option<&[u8]> {
-        let is_static = self.packet.header.payload_type == COMFORT_NOISE && self.codec.clock_rate_hz() == 8000;
+        let is_static = is_static_noise(self.packet.header.payload_type, self.codec);
         (!self.is_audio() && (is_static || self.is_agreed_noise())).then_some(self.packet.payload)
     }
 
@@ -54,6 +54,10 @@ impl Media<'_> {
     }
 }
 
+fn is_static_noise(payload_type: Pt, codec: Codec) -> bool {
+    payload_type == COMFORT_NOISE && codec.clock_rate_hz() == 8000
+}
+
 /// What an RTP packet is to the leg that receives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
@@ -61,7 +65,7 @@ pub enum Use {
     Audio,
     /// A digit, or part of one.
     TelephoneEvent,
-    /// Comfort noise that was negotiated.
+    /// Comfort noise, negotiated or not: a decoder listens to it.
     ComfortNoise,
     /// Not passed on, for this reason.
     Nothing(Dropped),
@@ -181,6 +185,7 @@ impl Inbound {
             Some(format) if format.payload_type == payload_type => Use::Audio,
             Some(format) if format.telephone_event == Some(payload_type) => Use::TelephoneEvent,
             Some(format) if format.comfort_noise == Some(payload_type) => Use::ComfortNoise,
+            Some(format) if is_static_noise(payload_type, format.codec) => Use::ComfortNoise,
             _ if payload_type == COMFORT_NOISE => Use::Nothing(Dropped::ComfortNoise),
             _ => Use::Nothing(Dropped::UnknownPayload),
         }

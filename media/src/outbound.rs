@@ -253,7 +253,7 @@ impl Outbound {
 
     fn relay(&mut self, now: Duration, format: Format, media: &Media, wire: &mut Wire) {
         let Some(payload_type) = relayed_as(&format, media) else {
-            if media.is_agreed_noise() {
+            if media.comfort_noise().is_some() {
                 wire.counters.drops.count(Dropped::ComfortNoise);
             }
             self.stream.skip_source_packet();

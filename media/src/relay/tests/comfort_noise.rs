@@ -45,7 +45,23 @@ fn comfort_noise_that_was_not_negotiated_is_not_passed_on() {
     let (mut bench, one, other) = coupled(PCMU, NOISY_PCMU);
     let sent = talk_with_a_pause(&mut bench, one);
     assert_eq!(headers(&sent), [(0, 1, 1), (0, 2, 8001)]);
-    assert_eq!([one, other].map(|leg| bench.count(leg, "dropped_comfort_noise")), [2, 0]);
+    assert_eq!([one, other].map(|leg| bench.count(leg, "dropped_comfort_noise")), [0, 2]);
+}
+
+#[test]
+fn comfort_noise_that_a_decoder_listens_to_is_not_dropped() {
+    for format in [PCMU, NOISY_PCMU] {
+        let (mut bench, one, other) = coupled(format, PCMA);
+        talk_with_a_pause(&mut bench, one);
+        assert_eq!([one, other].map(|leg| bench.count(leg, "dropped_comfort_noise")), [0, 0]);
+    }
+}
+
+#[test]
+fn comfort_noise_beside_a_codec_with_another_clock_is_dropped() {
+    let (mut bench, one, other) = coupled(OPUS, PCMU);
+    bench.say(one, 13, 0, &[70]);
+    assert_eq!([one, other].map(|leg| bench.count(leg, "dropped_comfort_noise")), [1, 0]);
 }
 
 #[test]
