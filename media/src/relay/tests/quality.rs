@@ -112,3 +112,60 @@ fn voip_metrics_tell_the_same_judgement_and_the_levels() {
     assert_eq!(ours.signal_level.cast_signed(), -6, "of -12.3 dBov");
     assert_eq!(ours.noise_level, 127, "there was no pause");
 }
+
+/// The `VoIP` metrics in what was sent.
+fn metrics(sent: &[Sent]) -> Vec<crate::rtcp::voip::VoipMetrics> {
+    let mut found = Vec::new();
+    for report in sent.iter().filter(|sent| rtp::classify(&sent.bytes) == Some(rtp::Kind::Rtcp)) {
+        let visit = &mut |item| {
+            found.extend(if let crate::rtcp::Item::Voip(metrics) = item { Some(metrics) } else { None });
+        };
+        crate::rtcp::parse(&report.bytes, visit).unwrap();
+    }
+    found
+}
+
+#[test]
+fn voip_metrics_of_a_transcoded_stream_tell_what_came_too_late_and_the_jitter_buffer() {
+    let (mut bench, one, other) = coupled(PCMU, PCMA);
+    bench.command(one, Command::SetVoipMetrics(true));
+    for n in [0, 1, 2, 4] {
+        bench.pass(at(20 * u64::from(n)));
+        bench.say(one, 0, n, &[0x20; 160]);
+    }
+    bench.pass(at(400));
+    bench.say(one, 0, 3, &[0x20; 160]);
+    let sent = bench.pass(at(1500));
+    let [ours] = metrics(&sent)[..] else { panic!("{sent:?}") };
+    let figures = bench.relay.figures(other).unwrap();
+    let figure = |wanted: &str| figures.iter().find(|(name, _)| *name == wanted).unwrap().1.clone();
+    assert_eq!(figure("tx_too_late"), Figure::Count(1));
+    assert_eq!((ours.loss_rate, ours.discard_rate), (0, 51), "one of five, in 1/256");
+    let buffer = ours.buffer.expect("a jitter buffer");
+    assert_eq!((Figure::Number(buffer.depth_ms.into()), buffer.most_ms), (figure("tx_buffer_ms"), 200));
+}
+
+#[test]
+fn voip_metrics_go_with_reports_where_they_are_wanted_and_theirs_are_shown() {
+    let (mut bench, one, _) = coupled(PCMU, PCMU);
+    bench.command(one, Command::SetVoipMetrics(true));
+    for n in [0, 1, 2, 5, 6] {
+        bench.say(one, 0, n, &[0x20; 160]);
+    }
+    let sent = bench.pass(at(1500));
+    let [ours] = metrics(&sent)[..] else { panic!("{sent:?}") };
+    assert_eq!((ours.ssrc, ours.loss_rate, ours.burst_density, ours.gmin), (9, 73, 255, 16));
+    assert_eq!((ours.burst_ms, ours.r_factor), (40, 127));
+    assert_eq!((ours.discard_rate, ours.buffer), (0, None), "a relay has no jitter buffer");
+    let theirs = crate::rtcp::voip::VoipMetrics { ssrc: 0x1001, r_factor: 82, mos_cq: 41, ..ours };
+    let mut report = vec![0x80, 201, 0, 1, 0, 0, 0, 9];
+    report.resize(200, 0);
+    let len = crate::rtcp::voip::append(&mut report, 8, 9, &theirs).unwrap();
+    report.truncate(len);
+    bench.receive(one, report);
+    let figures = bench.relay.figures(one).unwrap();
+    let figure = |wanted: &str| figures.iter().find(|(name, _)| *name == wanted).unwrap().1.clone();
+    assert_eq!((figure("remote_r"), figure("remote_mos")), (Figure::Number(82.0), Figure::Number(4.1)));
+    bench.relay.close(bench.now, one, &mut bench.out);
+    assert!(metrics(&bench.take()).is_empty(), "nothing follows a BYE");
+}
