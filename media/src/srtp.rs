@@ -183,12 +183,18 @@ impl Receiver {
         let header = RtpHeader::parse(text)?;
         keys::check_mki(&trailer[parts.mki()], mki)?;
         let window = self.rtp_streams.find(header.ssrc);
-        let index = window.map_or(Some(u64::from(header.sequence)), |window| window.guess(header.sequence));
-        let index = index.ok_or(SrtpError::Replay)?;
-        check_index(window, index, index::MAX_RTP)?;
-        cipher.open(header.ssrc, index, text, header.len, roc(index), &trailer[parts.tag()])?;
-        self.rtp_streams.record(header.ssrc, index);
-        Ok(len)
+        let mut refusal = SrtpError::Replay;
+        for index in index::guesses(window, header.sequence) {
+            check_index(window, index, index::MAX_RTP)?;
+            match cipher.open(header.ssrc, index, text, header.len, roc(index), &trailer[parts.tag()]) {
+                Ok(()) => {
+                    self.rtp_streams.record(header.ssrc, index);
+                    return Ok(len);
+                }
+                Err(error) => refusal = error,
+            }
+        }
+        Err(refusal)
     }
 
     /// Authenticate and decrypt in place (RFC 3711 §3.4); the RTCP packet is then `packet[..returned]`.

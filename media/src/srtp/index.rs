@@ -61,6 +61,16 @@ impl Window {
     }
 }
 
+/// Which index a received sequence number may stand for, the likeliest first.
+///
+/// A stream that began shortly before its numbers wrapped, and whose first packets were lost, is heard first after the wrap:
+/// whoever did not begin below 2^15 (RFC 4568 §6.4) would otherwise stay unheard for as long as it speaks.
+pub(super) fn guesses(window: Option<&Window>, sequence: u16) -> impl Iterator<Item = u64> + use<> {
+    let first = window.map_or(Some(u64::from(sequence)), |window| window.guess(sequence));
+    let wrapped = (window.is_none() && sequence < 1 << 15).then(|| (1 << 16) + u64::from(sequence));
+    first.into_iter().chain(wrapped)
+}
+
 /// The SSRCs of one direction, the one used last in front.
 #[derive(Default)]
 pub(super) struct Streams {

@@ -123,6 +123,32 @@ fn gcm_agrees_with_rfc_7714_section_17() {
 
 /// From master keys to wire, as libsrtp 2 writes it: plain header, then CSRCs with a header extension, then RTCP.
 #[test]
+fn a_stream_is_heard_though_what_came_before_its_first_wrap_was_lost() {
+    for profile in PROFILES {
+        let (mut sender, mut receiver) = pair(profile);
+        protect(&mut sender, &rtp(1, 65_534)).expect("protects");
+        let [overtaken, first, second] = [65_535, 0, 1].map(|number| protect(&mut sender, &rtp(1, number)).unwrap());
+        assert_eq!(unprotect(&mut receiver, &first), Ok(rtp(1, 0)));
+        assert_eq!(unprotect(&mut receiver, &second), Ok(rtp(1, 1)));
+        assert_eq!(unprotect(&mut receiver, &overtaken), Ok(rtp(1, 65_535)));
+        assert_eq!(unprotect(&mut receiver, &first), Err(SrtpError::Replay));
+    }
+}
+
+#[test]
+fn another_ssrc_begins_with_a_rollover_counter_of_its_own() {
+    let (mut sender, mut receiver) = pair(Profile::AeadAes128Gcm);
+    for number in [0x7fff, 0xfffe, 1] {
+        let sealed = protect(&mut sender, &rtp(1, number)).expect("protects");
+        assert_eq!(unprotect(&mut receiver, &sealed), Ok(rtp(1, number)));
+    }
+    for (ssrc, number) in [(2, 3), (1, 2), (2, 4)] {
+        let sealed = protect(&mut sender, &rtp(ssrc, number)).expect("protects");
+        assert_eq!(unprotect(&mut receiver, &sealed), Ok(rtp(ssrc, number)), "SSRC {ssrc}");
+    }
+}
+
+#[test]
 fn agrees_with_libsrtp() {
     let cm_key = hex("e1f97a0d3e018be0d64fa32c06de41390ec675ad498afeebb6960b3aabe6");
     let vectors = [
