@@ -124,10 +124,20 @@ impl Shard {
                 return;
             }
             woke = self.core.now();
-            if !self.serve(woke, &ready, woke < now + NO_SLEEP) {
+            if !self.serve_or_survive(woke, &ready, woke < now + NO_SLEEP) {
                 return;
             }
         }
+    }
+
+    /// Serve, and go on after a panic that no leg could be blamed for: without this thread its calls would be silent, and
+    /// whoever asks it something would wait for ever. What was in hand is lost.
+    fn serve_or_survive(&mut self, woke: Duration, ready: &Ready, in_haste: bool) -> bool {
+        catch_unwind(AssertUnwindSafe(|| self.serve(woke, ready, in_haste))).unwrap_or_else(|_| {
+            self.core.totals.failures += 1;
+            self.core.drop_in_hand();
+            true
+        })
     }
 
     /// Serve what is ready; false when the thread must end. `in_haste`: packets come faster than we sleep.
@@ -340,6 +350,12 @@ impl Core {
             Message::Adopt(_) | Message::Release(..) | Message::Close(..) | Message::Stop => {}
         }
         self.note_paths();
+    }
+
+    /// Forget what waits to leave: it may be what a panic came from.
+    fn drop_in_hand(&mut self) {
+        self.out = Outbox::default();
+        self.handing = self.common.mailboxes.iter().map(|_| Packets::default()).collect();
     }
 
     fn hand_over(&mut self) {

@@ -1,5 +1,7 @@
 //! What the thread adds to the relay: handing over between threads, and surviving a panic.
 
+use std::net::UdpSocket;
+
 use super::*;
 use crate::counters::Figure;
 use crate::event::Event;
@@ -42,8 +44,12 @@ fn path() -> Path {
 }
 
 fn packet() -> Vec<u8> {
+    numbered(1)
+}
+
+fn numbered(sequence: u16) -> Vec<u8> {
     let mut bytes = [0; HEADER_LEN];
-    let header = Header { marker: false, payload_type: Pt(0), sequence: SeqNo(1), timestamp: 1, ssrc: Ssrc(1) };
+    let header = Header { marker: false, payload_type: Pt(0), sequence: SeqNo(sequence), timestamp: 1, ssrc: Ssrc(1) };
     rtp::write_header(&header, &mut bytes);
     bytes.to_vec()
 }
@@ -65,6 +71,50 @@ fn a_panic_ends_only_the_leg_at_fault() {
     assert_eq!(core.relay.len(), 1);
     let figures = shard.close(broken).unwrap();
     assert!(figures.iter().any(|(name, _)| *name == "dropped_early"), "its last figures are kept");
+}
+
+#[test]
+fn a_panic_that_no_leg_is_to_blame_for_does_not_end_the_thread() {
+    let mut shard = shard();
+    let leg = adopt(&mut shard, 1);
+    // For a thread that does not exist: a bug, for this test.
+    let mut astray = Packets::default();
+    astray.push(leg, path(), &packet());
+    shard.core.handing.push(astray);
+    for _ in 0..2 {
+        assert!(shard.serve_or_survive(Duration::ZERO, &Ready::default(), false));
+    }
+    assert_eq!((shard.core.relay.len(), shard.core.totals.failures), (1, 1));
+    shard.core.on_packet(Duration::ZERO, leg, path(), &mut packet());
+    assert!(shard.core.relay.figures(leg).unwrap().contains(&("dropped_early", Figure::Count(1))));
+}
+
+/// A socket of ours with both browsers' datagrams in it, by turns.
+fn both_at_once(browsers: &[UdpSocket; 2], rounds: u16) -> UdpSocket {
+    let shared = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for sequence in 0..rounds {
+        for browser in browsers {
+            browser.send_to(&numbered(sequence), shared.local_addr().unwrap()).unwrap();
+        }
+    }
+    shared
+}
+
+#[test]
+fn packets_of_two_browsers_in_one_batch_reach_each_its_own_leg() {
+    let mut shard = shard();
+    let browsers = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+    let shared = both_at_once(&browsers, 10);
+    let socket = SocketId(shared.as_raw_fd());
+    let legs = [1, 2].map(|id| adopt(&mut shard, id));
+    for (leg, browser) in legs.iter().zip(&browsers) {
+        let path = Path { socket, peer: browser.local_addr().unwrap() };
+        shard.core.paths.change(HERE, PathChange::Added(path, *leg));
+    }
+    shard.read_shared(Duration::ZERO, socket.0, true);
+    for leg in legs {
+        assert!(shard.core.relay.figures(leg).unwrap().contains(&("dropped_early", Figure::Count(10))));
+    }
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::rtcp::ReportBlock;
 use crate::rtcp::bursts::{Bursts, GMIN, share};
 use crate::rtcp::voip::{UNAVAILABLE, VoipMetrics};
-use crate::rtcp::ReportBlock;
 
 /// A gap of more packets is a restart rather than loss (RFC 3550 A.1 `MAX_DROPOUT`).
 const MAX_DROPOUT: u16 = 3000;
