@@ -59,7 +59,7 @@ def main() -> int:
     kinds = [kind for kind in IMPAIRMENTS if not options.network or kind.name in options.network]
     try:
         speech.prepare(workshop.CACHE, None)
-        build = ["cargo", "build", "--release", "--quiet", "--locked", "--example", "replay"]
+        build = ["cargo", "build", "--release", "--quiet", "--locked", "--example", "replay", *workshop.g729_features()]
         subprocess.run(build, cwd=machine.ROOT / "media", check=True)
     except (FileNotFoundError, subprocess.CalledProcessError) as error:
         print(f"bench: {error}", file=sys.stderr)

@@ -30,16 +30,18 @@ def prepare() -> Speech:
         FileNotFoundError: Something that must be installed is not.
         subprocess.CalledProcessError: The build failed.
     """
-    features = ["--features", "g729"] if _has_g729() else []
+    features = g729_features()
     if not BINARY.exists() or _newest(CRATE / "src", machine.ROOT / "media" / "src") > BINARY.stat().st_mtime:
         print("building the load generator (the first time this takes a minute or two) …", flush=True)
         subprocess.run(["cargo", "build", "--release", "--quiet", "--locked", *features], cwd=CRATE, check=True)
     return speech.prepare(CACHE, _encode if features else None)
 
 
-def _has_g729() -> bool:
+def g729_features() -> list[str]:
+    """What cargo must be told for G.729: nothing where libbcg729 is not installed."""
     found = shutil.which("pkg-config")
-    return found is not None and subprocess.run([found, "--exists", "libbcg729"], check=False).returncode == 0
+    has_g729 = found is not None and subprocess.run([found, "--exists", "libbcg729"], check=False).returncode == 0
+    return ["--features", "g729"] if has_g729 else []
 
 
 def _encode(codec: str, samples: Path, frames: Path) -> None:

@@ -14,6 +14,8 @@ mod opus_voice;
 pub mod plc;
 mod prediction;
 pub mod resample;
+#[cfg(feature = "g729")]
+mod telephone_band;
 #[cfg(test)]
 pub(crate) mod testvoice;
 

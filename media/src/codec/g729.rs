@@ -2,14 +2,18 @@
 //! §4.5.6). Behind the feature `g729`.
 
 use super::g729_ffi::{Decoder, Encoder, FRAME, SILENCE, VOICE};
+use super::telephone_band::TelephoneBand;
 
 /// Encodes whole packets.
-pub(super) struct Sender(Encoder);
+pub(super) struct Sender {
+    band: TelephoneBand,
+    encoder: Encoder,
+}
 
 impl Sender {
     /// `None` without memory.
     pub(super) fn new() -> Option<Self> {
-        Encoder::new().map(Self)
+        Encoder::new().map(|encoder| Self { band: TelephoneBand::new(), encoder })
     }
 
     /// Encode whole frames into `payload`, 10 bytes for each 80 samples; how many bytes that makes.
@@ -17,7 +21,7 @@ impl Sender {
         let (frames, _) = samples.as_chunks::<FRAME>();
         let (places, _) = payload.as_chunks_mut::<VOICE>();
         let pairs = frames.iter().zip(places);
-        pairs.map(|(frame, place)| self.0.encode(frame, place)).count() * VOICE
+        pairs.map(|(frame, place)| self.encoder.encode(&self.band.limit(frame), place)).count() * VOICE
     }
 }
 

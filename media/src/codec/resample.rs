@@ -141,23 +141,23 @@ fn filtered(window: &[i16]) -> i32 {
 
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "clamped")]
-fn rounded(sum: i32, shift: u32) -> i16 {
+pub(super) fn rounded(sum: i32, shift: u32) -> i16 {
     ((sum + (1 << (shift - 1))) >> shift).clamp(i16::MIN.into(), i16::MAX.into()) as i16
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// `count` samples of a sine of 16000 at full turns per sample.
     #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a sine of 16000")]
-    fn sine(turns: f64, count: usize) -> Vec<i16> {
+    pub fn sine(turns: f64, count: usize) -> Vec<i16> {
         (0..count).map(|n| (16_000.0 * (std::f64::consts::TAU * turns * n as f64).sin()) as i16).collect()
     }
 
     /// Level of a sine that the filter passed on, in dB of what went in; its first 10 ms are left out.
     #[expect(clippy::cast_precision_loss, reason = "a figure to compare")]
-    fn level(samples: &[i16]) -> f64 {
+    pub fn level(samples: &[i16]) -> f64 {
         let settled = &samples[160..];
         let power: f64 = settled.iter().map(|&sample| f64::from(sample).powi(2)).sum::<f64>() / settled.len() as f64;
         10.0 * (power / (16_000_f64.powi(2) / 2.0)).max(1e-9).log10()
