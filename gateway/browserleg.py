@@ -289,6 +289,8 @@ class BrowserLeg:
                     self._report.note("returned", "the browser's network works again")
             case relays.PeerSilent(why):
                 self._finish(causes.connection_lost(f"The connection to the browser was lost: {why}.", _FIREWALL))
+            case relays.Broken():
+                self._finish(causes.gateway_error())
             case relays.RtcpBye():
                 self._report.note("RTCP BYE", "from the browser")
             case relays.Soundless(is_soundless):
@@ -311,11 +313,9 @@ class BrowserLeg:
             return
         self._watch.resumed()
         ending = causes.connection_lost(sentence, hint)
-        if self._grace.begin(loss, lambda: self._finish(ending)):
-            seconds = f"{self._house.grace_s:.0f} s"
-            self._report.note("grace", f"{sentence} The call ends in {seconds} unless the page returns.")
-        else:
-            self._report.note("grace", f"{sentence} The grace goes on.")
+        begins = self._grace.begin(loss, lambda: self._finish(ending))
+        end = f"ends in {self._house.grace_s:.0f} s unless the page returns" if begins else "keeps its grace"
+        self._report.note("grace", f"{sentence} The call {end}.")
 
     def _stop_ringing(self) -> None:
         if self._ringing is not None:

@@ -89,9 +89,14 @@ class BrowserReturned:
 
 @dataclass(frozen=True, slots=True)
 class PeerSilent:
-    """A trunk sent nothing for long, a browser never came, or the leg broke."""
+    """A trunk sent nothing for long, or a browser never came."""
 
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A bug in the media core ended this leg: nothing is heard on it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,7 @@ MediaEvent = (
     | DigitHeard
     | Played
     | Unplayable
+    | Broken
     | Presence
 )
 Handler = Callable[[MediaEvent], None]
@@ -152,6 +158,7 @@ _WITHOUT: Final[dict[str, Callable[[], MediaEvent]]] = {
     "hushed": Hushed,
     "audible": lambda: Soundless(False),
     "returned": BrowserReturned,
+    "broken": Broken,
     "rtcp-bye": RtcpBye,
     "overflow": DtlsOverflow,
 }
@@ -241,6 +248,8 @@ class Relays:
             if handler is None:
                 continue  # it was released while the event was on its way
             event = _WITHOUT[kind]() if kind in _WITHOUT else _WITH_PAYLOAD[kind](payload)
+            if isinstance(event, Broken):
+                log.error("the media core failed on leg %d and ended it: the panic on stderr says where", leg_id)
             try:
                 handler(event)
             except Exception:

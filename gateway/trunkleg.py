@@ -370,6 +370,8 @@ class TrunkLeg:
             case relays.PeerSilent(why):
                 # Hold and silence suppression look the same: only SIP ends this leg.
                 self._report.note("trunk is silent", why)
+            case relays.Broken():
+                self.post(Release(causes.gateway_error()))
             case relays.RtcpBye():
                 self._report.note("RTCP BYE", "from the trunk")
             case relays.Soundless(is_soundless):

@@ -39,8 +39,10 @@ pub enum Event {
     Returned,
     /// One digit, when its end is certain, and how it came.
     Dtmf(Digit, Form),
-    /// Nothing valid for long, or the leg broke; the sentence says which.
+    /// Nothing valid for long; the sentence says for how long.
     Dead(String),
+    /// A bug of ours ended the leg.
+    Broken,
     /// The playing of this number has ended by itself.
     Played(u64),
     /// The playing of this number never began: the leg's codec has no encoder here.
@@ -62,6 +64,7 @@ enum Kind {
     Digits,
     Silence,
     Dead,
+    Broken,
     Played,
     Bye,
     Overflow,
@@ -78,6 +81,7 @@ impl Event {
             Event::Dtmf(..) => Kind::Digits,
             Event::Silent(_) | Event::Returned => Kind::Silence,
             Event::Dead(_) => Kind::Dead,
+            Event::Broken => Kind::Broken,
             Event::Played(_) | Event::Unplayable(_) => Kind::Played,
             Event::RtcpBye => Kind::Bye,
             Event::Overflow => Kind::Overflow,

@@ -79,6 +79,7 @@ fn payload(py: Python<'_>, event: Event) -> PyResult<(&'static str, Py<PyAny>)> 
             ("dtmf", values.into_pyobject(py)?.into_any().unbind())
         }
         Event::Dead(sentence) => ("dead", text(sentence)?),
+        Event::Broken => ("broken", py.None()),
         Event::Unplayable(number) => ("unplayable", number.into_pyobject(py)?.into_any().unbind()),
         Event::Played(number) => ("played", number.into_pyobject(py)?.into_any().unbind()),
         Event::RtcpBye => ("rtcp-bye", py.None()),

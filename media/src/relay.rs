@@ -212,10 +212,10 @@ impl Relay {
     }
 
     /// End a leg that broke, and tell.
-    pub fn kill(&mut self, id: LegId, reason: &str, out: &mut Outbox) {
+    pub fn kill(&mut self, id: LegId, out: &mut Outbox) {
         if let Some(leg) = self.legs.get(&id) {
             leg.release_paths(out);
-            out.event(id, Event::Dead(reason.to_owned()));
+            out.event(id, Event::Broken);
             self.forget(id);
         }
     }

@@ -32,8 +32,6 @@ const BATCH: usize = 32;
 const FLUSH: usize = 16;
 /// A wait that ends sooner did not sleep: more waits than we have served.
 const NO_SLEEP: Duration = Duration::from_micros(20);
-/// What a broken leg's event says.
-const FAILURE: &str = "internal error in the media core: this leg was ended, please report it with the gateway's log";
 
 /// What a thread shares with the others.
 pub struct Common {
@@ -269,7 +267,7 @@ impl Core {
         let relay = &self.relay;
         let figures = catch_unwind(AssertUnwindSafe(|| relay.figures(leg))).ok().flatten();
         self.broken.insert(leg, figures.unwrap_or_default());
-        self.relay.kill(leg, FAILURE, &mut self.out);
+        self.relay.kill(leg, &mut self.out);
         None
     }
 

@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 
 from call import oneway
-from call.causes import Cause, Ending, hung_up
+from call.causes import Cause, Ending, gateway_error, hung_up
 from call.codecs import Format
 from call.coupling import Accept, Press, Progress, Release, Suit
 from call.errors import GatewayError, PeerError
@@ -476,6 +476,16 @@ async def test_silent_trunk_is_noted_and_not_hung_up(bench: Bench) -> None:
     bench.media.handler(relays.PeerSilent("no RTP for 30 s"))
     assert bench.report.events == [Answered(), SETTLED]
     assert ("trunk is silent", "no RTP for 30 s") in bench.report.notes
+
+
+async def test_trunk_leg_that_the_media_core_broke_is_hung_up(bench: Bench) -> None:
+    bench.answered()
+    for _ in range(2):
+        bench.media.handler(relays.Broken())
+    (release,) = [command for command in bench.worker.commands if isinstance(command, messages.Release)]
+    assert release.status == 500
+    bench.leg.on_sip(messages.Ended("L1", "us", 200))
+    assert bench.ending == gateway_error()
 
 
 async def test_second_invite_for_a_leg_is_refused(bench: Bench) -> None:

@@ -25,7 +25,8 @@ Event = (
     | tuple[int, Literal["dtmf"], tuple[str, int, DtmfForm]]  # digit, ms, how it came; once, when its end is certain
     | tuple[int, Literal["silent"], str]  # a browser that was here: no valid STUN or SRTP for `silent_ms`
     | tuple[int, Literal["returned"], None]  # a silent browser shows life again
-    | tuple[int, Literal["dead"], str]  # a trunk: no valid RTP for `dead_ms`; a browser: it never came; or a broken leg
+    | tuple[int, Literal["dead"], str]  # a trunk: no valid RTP for `dead_ms`; a browser: it never came
+    | tuple[int, Literal["broken"], None]  # a bug of ours ended this leg; nothing comes after it
     | tuple[int, Literal["played"], int]  # what `Relay.play` began under this number has ended by itself
     | tuple[int, Literal["unplayable"], int]  # it never began: no encoder for the codec of this leg
     | tuple[int, Literal["rtcp-bye"], None]

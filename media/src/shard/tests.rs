@@ -65,7 +65,7 @@ fn a_panic_ends_only_the_leg_at_fault() {
     });
     assert_eq!(result, None);
     core.flush();
-    assert_eq!(core.common.events.take(9), [(broken, Event::Dead(FAILURE.to_owned()))]);
+    assert_eq!(core.common.events.take(9), [(broken, Event::Broken)]);
     assert_eq!((core.relay.len(), core.totals.failures), (1, 1));
     core.on_packet(Duration::ZERO, sound, path(), &mut packet());
     assert_eq!(core.relay.len(), 1);
