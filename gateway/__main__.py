@@ -263,7 +263,8 @@ def _kept_one(settings: Config, call_id: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _archive(settings: Config) -> Iterator[Archive]:
-    from gateway.records import Archive, locate
+    from gateway.records import Archive
+    from gateway.recordsfile import locate
 
     try:
         with contextlib.closing(Archive(locate(settings.records))) as archive:

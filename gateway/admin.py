@@ -16,9 +16,10 @@ from starlette.routing import Route
 
 from gateway.adminplay import play_routes
 from gateway.adminrecording import recording_route
+from gateway.callrecord import CallRecord
 from gateway.livecall import LiveCall
 from gateway.problems import problem
-from gateway.records import CallRecord, Records
+from gateway.records import Records
 from gateway.sounds import Sounds
 
 MAX_CALLS: Final = 1000

@@ -22,7 +22,8 @@ from gateway.heap import Heap
 from gateway.listeners import Server, check_certificate, listen, listen_publicly
 from gateway.listening import Listening
 from gateway.load import MEDIA_THREAD, LoadWatch, ThreadTurns
-from gateway.records import Records, locate
+from gateway.records import Records
+from gateway.recordsfile import locate
 from gateway.relays import Relays
 from gateway.routing import Router
 from gateway.site import make_site, own_origins

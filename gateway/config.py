@@ -167,9 +167,14 @@ class RecordSettings(Settings):
         """The URL to open; makes the default directory."""
         if self.url:
             return self.url
-        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "webtrunk"
-        base.mkdir(parents=True, exist_ok=True)
-        return f"sqlite:///{base / 'records.sqlite'}"
+        self.default_file.parent.mkdir(parents=True, exist_ok=True)
+        return f"sqlite:///{self.default_file}"
+
+    @property
+    def default_file(self) -> Path:
+        """The SQLite file that is used where no URL is set."""
+        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        return base / "webtrunk" / "records.sqlite"
 
 
 class DialplanSettings(Settings):

@@ -16,9 +16,9 @@ from call.errors import PeerError
 from call.journal import Journal
 from call.leg import DialogState, Ended, LegEvent
 from gateway.browserleg import BrowserLeg
+from gateway.callrecord import LIVE, CallRecord
 from gateway.callrecording import CallRecording
 from gateway.calltee import CallTee
-from gateway.records import LIVE, CallRecord
 from gateway.relays import Sound
 from gateway.speaker import Speaker
 from gateway.surroundings import Report

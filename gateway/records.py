@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -36,7 +36,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from call.errors import TransportError
-from gateway.config import RecordSettings
+from gateway.callrecord import LIVE, CallRecord
+from gateway.recordsfile import TABLE, check_columns, check_file, presence_file, unopened
 
 log = logging.getLogger(__name__)
 
@@ -48,12 +49,11 @@ BATCH: Final = 500
 """Records that are written together."""
 MAX_WAITING: Final = 10_000
 """Records that wait for a database that cannot be written; beyond that only the log keeps the oldest."""
-LIVE: Final = "live"
 LOST: Final = "gateway-lost"
 
 _metadata: Final = MetaData()
 calls: Final = Table(
-    "calls",
+    TABLE,
     _metadata,
     Column("id", String(32), primary_key=True),
     Column("direction", String(8), nullable=False),
@@ -73,28 +73,6 @@ calls: Final = Table(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CallRecord:
-    """What is kept of a call. Times are seconds since the epoch."""
-
-    id: str
-    direction: str
-    user: str
-    remote: str
-    trunk: str
-    started_at: float
-    answered_at: float | None = None
-    ended_at: float | None = None
-    cause: str = LIVE
-    sip_status: int | None = None
-    sentence: str = "The call is up."
-    hint: str = ""
-    codecs: str = ""
-    media: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Per leg (browser, trunk) the media core's counters; "recordings": each by its number; "tee"."""
-    journal: tuple[dict[str, Any], ...] = ()
-
-
 class Archive:
     """The call records that a gateway kept, to be read and nothing else: it may still be writing them."""
 
@@ -104,11 +82,8 @@ class Archive:
         Raises:
             TransportError: The database cannot be opened.
         """
-        try:
+        with _in_words():
             self._engine = self._open(url)
-        except (SQLAlchemyError, ImportError, OSError) as error:
-            sentence = f"The call records cannot be opened: {_reason(error)}."
-            raise TransportError(sentence, hint="Check `records.url`.") from error
 
     def recent(self, limit: int = 50) -> list[CallRecord]:
         """The newest records, newest first; blocking."""
@@ -132,7 +107,7 @@ class Archive:
         if file and not Path(file).exists():  # to connect would make it
             return self._none()
         engine = _engine(url, "PRAGMA query_only=ON")
-        return engine if inspect(engine).has_table(calls.name) else self._none()
+        return engine if inspect(engine).has_table(TABLE) else self._none()
 
     def _none(self) -> Engine:
         """No records at all."""
@@ -186,6 +161,7 @@ class Records(Archive):
     def _open(self, url: str) -> Engine:
         # A SQLite log beside the file: a commit costs little and readers never wait.
         engine = _engine(url, "PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL")
+        _look_at(url, engine)
         _metadata.create_all(engine)
         try:
             if self._is_alone(_sqlite_file(url)):
@@ -205,7 +181,7 @@ class Records(Archive):
         """
         if not file:
             return True
-        self._presence = os.open(f"{file}.gateways", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._presence = os.open(presence_file(file), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._presence, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -267,6 +243,36 @@ class Records(Archive):
         self._is_shut_out = False
 
 
+def check(url: str) -> None:
+    """Look whether a gateway could keep its records in this database; nothing is made or changed. Blocking.
+
+    Raises:
+        TransportError: It could not; the sentence says why.
+    """
+    with _in_words():
+        engine = _engine(url)
+        try:
+            _look_at(url, engine)
+        finally:
+            engine.dispose()
+
+
+def _look_at(url: str, engine: Engine) -> None:
+    if file := _sqlite_file(url):
+        check_file(file)
+    elif (database := inspect(engine)).has_table(TABLE):
+        columns = database.get_columns(TABLE)
+        check_columns({each["name"]: not each["nullable"] and each["default"] is None for each in columns})
+
+
+@contextlib.contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, ImportError, OSError) as error:
+        raise unopened(_reason(error)) from error
+
+
 def _row(record: CallRecord) -> dict[str, Any]:
     # Not `asdict`, which copies every entry of every journal: nothing of a record changes any more.
     return {column.name: getattr(record, column.name) for column in calls.columns}
@@ -276,20 +282,6 @@ def _lose(*records: CallRecord) -> None:
     """Keep them in the log at least."""
     for record in records:
         log.error("lost record: %s", json.dumps(_row(record)))
-
-
-def locate(settings: RecordSettings) -> str:
-    """The URL of the database; the default one's folder is made.
-
-    Raises:
-        TransportError: It cannot be made.
-    """
-    try:
-        return settings.resolved_url
-    except OSError as error:
-        hint = "Set `records.url`, or XDG_STATE_HOME to a folder that can be written."
-        sentence = f"The folder for call records, {error.filename}, cannot be made: {error.strerror}."
-        raise TransportError(sentence, hint=hint) from error
 
 
 def _reason(error: Exception) -> str:

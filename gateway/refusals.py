@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from call.causes import Cause
-from gateway.records import CallRecord
+from gateway.callrecord import CallRecord
 
 TOGETHER_S: Final = 60.0
 """Refusals by the same limit within so long share a record: whoever runs into it may do so many times a second."""

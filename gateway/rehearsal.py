@@ -9,10 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from call.errors import GatewayError
-from gateway.config import Config
+from gateway.config import Config, RecordSettings
 from gateway.configrules import Found
 from gateway.listeners import check_authorities, check_certificate
 from gateway.recorder import check_folder
+from gateway.recordsfile import check_file, locate
 from gateway.soundnames import SILENCE
 from gateway.sounds import samples_of
 from gateway.tee import destination
@@ -36,6 +37,7 @@ def _attempts(config: Config) -> Iterator[tuple[Location, Attempt]]:
             yield where, partial(samples_of, source)
     if config.recording.folder:
         yield ("recording", "folder"), partial(_try_folder, config.recording.folder)
+    yield ("records", "url"), partial(_try_records, config.records)
     if config.tee.url:
         yield ("tee", "tls_ca"), partial(destination, config.tee)
 
@@ -57,10 +59,27 @@ def _failure(attempt: Attempt) -> str:
 
 
 def _try_folder(folder: str) -> None:
-    """Who checks need not be who runs the gateway, and would own the folder: what this makes it takes away again."""
-    made = [path for path in (Path(folder), *Path(folder).parents) if not os.path.lexists(path)]
-    try:
+    with _taking_back(Path(folder)):
         check_folder(folder)
+
+
+def _try_records(settings: RecordSettings) -> None:
+    if settings.url:
+        from gateway.records import check  # SQLAlchemy, which the settings have loaded for this URL
+
+        check(settings.url)
+        return
+    with _taking_back(settings.default_file.parent):
+        locate(settings)
+        check_file(str(settings.default_file))
+
+
+@contextlib.contextmanager
+def _taking_back(folder: Path) -> Iterator[None]:
+    """Who checks need not be who runs the gateway, and would own the folder: if it is made here it goes again."""
+    made = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
+    try:
+        yield
     finally:
         for path in made:
             with contextlib.suppress(OSError, ValueError):

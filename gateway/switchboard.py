@@ -25,10 +25,11 @@ from call.errors import (
 from call.leg import Ringing
 from gateway.admission import Admission
 from gateway.browserleg import BrowserLeg
+from gateway.callrecord import CallRecord
 from gateway.config import SessionSettings, TrunkSettings
 from gateway.directory import Directory, Session
 from gateway.livecall import LiveCall
-from gateway.records import CallRecord, Records
+from gateway.records import Records
 from gateway.refusals import Refusals
 from gateway.routing import Router
 from gateway.surroundings import Surroundings

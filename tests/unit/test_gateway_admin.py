@@ -8,8 +8,9 @@ import pytest
 from starlette.types import ASGIApp
 
 from gateway.admin import make_admin
+from gateway.callrecord import CallRecord
 from gateway.livecall import LiveCall
-from gateway.records import CallRecord, Records
+from gateway.records import Records
 from tests.unit.asgi import get
 from tests.unit.recorders import SOUNDS
 

@@ -2,7 +2,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from gateway import callview, configfile
-from gateway.records import CallRecord
+from gateway.callrecord import CallRecord
 
 CALL = CallRecord(
     "ab12cd34ef56",

@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -11,7 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.__main__ import DEMO_CONFIG, main
-from gateway.records import CallRecord, Records
+from gateway.callrecord import LIVE, CallRecord
+from gateway.records import Archive, Records
 from gateway.sounds import SHIPPED_MUSIC
 
 PAST = CallRecord("ab12", "outgoing", "alice", "echo", "demo", 1_000.0, ended_at=1_001.0, cause="busy")
@@ -230,6 +233,120 @@ def test_records_that_cannot_be_read_are_told(run: Run) -> None:
     result = run("calls")
     assert result.exit_code == 1
     assert "call records cannot be opened: file is not a database" in result.output
+
+
+def spoil_by_a_folder(database: Path) -> str:
+    database.mkdir()
+    return f"{database} is a folder. Check `records.url`."
+
+
+def spoil_by_no_folder(database: Path) -> str:
+    database.parent.rmdir()
+    return f"the folder {database.parent} cannot be written: No such file or directory."
+
+
+def spoil_by_a_file_in_place_of_the_folder(database: Path) -> str:
+    database.parent.rmdir()
+    database.parent.touch()
+    return f"the folder {database.parent} cannot be written: Not a directory."
+
+
+def spoil_by_text(database: Path) -> str:
+    database.write_text("this is no database" * 100)
+    return f"{database}: file is not a database."
+
+
+def spoil_by_the_gateways_own_file(database: Path) -> str:
+    Path(f"{database}.gateways").mkdir()
+    return f"{database}.gateways cannot be written: Is a directory."
+
+
+def spoil_by_an_older_table(database: Path) -> str:
+    with contextlib.closing(sqlite3.connect(database)) as other:
+        other.execute("CREATE TABLE calls (id TEXT PRIMARY KEY)")
+    return "their table was made by another version of webtrunk, and has no column answered_at. Name another database"
+
+
+def spoil_by_a_newer_table(database: Path) -> str:
+    with contextlib.closing(Records(f"sqlite:///{database}")):
+        pass
+    with contextlib.closing(sqlite3.connect(database)) as other:
+        columns = ", ".join(f"{row[1]} TEXT" for row in other.execute("PRAGMA table_info(calls)"))
+        other.executescript(f"DROP TABLE calls; CREATE TABLE calls ({columns}, node TEXT NOT NULL)")
+    return "their table was made by another version of webtrunk, and wants a column node. Name another database"
+
+
+@pytest.mark.parametrize("verb", ["check", "run"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        spoil_by_a_folder,
+        spoil_by_no_folder,
+        spoil_by_a_file_in_place_of_the_folder,
+        spoil_by_text,
+        spoil_by_the_gateways_own_file,
+        spoil_by_an_older_table,
+        spoil_by_a_newer_table,
+    ],
+)
+def test_database_that_cannot_keep_records_is_told_beforehand(
+    run: Run, spoil: Callable[[Path], str], verb: str
+) -> None:
+    database = run.file.parent / "records" / "calls.sqlite"
+    database.parent.mkdir()
+    run.file.write_text(f'{OPEN}[records]\nurl = "sqlite:///{database}"\n')
+    told = spoil(database)
+    result = run(verb)
+    assert result.exit_code == 1
+    assert f"{run.file}:4: records.url: The call records cannot be opened: {told}" in result.output
+
+
+def test_locked_database_is_told_as_such(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.recordsfile.PATIENCE_S", 0.01)
+    run.keep(PAST)
+    with contextlib.closing(sqlite3.connect(run.file.parent / "records.sqlite")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        result = run("check")
+    assert result.exit_code == 1
+    assert "database is locked. Another program holds it: end that one" in result.output
+
+
+@pytest.mark.parametrize("has_url", [True, False])
+def test_check_makes_no_database(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, has_url: bool) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    if not has_url:
+        run.file.write_text(OPEN)
+    assert run("check").exit_code == 0
+    assert list(tmp_path.iterdir()) == [run.file]
+
+
+def test_check_changes_nothing_in_a_database_that_is_there(run: Run) -> None:
+    database = run.file.parent / "records.sqlite"
+    database.touch()
+    assert run("check").exit_code == 0
+    assert database.read_bytes() == b""
+    run.keep(replace(PAST, cause=LIVE))
+    before = {path: path.read_bytes() for path in run.file.parent.iterdir()}
+    assert run("check").exit_code == 0
+    assert {path: path.read_bytes() for path in run.file.parent.iterdir()} == before
+
+
+def test_columns_that_a_later_version_fills_by_itself_disturb_nobody(run: Run) -> None:
+    run.keep(PAST)
+    with contextlib.closing(sqlite3.connect(run.file.parent / "records.sqlite")) as other:
+        other.execute("ALTER TABLE calls ADD COLUMN tenant TEXT")
+        other.execute("ALTER TABLE calls ADD COLUMN price INTEGER NOT NULL DEFAULT 0")
+    assert run("check").exit_code == 0
+    run.keep(replace(PAST, id="cd34"))
+    with contextlib.closing(Archive(run.url)) as archive:
+        assert len(archive.recent()) == 2
+
+
+def test_check_beside_a_gateway_that_keeps_records_is_content(run: Run) -> None:
+    with contextlib.closing(Records(run.url)) as records:
+        records.save(PAST)
+        assert run("check").exit_code == 0
+        assert records.find("ab12") == PAST
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from call.coupling import Accept, Command, Press, Progress, Release, Side, Suit
 from call.interworking import Choice
 from call.leg import Answered, Ended, LegEvent, Pressed, Ringing, Settled
 from gateway.browserleg import BrowserLeg
+from gateway.callrecord import LIVE, CallRecord
 from gateway.livecall import Direction, LiveCall
-from gateway.records import LIVE, CallRecord
 from gateway.trunkleg import TrunkLeg
 
 BECAUSE = Choice("PCMU", "because")

@@ -14,7 +14,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, OperationalError
 
 from call.errors import TransportError
-from gateway.records import LIVE, LOST, Archive, CallRecord, Records, calls
+from gateway.callrecord import LIVE, CallRecord
+from gateway.records import LOST, Archive, Records, calls
 from tests.harness.patience import eventually
 
 FIRST = CallRecord("aa01", "outgoing", "alice", "echo", "demo", 1_000.0)
@@ -33,7 +34,8 @@ ENDED = replace(
 
 KILLED = """
 import os, signal, sys, time
-from gateway.records import CallRecord, Records
+from gateway.callrecord import CallRecord
+from gateway.records import Records
 
 records = Records(sys.argv[1])
 records.save(CallRecord("aa01", "outgoing", "alice", "echo", "demo", 1_000.0))

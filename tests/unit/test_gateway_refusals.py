@@ -8,7 +8,7 @@ import pytest
 
 from call.causes import Cause
 from gateway import refusals as module
-from gateway.records import CallRecord
+from gateway.callrecord import CallRecord
 from gateway.refusals import Refusals
 
 LIMIT = CallRecord(

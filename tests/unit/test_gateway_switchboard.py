@@ -14,9 +14,10 @@ from gateway import switchboard as module
 from gateway.admission import Admission
 from gateway.auth import Gatekeeper, Identity
 from gateway.browserleg import BrowserLeg
+from gateway.callrecord import LIVE, CallRecord
 from gateway.config import AuthSettings, LimitSettings, SessionSettings, TrunkSettings, UserSettings
 from gateway.directory import Directory
-from gateway.records import LIVE, CallRecord, Records
+from gateway.records import Records
 from gateway.routing import Router
 from gateway.switchboard import Switchboard
 from gateway.trunkleg import TrunkLeg
