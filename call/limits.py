@@ -15,10 +15,6 @@ from call.errors import LimitReached
 
 MINUTE_S: Final = 60.0
 DAY_S: Final = 86_400.0
-MAX_REMEMBERED: Final = 10_000
-"""Ended calls whose length is still remembered; the oldest merge beyond that."""
-
-
 MAX_PARTIES: Final = 10_000
 """Beyond so many, those of whom nothing is remembered are dropped."""
 
@@ -38,7 +34,7 @@ class Usage:
     def __init__(self) -> None:
         self._starts: deque[float] = deque()
         self._live: dict[str, float | None] = {}  # call id: when it was answered
-        self._talked: deque[tuple[float, float]] = deque()  # (when it ended, seconds)
+        self._talked: deque[tuple[float, float]] = deque()  # of each minute: (when the last call ended, seconds)
         self._talked_s = 0.0  # of all of these: they are too many to add up at every answer
 
     def exceeded(self, now: float, caps: Caps) -> str:
@@ -76,11 +72,11 @@ class Usage:
         """It is over."""
         answered = self._live.pop(call_id, None)
         if answered is not None:
-            self._talked.append((now, now - answered))
-            self._talked_s += now - answered
-            if len(self._talked) > MAX_REMEMBERED:
-                (_, first), (ended, second) = self._talked.popleft(), self._talked.popleft()
-                self._talked.appendleft((ended, first + second))
+            talked_s = now - answered
+            self._talked_s += talked_s
+            if self._talked and self._talked[-1][0] // MINUTE_S == now // MINUTE_S:
+                talked_s += self._talked.pop()[1]
+            self._talked.append((now, talked_s))
 
     @property
     def is_idle(self) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from call.errors import PeerError
 from sip.dialogstate import DialogState
@@ -355,8 +355,10 @@ Event = Annotated[
     Started | StartFailed | TrunkEvent | DialogNote | Parted | Heartbeat | Stopped, Field(discriminator="type")
 ]
 
-_COMMANDS: Final[TypeAdapter[Command]] = TypeAdapter(Command)
-_EVENTS: Final[TypeAdapter[Event]] = TypeAdapter(Event)
+_PARSING: Final = ConfigDict(cache_strings="keys")
+"""Values hardly ever come twice; pydantic would keep the last 16,000 of them."""
+_COMMANDS: Final[TypeAdapter[Command]] = TypeAdapter(Command, config=_PARSING)
+_EVENTS: Final[TypeAdapter[Event]] = TypeAdapter(Event, config=_PARSING)
 
 
 def encode(message: Command | Event) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError, from_json
 
 from call.errors import PeerError
@@ -300,8 +300,10 @@ ServerMessage = Annotated[
     Field(discriminator="type"),
 ]
 
-CLIENT: Final[TypeAdapter[ClientMessage]] = TypeAdapter(ClientMessage)
-SERVER: Final[TypeAdapter[ServerMessage]] = TypeAdapter(ServerMessage)
+_PARSING: Final = ConfigDict(cache_strings="keys")
+"""Values hardly ever come twice; pydantic would keep the last 16,000 of them."""
+CLIENT: Final[TypeAdapter[ClientMessage]] = TypeAdapter(ClientMessage, config=_PARSING)
+SERVER: Final[TypeAdapter[ServerMessage]] = TypeAdapter(ServerMessage, config=_PARSING)
 
 
 def decode(text: str | bytes) -> ClientMessage:

@@ -60,3 +60,10 @@ def test_every_message_names_its_type_once(kind: type) -> None:
     tags = [f.default for other in (*COMMANDS, *EVENTS) for f in dataclasses.fields(other) if f.name == "type"]
     own = next(f.default for f in dataclasses.fields(kind) if f.name == "type")
     assert tags.count(own) == 1
+
+
+def test_parser_keeps_no_word_of_a_message() -> None:
+    line = messages.encode(messages.DtmfRefused("a leg that is named nowhere else", "1", 400))
+    first, second = (messages.decode_event(line) for _ in range(2))
+    assert isinstance(first, messages.DtmfRefused) and isinstance(second, messages.DtmfRefused)
+    assert first.leg is not second.leg

@@ -206,3 +206,9 @@ def test_largest_offer_with_all_headers_fits_into_a_frame() -> None:
     text = frame(**START | {"sdp": "v" * 32_768, "headers": headers})
     assert len(text.encode()) < MAX_MESSAGE_BYTES
     assert isinstance(decode(text), signalling.CallStart)
+
+
+def test_parser_keeps_no_word_of_a_page() -> None:
+    first, second = (decode('{"type": "call.hangup", "call": "NamedNowhereElse"}') for _ in range(2))
+    assert isinstance(first, signalling.CallHangup) and isinstance(second, signalling.CallHangup)
+    assert first.call is not second.call
