@@ -30,6 +30,12 @@ def is_unspecified(host: str) -> bool:
     return is_address(host) and ipaddress.ip_address(host).is_unspecified
 
 
+def overlap(one: str, other: str) -> bool:
+    """Whether a port that is open on one of these hosts cannot be opened on the other."""
+    one, other = ("127.0.0.1" if host == "localhost" else host for host in (one, other))
+    return one == other or is_unspecified(one) or is_unspecified(other)
+
+
 def default_route_address() -> str:
     """Our IPv4 address on the way to the rest of the world; "" without a route. Nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

@@ -22,8 +22,11 @@ def make_check(load: Load, which: Callable[[Path | None], str], config_option: C
     def check(path: Path | None) -> None:
         """Check a configuration file and say what it sets up."""
         settings = load(path)
+        # The listeners, which take long to load and which no other command needs.
+        from gateway.portsinuse import ports_in_use
+
         click.echo(which(path))
-        for line in (*_set_up(settings), *settings.remarks):
+        for line in (*_set_up(settings), *settings.remarks, *ports_in_use(settings)):
             click.echo(line)
         click.echo("The configuration is good.")
 

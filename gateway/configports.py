@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.addresses import is_unspecified
+from gateway.addresses import overlap
 from gateway.tomllines import Location
 
 Table = Mapping[str, Any]
@@ -39,7 +39,7 @@ def shared_ports(document: Table, defaults: Mapping[str, Table]) -> Iterator[tup
     # The browsers' port is open on every network, so on SIP's too.
     udp = [*_wants(sections, "sip", sip_host, "udp_port"), *_wants(sections, "media", sip_host, "browser_port")]
     for one, other in (*itertools.combinations(tcp, 2), *itertools.combinations(udp, 2)):
-        if one.port == other.port and _overlap(one.host, other.host):
+        if one.port == other.port and overlap(one.host, other.host):
             told, first = (other, one) if _is_written(document, other) else (one, other)
             yield (told.section, told.key), f"port {told.port} is {first.setting} already"
     yield from _within_rtp(document, sections["media"]["rtp_ports"], udp)
@@ -61,11 +61,6 @@ def _wants(sections: Mapping[str, Table], section: str, host: str, *keys: str) -
         port = sections[section][key]
         if type(port) is int and port > 0:
             yield _Want(section, key, host, port)
-
-
-def _overlap(one: str, other: str) -> bool:
-    one, other = ("127.0.0.1" if host == "localhost" else host for host in (one, other))
-    return one == other or is_unspecified(one) or is_unspecified(other)
 
 
 def _is_written(document: Table, want: _Want) -> bool:

@@ -116,8 +116,7 @@ def listen_publicly(settings: ListenSettings) -> socket.socket:
     try:
         return listen(settings.host, settings.port, "listen.port")
     except TransportError as error:
-        url = _local_url(settings)
-        if _is_taken(error) and _is_webtrunk(url):
+        if _is_taken(error) and (url := running_webtrunk(settings)):
             hint = "Open it in a browser; to start another one, give that one free ports in its configuration."
             raise TransportError(f"webtrunk is running already: {url}", hint=hint) from error
         raise
@@ -127,12 +126,14 @@ def _is_taken(error: TransportError) -> bool:
     return isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EADDRINUSE
 
 
-def _is_webtrunk(url: str) -> bool:
+def running_webtrunk(settings: ListenSettings) -> str:
+    """Where the page of a webtrunk is that runs with this listener; "": there is none. Blocking."""
+    url = _local_url(settings)
     try:
-        _, settings = localhttp.ask(f"{url}settings.json", ASK_S)
+        _, answer = localhttp.ask(f"{url}settings.json", ASK_S)
     except (PeerError, TransportError):
-        return False
-    return settings.get("title") == TITLE
+        return ""
+    return url if answer.get("title") == TITLE else ""
 
 
 def _local_url(settings: ListenSettings) -> str:

@@ -3,10 +3,8 @@
 import contextlib
 import os
 import sqlite3
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from gateway.__main__ import DEMO_CONFIG, main
 from gateway.callrecord import LIVE, CallRecord
 from gateway.records import Archive, Records
 from gateway.sounds import SHIPPED_MUSIC
+from tests.unit.servers import stranger
 
 PAST = CallRecord("ab12", "outgoing", "alice", "echo", "demo", 1_000.0, ended_at=1_001.0, cause="busy")
 OPEN = '[auth]\nmode = "open"\n'
@@ -163,28 +162,6 @@ def test_folder_that_nobody_can_make_is_no_good_configuration(run: Run) -> None:
 def test_check_says_who_is_recorded(run: Run, tables: str, told: str) -> None:
     run.add(f'{tables}folder = "{run.file.parent}"\n')
     assert told in run("check").output
-
-
-class Stranger(BaseHTTPRequestHandler):
-    """Another program on the admin port."""
-
-    words = b""
-
-    def do_GET(self) -> None:
-        self.wfile.write(self.words)
-
-    def log_message(self, *_: object) -> None:
-        """Says nothing."""
-
-
-@contextlib.contextmanager
-def stranger(words: bytes) -> Iterator[int]:
-    with HTTPServer(("127.0.0.1", 0), type("Speaking", (Stranger,), {"words": words})) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize(
