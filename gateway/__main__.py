@@ -10,6 +10,7 @@ import logging
 import sys
 import urllib.parse
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -24,6 +25,7 @@ from gateway.playcommand import make_play
 
 if TYPE_CHECKING:
     from gateway.records import Archive
+    from gateway.sounds import Sounds
 
 DEMO_CONFIG: Final = Path(__file__).parent.parent / "config" / "demo.toml"
 HERE: Final = Path("webtrunk.toml")
@@ -69,9 +71,9 @@ def main() -> None:
 @click.option("--verbose", "-v", is_flag=True, help="Log more.")
 def run(path: Path | None, verbose: bool) -> None:
     """Run the gateway."""
-    settings = _load_to_start(path)
+    settings, sounds = _load_to_start(path)
     click.echo(_which(path))
-    _run(settings, verbose=verbose)
+    _run(settings, sounds, verbose=verbose)
 
 
 @main.command()
@@ -79,9 +81,9 @@ def run(path: Path | None, verbose: bool) -> None:
 @click.option("--verbose", "-v", is_flag=True, help="Log more.")
 def demo(path: Path, verbose: bool) -> None:
     """Run the gateway with the demo phone: a real SIP phone on this machine to call."""
-    settings = _load_to_start(path)
+    settings, sounds = _load_to_start(path)
     click.echo(f"Configuration: {path}")
-    _run(settings, verbose=verbose, demo=True)
+    _run(settings, sounds, verbose=verbose, demo=True)
 
 
 @main.command()
@@ -166,14 +168,16 @@ def _load(path: Path | None, rehearse: configfile.Rehearsal | None = None) -> Co
         _fail(str(error))
 
 
-def _load_to_start(path: Path | None) -> Config:
+def _load_to_start(path: Path | None) -> tuple[Config, Sounds]:
     """Load what a start would read, too: it is refused whole, with every mistake, before anything starts."""
     from gateway.rehearsal import rehearse
+    from gateway.sounds import Sounds
 
-    return _load(path, rehearse)
+    sounds = Sounds()
+    return _load(path, partial(rehearse, sounds=sounds)), sounds
 
 
-def _run(settings: Config, *, verbose: bool, demo: bool = False) -> None:
+def _run(settings: Config, sounds: Sounds, *, verbose: bool, demo: bool = False) -> None:
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO,
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
@@ -188,7 +192,7 @@ def _run(settings: Config, *, verbose: bool, demo: bool = False) -> None:
         sys.stdout.flush()
 
     async def body() -> None:
-        await Gateway(settings, demo_trunk=DEMO_TRUNK if demo else "").run(ready)
+        await Gateway(settings, sounds, demo_trunk=DEMO_TRUNK if demo else "").run(ready)
 
     if demo and DEMO_TRUNK not in settings.trunk:
         _fail("The demo phone needs a [trunk.demo] table; see config/demo.toml.")
@@ -220,7 +224,7 @@ def _tell(path: Path | None, method: str, where: str, body: dict[str, Any] | Non
 
 
 main.add_command(make_play(_tell, _config_option))
-main.add_command(make_check(_load_to_start, _which, _config_option))
+main.add_command(make_check(lambda path: _load_to_start(path)[0], _which, _config_option))
 
 
 def _admin(settings: Config) -> str:

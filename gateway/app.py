@@ -52,9 +52,9 @@ class Addresses:
 class Gateway:
     """One gateway process: `run` starts it, calls `ready`, and returns after `stop`."""
 
-    def __init__(self, config: Config, *, demo_trunk: str = "") -> None:
+    def __init__(self, config: Config, sounds: Sounds, *, demo_trunk: str = "") -> None:
         """`demo_trunk`: the trunk at whose other end a demo phone is to be started."""
-        self._config = config
+        self._config, self._sounds = config, sounds
         self._demo_trunk = demo_trunk
         self._stopping = asyncio.Event()
 
@@ -77,7 +77,7 @@ class Gateway:
             admin = stack.enter_context(contextlib.closing(listen(config.admin.host, config.admin.port, "admin.port")))
             if self._demo_trunk:
                 await stack.enter_async_context(DemoPhone(config.trunk[self._demo_trunk], config))
-            house = stack.enter_context(contextlib.closing(_House(config)))
+            house = stack.enter_context(contextlib.closing(_House(config, self._sounds)))
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             house.spawn_in(tasks)
             stack.callback(house.cancel_tasks)
@@ -152,14 +152,14 @@ class Gateway:
 class _House:
     """The parts of one gateway, wired to each other."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, sounds: Sounds) -> None:
         self.records = Records(locate(config.records))
         try:
             self.relays = _open_relays(config)
         except TransportError:
             self.records.close()
             raise
-        self.sounds = Sounds()
+        self.sounds = sounds
         self._group: asyncio.TaskGroup
         self._tasks: set[asyncio.Task[None]] = set()
         self._turns = ThreadTurns(MEDIA_THREAD)

@@ -15,26 +15,28 @@ from gateway.listeners import check_authorities, check_certificate
 from gateway.recorder import check_folder
 from gateway.recordsfile import check_file, locate
 from gateway.soundnames import SILENCE
-from gateway.sounds import samples_of
+from gateway.sounds import Sounds
 from gateway.tee import destination
 from gateway.tomllines import Location
 
 Attempt = Callable[[], object]
 
 
-def rehearse(config: Config) -> list[Found]:
-    """What a start would stumble over, each with the place of its setting. Blocking; nothing of it stays."""
-    return [(where, words) for where, attempt in _attempts(config) if (words := _failure(attempt))]
+def rehearse(config: Config, sounds: Sounds) -> list[Found]:
+    """What a start would stumble over, each with the place of its setting. Blocking.
+
+    Nothing of it stays but in `sounds`, which have what they need from then on: a long file takes seconds to decode.
+    """
+    return [(where, words) for where, attempt in _attempts(config, sounds) if (words := _failure(attempt))]
 
 
-def _attempts(config: Config) -> Iterator[tuple[Location, Attempt]]:
+def _attempts(config: Config, sounds: Sounds) -> Iterator[tuple[Location, Attempt]]:
     for section, pair in (("listen", config.listen), ("sip", config.sip)):
         yield (section, "tls_cert"), partial(check_certificate, pair.tls_cert, pair.tls_key, section)
     yield ("sip", "tls_ca"), partial(check_authorities, config.sip.tls_ca, "sip.tls_ca")
     for where, source in _sounds(config):
         if source not in ("", SILENCE):
-            # The start decodes it again, rather than trust what was read: 2 s for the longest that is taken.
-            yield where, partial(samples_of, source)
+            yield where, partial(sounds.prepare, source)
     if config.recording.folder:
         yield ("recording", "folder"), partial(_try_folder, config.recording.folder)
     yield ("records", "url"), partial(_try_records, config.records)

@@ -42,6 +42,14 @@ class Sounds:
         self.music = self.silence
         """What a held caller hears."""
 
+    def prepare(self, source: str) -> None:
+        """Decode a file, or make a tone, before anybody asks for it; blocking, and only before the first `get`.
+
+        Raises:
+            PeerError: There is no such sound.
+        """
+        self._find(source)
+
     async def load(self, music: str, ringback: Mapping[str, str]) -> None:
         """Get ready what the settings name: hold music ("": the music that comes with us), and ringback by trunk.
 
@@ -77,7 +85,7 @@ class Sounds:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _find(self, source: str) -> Sound:
-        """On the sounds' own thread, which alone touches what is kept."""
+        """On the sounds' own thread, which alone touches what is kept once there is one."""
         key = _key(source)
         if (sound := self._kept.get(key)) is None:
             sound = self._kept[key] = self._load(source)
@@ -87,7 +95,7 @@ class Sounds:
         return sound
 
     def _load(self, source: str) -> Sound:
-        samples = samples_of(source, self._now)
+        samples = _samples_of(source, self._now)
         return Sound(samples.narrow, samples.wide)
 
     def _now(self) -> float:
@@ -95,12 +103,8 @@ class Sounds:
         return math.inf if self._is_closed else time.monotonic()
 
 
-def samples_of(source: str, clock: Callable[[], float] = time.monotonic) -> Samples:
-    """The ringback tone of a country, or what is in a sound file; blocking.
-
-    Raises:
-        PeerError: There is no such sound.
-    """
+def _samples_of(source: str, clock: Callable[[], float]) -> Samples:
+    """The ringback tone of a country, or what is in a sound file."""
     return _ringback(source) if is_country(source) else soundfiles.read(Path(source), clock)
 
 

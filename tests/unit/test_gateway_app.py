@@ -7,10 +7,11 @@ import pytest
 from call.errors import TransportError
 from gateway.app import Gateway
 from gateway.config import AuthSettings, Config
+from gateway.sounds import Sounds
 
 
 def gateway() -> Gateway:
-    return Gateway(Config(auth=AuthSettings(mode="open")))
+    return Gateway(Config(auth=AuthSettings(mode="open")), Sounds())
 
 
 async def forever() -> None:

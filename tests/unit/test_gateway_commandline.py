@@ -1,5 +1,6 @@
 """The command line: what people read when something is in the way."""
 
+import asyncio
 import contextlib
 import os
 import sqlite3
@@ -10,11 +11,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway import soundfiles
 from gateway.__main__ import DEMO_CONFIG, main
 from gateway.callrecord import LIVE, CallRecord
+from gateway.config import Config
 from gateway.records import Archive, Records
-from gateway.sounds import SHIPPED_MUSIC
+from gateway.sounds import SHIPPED_MUSIC, Sounds
 from tests.unit.servers import stranger
+from tests.unit.test_gateway_soundfiles import write_wav
 
 PAST = CallRecord("ab12", "outgoing", "alice", "echo", "demo", 1_000.0, ended_at=1_001.0, cause="busy")
 OPEN = '[auth]\nmode = "open"\n'
@@ -125,6 +129,23 @@ def test_sounds_may_be_files_countries_or_silence(run: Run) -> None:
     result = run("check")
     assert result.exit_code == 0, result.output
     assert "The configuration is good." in result.output
+
+
+def test_start_decodes_each_sound_once(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    music, ringback, tone = (str(write_wav(tmp_path / name, seconds=0.5)) for name in ("a.wav", "b.wav", "c.wav"))
+    run.add(f'[trunk.t]\nhost = "127.0.0.1"\nallow = ["*"]\nringback = "{ringback}"\n')
+    run.add(f'[media]\nmusic = "{music}"\n[recording]\nmode = "all"\nfolder = "{tmp_path}"\nconsent_tone = "{tone}"\n')
+    decoded: list[str] = []
+    read = soundfiles.read
+    monkeypatch.setattr(soundfiles, "read", lambda path, clock: decoded.append(str(path)) or read(path, clock))
+
+    async def load(config: Config, sounds: Sounds) -> None:
+        await sounds.load(config.media.music, {"t": config.trunk["t"].ringback})
+        await sounds.get(tone)
+
+    monkeypatch.setattr("gateway.__main__._run", lambda config, sounds, **_: asyncio.run(load(config, sounds)))
+    assert run("run").exit_code == 0
+    assert sorted(decoded) == [music, ringback, tone]
 
 
 def test_check_leaves_no_folder_behind_for_whoever_runs_the_gateway(run: Run) -> None:
