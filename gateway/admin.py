@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from http import HTTPStatus
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -14,11 +15,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from gateway.admincalls import LiveCalls
 from gateway.adminplay import play_routes
 from gateway.adminrecording import recording_route
 from gateway.callrecord import CallRecord
-from gateway.livecall import LiveCall
-from gateway.problems import problem
+from gateway.problems import EXPLAINED, Refused, problem
 from gateway.records import Records
 from gateway.sounds import Sounds
 
@@ -26,7 +27,7 @@ MAX_CALLS: Final = 1000
 
 
 def make_admin(
-    live_calls: Callable[[], Mapping[str, LiveCall]],
+    live_calls: LiveCalls,
     records: Records,
     status: Callable[[], Awaitable[dict[str, Any]]],
     sounds: Sounds,
@@ -38,8 +39,6 @@ def make_admin(
 
     async def list_calls(request: Request) -> JSONResponse:
         limit = _limit(request.query_params.get("limit", "50"))
-        if limit is None:
-            return problem(400, "limit", f"limit is a number from 1 to {MAX_CALLS}.")
         live = [live.record(with_media=False) for live in live_calls().values()]
         known = {record.id for record in live}
         past = [record for record in await asyncio.to_thread(records.recent, limit) if record.id not in known]
@@ -51,7 +50,7 @@ def make_admin(
         live = [call for key, call in live_calls().items() if key.startswith(call_id)]
         record = live[0].record() if len(live) == 1 else await asyncio.to_thread(records.find, call_id)
         if record is None:
-            return problem(404, "no such call", f"There is no call {call_id}, or its beginning fits several.")
+            return problem(HTTPStatus.NOT_FOUND, f"There is no call {call_id}, or its beginning fits several.")
         return JSONResponse(asdict(record))
 
     routes = [
@@ -63,11 +62,13 @@ def make_admin(
     ]
     # A page on another site must not read this through a name that resolves to 127.0.0.1 (DNS rebinding).
     trusted = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
-    return Starlette(routes=routes, middleware=[trusted])
+    return Starlette(routes=routes, middleware=[trusted], exception_handlers=EXPLAINED)
 
 
-def _limit(text: str) -> int | None:
-    return int(text) if text.isdecimal() and 1 <= int(text) <= MAX_CALLS else None
+def _limit(text: str) -> int:
+    if text.isdecimal() and len(text) <= len(str(MAX_CALLS)) and 1 <= int(text) <= MAX_CALLS:
+        return int(text)
+    raise Refused(HTTPStatus.BAD_REQUEST, f"limit is a number from 1 to {MAX_CALLS}.")
 
 
 def _summary(record: CallRecord) -> dict[str, Any]:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
+from gateway.problems import Refused
+
 Wanted = TypeVar("Wanted", bound=BaseModel)
 MAX_BODY: Final = 8192
 """Bytes; nothing that is asked for here is longer."""
-
-
-class Refused(Exception):
-    """The request cannot be served."""
-
-    def __init__(self, status: HTTPStatus, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
 
 
 async def read_body(request: Request, wanted: type[Wanted]) -> Wanted:
@@ -36,14 +31,19 @@ async def read_body(request: Request, wanted: type[Wanted]) -> Wanted:
         body += piece
         if len(body) > MAX_BODY:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A request has {MAX_BODY} bytes at most.")
+    return validated(lambda: wanted.model_validate_json(body))
+
+
+def validated(parse: Callable[[], Wanted]) -> Wanted:
+    """What a request asks for.
+
+    Raises:
+        Refused: It asks for something else; the words are about the first mistake.
+    """
     try:
-        return wanted.model_validate_json(body)
+        return parse()
     except ValidationError as error:
-        raise Refused(HTTPStatus.BAD_REQUEST, words(error)) from error
-
-
-def words(error: ValidationError) -> str:
-    """The first mistake."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else str(first["msg"])
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        words = f"{where}: {first['msg']}" if where else str(first["msg"])
+        raise Refused(HTTPStatus.BAD_REQUEST, words) from error

@@ -3,13 +3,18 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import patch
 
 import pytest
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from gateway.admin import make_admin
 from gateway.callrecord import CallRecord
 from gateway.livecall import LiveCall
+from gateway.problems import explain
 from gateway.records import Records
 from tests.unit.asgi import get
 from tests.unit.recorders import SOUNDS
@@ -52,7 +57,7 @@ async def test_live_calls_come_before_past_ones_and_once(admin: ASGIApp) -> None
     assert len((await get(admin, "/api/calls?limit=1")).json["calls"]) == 1
 
 
-@pytest.mark.parametrize("limit", ["0", "-1", "1001", "many", "", "1e3", "\u0663"])
+@pytest.mark.parametrize("limit", ["0", "-1", "1001", "many", "", "1e3", "\u0663", "9" * 5000])
 async def test_limit_that_is_none_is_a_problem_in_words(admin: ASGIApp, limit: str) -> None:
     answer = await get(admin, f"/api/calls?limit={limit}")
     assert answer.status == 400
@@ -88,4 +93,27 @@ async def test_name_that_was_rebound_to_this_machine_may_not(admin: ASGIApp, hos
 
 
 async def test_nothing_can_be_changed(admin: ASGIApp) -> None:
-    assert (await get(admin, "/api/calls", method="POST")).status == 405
+    answer = await get(admin, "/api/calls", method="POST")
+    assert (answer.status, answer.json["detail"]) == (405, "POST does nothing at /api/calls.")
+    assert "GET" in answer.headers["allow"]
+
+
+async def test_path_at_which_there_is_nothing_is_a_problem_in_words(admin: ASGIApp) -> None:
+    answer = await get(admin, "/api/call/aa11")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json == {"status": 404, "title": "Not Found", "detail": "There is nothing at /api/call/aa11."}
+
+
+@pytest.mark.parametrize("path", ["/api/calls", "/api/calls/aa11"])
+async def test_records_that_cannot_be_read_are_a_problem_in_words(admin: ASGIApp, path: str) -> None:
+    locked = OperationalError("SELECT", {}, Exception("database is locked"))
+    with patch.object(Engine, "connect", side_effect=locked):
+        answer = await get(admin, path)
+    assert answer.status == 503
+    assert answer.json["detail"] == "The call records cannot be read: database is locked."
+
+
+async def test_mistake_of_ours_is_a_problem_in_words_too() -> None:
+    answer = await explain(Request({"type": "http"}), ZeroDivisionError())
+    assert answer.status_code == 500
+    assert "its log says more" in bytes(answer.body).decode()

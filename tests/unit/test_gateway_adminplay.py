@@ -19,6 +19,7 @@ from gateway.adminbody import MAX_BODY
 from gateway.adminplay import play_routes
 from gateway.browserleg import BrowserLeg
 from gateway.livecall import LiveCall
+from gateway.problems import EXPLAINED
 from gateway.relays import Sound
 from gateway.trunkleg import TrunkLeg
 from tests.unit.asgi import Answer, get
@@ -50,7 +51,10 @@ class Scene:
             leg.speaker = cast(Any, self.speakers[name])
         self.live.browser = cast(BrowserLeg, self.legs["browser"])
         self.live.trunk = cast(TrunkLeg, self.legs["trunk"])
-        self.app: ASGIApp = Starlette(routes=play_routes(lambda: {"bb22": self.live, "cc33": self.live}, SOUNDS))
+        self.app: ASGIApp = Starlette(
+            routes=play_routes(lambda: {"bb22": self.live, "cc33": self.live, "cc44": self.live}, SOUNDS),
+            exception_handlers=EXPLAINED,
+        )
 
     async def answer(self) -> None:
         self.live.report_of(self.live.browser_side.other).emit(Answered())
@@ -88,6 +92,7 @@ async def test_a_prompt_is_played_to_whom_it_is_for_and_stopped(tmp_path: Path) 
     ("path", "body", "status", "words"),
     [
         ("dd", {"file": "silence"}, 404, "There is no live call dd"),
+        ("cc", {"file": "silence"}, 404, "2 live calls begin with cc: give more of the id."),
         ("bb22", {"file": "/no.wav"}, 409, "cannot be read"),
         ("bb22", {"file": "QQ"}, 409, "The tones of QQ are not known. Known are AT,"),
         ("bb22", {"file": "silence", "to": "all"}, 400, "to: "),
@@ -112,7 +117,8 @@ async def test_a_call_that_is_not_up_hears_nothing() -> None:
     answer = await scene.post("/api/calls/bb22/play", {"file": "silence"})
     assert (answer.status, "not answered" in answer.json["detail"]) == (409, True)
     assert (await get(scene.app, "/api/calls/bb22/play", method="DELETE")).status == 409
-    assert (await get(scene.app, "/api/calls/bb22/play?to=all", method="DELETE")).status == 400
+    for query in ("to=all", "too=trunk"):
+        assert (await get(scene.app, f"/api/calls/bb22/play?{query}", method="DELETE")).status == 400
 
 
 @pytest.mark.parametrize("content", ["", "text/plain", "application/x-www-form-urlencoded"])

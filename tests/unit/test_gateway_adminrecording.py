@@ -15,6 +15,7 @@ from gateway.adminbody import MAX_BODY
 from gateway.adminrecording import recording_route
 from gateway.callrecording import CallRecording, Wish
 from gateway.livecall import LiveCall
+from gateway.problems import EXPLAINED
 from tests.unit.asgi import Answer, get
 
 STATUS = {"state": "recording", "file": "/r/a.ogg.part", "started_at": 1.0, "seconds": 2.5, "gaps": [], "why": ""}
@@ -32,7 +33,7 @@ class RecordingStub:
 async def ask(call_id: str = "id1", body: bytes = b'{"do": "start"}', content: str = "application/json") -> Answer:
     live = LiveCall("id1", "outgoing", user="alice", remote="echo", trunk="demo")
     live.recording = cast(CallRecording, RecordingStub())
-    app = Starlette(routes=[recording_route(lambda: {"id1": live})])
+    app = Starlette(routes=[recording_route(lambda: {"id1": live})], exception_handlers=EXPLAINED)
     return await get(app, f"/api/calls/{call_id}/recording", method="POST", body=body, content=content)
 
 
