@@ -224,7 +224,7 @@ class Records(Archive):
                 del self._waiting[key]
 
     def _write(self, batch: Sequence[CallRecord]) -> None:
-        """Write records, or note that the database is shut; those that it will never take are lost."""
+        """Write records, or note that the database is shut; those that it will never take are lost, and no others."""
         rows = [_row(record) for record in batch]
         try:
             with self._engine.begin() as connection:
@@ -235,12 +235,21 @@ class Records(Archive):
                 log.error("call records cannot be written and wait: %s", _reason(error))
             self._is_shut_out = True
             return
-        except SQLAlchemyError as error:
-            log.error("call records could not be written: %s", error)
+        except Exception as error:  # of the database, or of its driver, about a value
+            if len(batch) > 1:
+                self._write_singly(batch)
+                return
+            log.error("a call record could not be written: %s", error)
             _lose(*batch)
         if self._is_shut_out:
             log.warning("call records are written again")
         self._is_shut_out = False
+
+    def _write_singly(self, batch: Sequence[CallRecord]) -> None:
+        for record in batch:
+            self._write([record])
+            if self._is_shut_out:
+                return  # all of them come again
 
 
 def check(url: str) -> None:

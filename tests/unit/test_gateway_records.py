@@ -248,6 +248,22 @@ def test_record_that_the_database_will_never_take_does_not_hold_up_the_next(
     archive.close()
 
 
+def test_record_that_cannot_be_written_costs_none_of_those_beside_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    records = Records(url(tmp_path))
+    for record in (FIRST, replace(ENDED, id="aa02", remote="\ud800"), replace(ENDED, id="aa03")):
+        records.save(record)
+    until(lambda: not records._waiting)
+    records.save(replace(ENDED, id="aa04"))
+    records.close()
+    lost = [words for record in caplog.records if (words := record.getMessage()).startswith("lost record")]
+    assert ["aa02" in words for words in lost] == [True]
+    archive = Archive(url(tmp_path))
+    assert sorted(record.id for record in archive.recent()) == ["aa01", "aa03", "aa04"]
+    archive.close()
+
+
 def test_many_records_at_once_are_all_kept(tmp_path: Path) -> None:
     records = kept(tmp_path, *(replace(ENDED, id=f"c{n:04}") for n in range(1_200)))
     assert len(records.recent(2_000)) == 1_200
