@@ -51,7 +51,7 @@ class CallRecording:
         self._beep_every_s = beep_every_s
         self._handles: list[Handle] = []
         self._news: asyncio.Event | None = None
-        """Set when the recorder has answered somebody who asked."""
+        """For those who have asked: set with the next answer of the recorder."""
         self._beeping: asyncio.TimerHandle | None = None
         self._is_answered = self._is_on = False
 
@@ -97,7 +97,7 @@ class CallRecording:
             PolicyError: This call is not to be recorded, or the wish makes no sense now.
         """
         self._check()
-        self._news = asyncio.Event()
+        news = self._news = self._news or asyncio.Event()  # of whoever else waits, too
         match wish:
             case "start":
                 self._start()
@@ -111,7 +111,7 @@ class CallRecording:
                 assert_never(wish)
         try:
             async with asyncio.timeout(ANSWER_S):
-                await self._news.wait()
+                await news.wait()
         except TimeoutError:
             log.error("call %s: the recorder is %.0f s late", self._call_id, ANSWER_S)
         return as_dict(self._handles[-1].status)
@@ -146,6 +146,7 @@ class CallRecording:
     def _on_change(self, status: Status) -> None:
         if self._news is not None:
             self._news.set()
+            self._news = None
         self._ways.note(f"recording {_WORDS[status.state]}", status.why or status.file)
         is_on = status.state == "recording"
         if is_on != self._is_on:

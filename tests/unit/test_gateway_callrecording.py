@@ -96,6 +96,26 @@ async def test_a_recording_on_demand_goes_through_all_states() -> None:
     assert list(bench.calls.describe()) == ["1", "2"]
 
 
+async def test_a_wish_that_makes_no_sense_holds_up_nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callrecording, "ANSWER_S", 3600.0)
+    bench = Bench()
+    bench.calls.on_answer()
+    first = asyncio.create_task(bench.calls.obey("start"))
+    await asyncio.sleep(0)
+    with pytest.raises(PolicyError, match="being recorded already"):
+        await bench.calls.obey("start")
+    assert (await first)["state"] == "recording"
+
+
+async def test_two_who_ask_at_once_are_both_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callrecording, "ANSWER_S", 3600.0)
+    bench = Bench()
+    bench.calls.on_answer()
+    await bench.calls.obey("start")
+    both = await asyncio.gather(bench.calls.obey("pause"), bench.calls.obey("stop"))
+    assert all(status["state"] in ("paused", "finished") for status in both)
+
+
 async def test_a_call_that_cannot_be_recorded_goes_on_and_its_journal_says_why() -> None:
     bench = Bench("all")
     bench.sources = None
