@@ -18,7 +18,7 @@ import click
 
 from call.errors import GatewayError, PeerError, TransportError
 from gateway import callview, configfile, localhttp
-from gateway.auth import make_token
+from gateway.auth import MAX_CALL_S, make_token
 from gateway.checkcommand import make_check
 from gateway.config import Config
 from gateway.playcommand import make_play
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 DEMO_CONFIG: Final = Path(__file__).parent.parent / "config" / "demo.toml"
 HERE: Final = Path("webtrunk.toml")
 DEMO_TRUNK: Final = "demo"
-YEAR_S: Final = 366 * 24 * 3600.0
 ASK_S: Final = 10.0
 TELL_S: Final = 90.0
 """A long file takes its time to decode (gateway.soundfiles)."""
@@ -47,8 +46,8 @@ _config_option = click.option(
 
 
 def _seconds(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
-    if value is not None and not 1 <= value <= YEAR_S:  # and so not a number is refused, too
-        raise click.BadParameter(f"expected seconds from 1 to {YEAR_S:.0f}, not {value}")
+    if value is not None and not 1 <= value <= MAX_CALL_S:  # and so not a number is refused, too
+        raise click.BadParameter(f"expected seconds from 1 to {MAX_CALL_S:.0f}, not {value}")
     return value
 
 

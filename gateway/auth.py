@@ -15,6 +15,8 @@ from webrtc.signalling import Hello
 
 ALGORITHM: Final = "HS256"
 LEEWAY_S: Final = 5
+MAX_CALL_S: Final = 366 * 24 * 3600.0
+"""More than a year is a mistake."""
 _ASK_AGAIN: Final = "Ask the site for a new token; `webtrunk token` makes one."
 
 
@@ -70,6 +72,8 @@ class Gatekeeper:
         return self._identity(_verified(hello.token, self._settings.secret))
 
     def _admit_by_name(self, user: str) -> Identity:
+        if not _is_text(user, 64):
+            raise PolicyError("The name of the user is not a short text.", hint="Choose up to 64 printable characters.")
         name = user or next(iter(self._users), "guest")
         if self._users and name not in self._users:
             known = ", ".join(self._users)
@@ -83,8 +87,8 @@ class Gatekeeper:
             raise PolicyError("The token's sub or caller_id is not a short text.", hint=_ASK_AGAIN)
         if allow is not None and not (isinstance(allow, list) and all(_is_text(rule, 64) for rule in allow)):
             raise PolicyError("The token's allow is not a list of prefixes and names.", hint=_ASK_AGAIN)
-        if limit is not None and not (isinstance(limit, int | float) and limit > 0):
-            raise PolicyError("The token's max_call_s is not a number of seconds.", hint=_ASK_AGAIN)
+        if limit is not None and not (type(limit) in (int, float) and 0 < limit <= MAX_CALL_S):
+            raise PolicyError("The token's max_call_s is not a number of seconds, up to a year.", hint=_ASK_AGAIN)
         return Identity(user, self._display(user), tuple(allow) if allow is not None else None, caller_id, limit)
 
     def _display(self, user: str) -> str:

@@ -84,6 +84,13 @@ def test_forged_token_is_told_as_such() -> None:
         signed(max_call_s="1 h"),
         signed(max_call_s=0),
         signed(max_call_s=-1),
+        signed(max_call_s=True),
+        signed(max_call_s=float("inf")),
+        signed(max_call_s=float("nan")),
+        signed(max_call_s=10**400),
+        signed(exp=float("inf")),
+        signed(nbf=float("inf")),
+        signed(iat=float("inf")),
     ],
     ids=str,
 )
@@ -103,6 +110,7 @@ def test_open_mode_knows_only_configured_users_if_there_are_any() -> None:
     anybody = Gatekeeper(AuthSettings(mode="open"), {})
     assert anybody.admit(Hello(user="mallory")).user == "mallory"
     assert anybody.admit(Hello()).user == "guest"
+    assert "not a short text" in str(refusal(Hello(user="a\r\nFrom: x"), anybody)), "it would become a SIP header"
 
 
 def test_open_mode_ignores_tokens() -> None:
