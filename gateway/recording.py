@@ -14,7 +14,7 @@ State = Literal["starting", "recording", "paused", "finished", "failed"]
 
 SAMPLE_BYTES: Final = 2
 MAX_GAPS: Final = 100
-"""As many are told one by one."""
+"""As many are remembered; a disk that is too slow may make one every time it is written to."""
 LEAST_LOSS_MS: Final = 1.0
 
 
@@ -107,7 +107,7 @@ class Recording:
     def status(self) -> Status:
         """As of now."""
         file = str(self._path) if self._path else ""
-        return Status(self._state, file, self.started_at, self._seconds, tuple(self._gaps[:MAX_GAPS]), self._why)
+        return Status(self._state, file, self.started_at, self._seconds, tuple(self._gaps), self._why)
 
     def begin(self) -> None:
         """Make the file.
@@ -174,7 +174,7 @@ class Recording:
 
     def _end_pause(self) -> None:
         if self._quiet_since is not None:
-            self._gaps.append(Gap(self._quiet_since / RATE_HZ, self._seconds, "paused"))
+            self._add_gap(self._quiet_since / RATE_HZ, "paused")
             self._quiet_since = None
 
     def _note_loss(self) -> None:
@@ -182,7 +182,11 @@ class Recording:
         lost_ms = self.sources.dropped_ms - self._dropped_ms
         if lost_ms >= LEAST_LOSS_MS:
             self._dropped_ms += lost_ms
-            self._gaps.append(Gap(self._seconds - lost_ms / 1000, self._seconds, "the disk was too slow"))
+            self._add_gap(self._seconds - lost_ms / 1000, "the disk was too slow")
+
+    def _add_gap(self, from_s: float, why: str) -> None:
+        if len(self._gaps) < MAX_GAPS:
+            self._gaps.append(Gap(from_s, self._seconds, why))
 
     @property
     def _seconds(self) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.recording import Recording, Sources, Status, as_dict
+from gateway.recording import MAX_GAPS, Recording, Sources, Status, as_dict
 from tests.unit.soundrecorders import FileRecorder, Voice
 
 
@@ -75,6 +75,14 @@ def test_sound_that_was_lost_is_a_gap() -> None:
     bench.recording.write_until(2000)
     (gap,) = bench.recording.status.gaps
     assert (gap.from_s, gap.to_s, gap.why) == (0.75, 1.0, "the disk was too slow")
+
+
+def test_a_disk_that_is_too_slow_for_hours_fills_no_memory() -> None:
+    bench = Bench()
+    for number in range(1, 3 * MAX_GAPS):
+        bench.right.dropped_ms += 50.0
+        bench.recording.write_until(200 * number)
+    assert len(bench.recording._gaps) == len(bench.recording.status.gaps) == MAX_GAPS
 
 
 def test_a_failure_keeps_what_is_there_and_happens_once() -> None:
