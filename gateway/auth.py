@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,10 @@ import jwt
 
 from call.errors import PolicyError
 from gateway.config import AuthSettings, UserSettings
+from gateway.configrules import MIN_KEY
 from webrtc.signalling import Hello
+
+log = logging.getLogger(__name__)
 
 ALGORITHM: Final = "HS256"
 LEEWAY_S: Final = 5
@@ -69,7 +73,20 @@ class Gatekeeper:
             return self._admit_by_name(hello.user)
         if not hello.token:
             raise PolicyError("This gateway asks for a token.", hint=_ASK_AGAIN)
-        return self._identity(_verified(hello.token, self._settings.secret))
+        return self._identity(_verified(hello.token, self._key()))
+
+    def _key(self) -> str:
+        """The key as its file has it now; one that is just being replaced may be short, and anybody could guess it."""
+        try:
+            key = self._settings.secret
+            flaw = "" if len(key) >= MIN_KEY else f"{self._settings.key_file} has fewer than {MIN_KEY} characters"
+        except ValueError as error:
+            key, flaw = "", str(error)
+        if flaw:
+            log.error("nobody can log in: %s", flaw)
+            hint = "Try again in a minute; whoever runs the gateway finds the reason in its log."
+            raise PolicyError("Nobody can log in now.", hint=hint)
+        return key
 
     def _admit_by_name(self, user: str) -> Identity:
         if not _is_text(user, 64):

@@ -1,4 +1,5 @@
 import time
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -48,6 +49,25 @@ def test_user_of_a_token_is_the_tokens_not_the_pages() -> None:
 
 def test_missing_token_is_asked_for() -> None:
     assert str(refusal(Hello(user="alice"))) == "This gateway asks for a token."
+
+
+@pytest.mark.filterwarnings("ignore:The HMAC key")
+@pytest.mark.parametrize("now", [None, "", "k", "k" * 31, "\udcff"])
+def test_key_file_that_is_just_being_replaced_lets_nobody_in(
+    tmp_path: Path, now: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "jwt.key"
+    file.write_text(KEY)
+    keeper = Gatekeeper(AuthSettings(mode="jwt", key_file=str(file)), USERS)
+    assert keeper.admit(signed()).user == "alice"
+    file.unlink()
+    if now is not None:
+        file.write_text(now, errors="surrogateescape")
+    guessed = signed(key=now) if now and now.isascii() else signed()
+    assert str(refusal(guessed, keeper)) == "Nobody can log in now."
+    assert str(file) in caplog.text
+    file.write_text("l" * 40)
+    assert keeper.admit(signed(key="l" * 40)).user == "alice"
 
 
 def test_expired_token_is_told_as_such() -> None:
