@@ -112,6 +112,7 @@ class Ledger:
         self._settings = settings
         self._usage: dict[Party, Usage] = {}
         self._of_call: dict[str, tuple[Party, ...]] = {}
+        self._most = MAX_PARTIES
 
     def begin(self, now: float, call_id: str, parties: Mapping[Party, Caps]) -> None:
         """Count a new call for all its parties, or for none.
@@ -135,10 +136,12 @@ class Ledger:
         """A call is over; what nobody needs to know any more is forgotten."""
         for party in self._of_call.pop(call_id, ()):
             self._usage[party].end(now, call_id)
-        if len(self._usage) > MAX_PARTIES:
+        if len(self._usage) > self._most:
             for usage in self._usage.values():
                 usage.forget(now)
             self._usage = {party: usage for party, usage in self._usage.items() if not usage.is_idle}
+            # Where so many call within a day, not all of them are looked at whenever a call ends.
+            self._most = max(MAX_PARTIES, 2 * len(self._usage))
 
     def left_s(self, now: float, party: Party, caps: Caps) -> float | None:
         """For how long the answered calls of a party can all go on, since they share its minutes; None: for ever."""

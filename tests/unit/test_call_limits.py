@@ -135,6 +135,26 @@ def test_minutes_without_a_cap_or_a_call_are_not_used_up() -> None:
     assert ledger.talking(DEMO) == []
 
 
+def test_many_parties_are_not_all_looked_at_whenever_a_call_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("call.limits.MAX_PARTIES", 10)
+    looks, forget = [0], Usage.forget
+
+    def count(usage: Usage, now: float) -> None:
+        looks[0] += 1
+        forget(usage, now)
+
+    monkeypatch.setattr(Usage, "forget", count)
+    ledger = Ledger(SETTINGS)
+    for number in range(500):
+        ledger.begin(float(number), "a", {Party("user", str(number)): TEN})
+        ledger.answer(float(number), "a")
+        ledger.end(number + 0.5, "a")
+    assert looks[0] < 3 * 500
+    ledger.begin(3 * DAY_S, "a", dict.fromkeys((Party("user", f"new {number}") for number in range(1000)), TEN))
+    ledger.end(3 * DAY_S, "a")
+    assert len(ledger._usage) == 1000, "those of whom nothing is remembered are gone"
+
+
 def test_end_of_an_unknown_call_is_harmless() -> None:
     ledger = Ledger(SETTINGS)
     ledger.end(0.0, "nobody")
