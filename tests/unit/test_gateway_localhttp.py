@@ -45,6 +45,8 @@ async def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         b"HTTP/1.0 200 OK\r\n\r\n<html>",
         b"HTTP/1.0 200 OK\r\n\r\n[1]",
         b"HTTP/1.0 404 Not Found\r\n\r\n\xff",
+        b"HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\n{",
+        b"HTTP/1.0 200 OK\r\n\r\n" + b"[" * 100_000,
         b"SSH-2.0-OpenSSH\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
         b"",
@@ -54,6 +56,14 @@ async def test_what_is_not_ours_is_told_apart(answer: bytes) -> None:
     async with answering(answer) as url:
         with pytest.raises((PeerError, TransportError)):
             await asked(url)
+
+
+async def test_no_redirect_is_followed() -> None:
+    async with answering(b'HTTP/1.0 200 OK\r\n\r\n{"title": "webtrunk"}') as ours:
+        redirect = f"HTTP/1.0 302 Found\r\nLocation: {ours}\r\n\r\n".encode()
+        async with answering(redirect) as url:
+            with pytest.raises(PeerError):
+                await asked(url)
 
 
 async def test_nobody_is_told_apart() -> None:
