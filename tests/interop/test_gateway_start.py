@@ -15,6 +15,8 @@ from tests.harness.program import Program
 
 pytestmark = pytest.mark.interop
 
+OPENED = (("listen", "port"), ("admin", "port"), ("media", "browser_port"), ("sip", "udp_port"))
+
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[GatewayProcess]:
@@ -29,6 +31,16 @@ def test_second_start_says_that_it_runs_already_and_where(gateway: GatewayProces
     assert f"webtrunk is running already: {gateway.page_url}" in second.lines
     assert "demo phone" not in second.log
     assert "pjsip" not in second.log
+
+
+def test_check_beside_a_running_gateway_says_who_has_the_ports_and_disturbs_nobody(gateway: GatewayProcess) -> None:
+    told = gateway.command("check")
+    ports = {f"{section}.{key} ({gateway.settings[section][key]})" for section, key in OPENED}
+    assert all(port in told for port in ports), told
+    assert f"(process {gateway.program.pid})" in told
+    assert f"webtrunk runs already: {gateway.page_url}" in told
+    assert gateway.ask("status")["calls"] == 0
+    assert "ERROR" not in gateway.program.log
 
 
 def test_demo_phone_that_is_killed_is_missed_in_the_log(gateway: GatewayProcess) -> None:
