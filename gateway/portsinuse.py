@@ -50,11 +50,10 @@ def ports_in_use(config: Config) -> Iterator[str]:
     holdings = list(_holdings())
     taken = [(want, holding) for want in _wants(config) for holding in holdings if _is_in_the_way(holding, want)]
     names = _names({holding.inode for _, holding in taken})
-    by_holder: defaultdict[str, list[str]] = defaultdict(list)
+    by_holder: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for want, holding in taken:
-        words = f"{want.setting} ({want.port})"
-        if words not in (told := by_holder[names.get(holding.inode, "a program of another user")]):
-            told.append(words)
+        holder = names.get(holding.inode, "a program of another user")
+        by_holder[holder][f"{want.setting} ({want.port})"] = None  # once, however many sockets it has there
     for holder, settings in by_holder.items():
         yield f"ports in use by {holder}: {', '.join(settings)}."
     if taken and (url := running_webtrunk(config.listen)):
