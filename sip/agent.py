@@ -97,7 +97,7 @@ class Agent:
 
     @property
     def is_settled(self) -> bool:
-        """No call of a lost worker waits for its end."""
+        """No call of a lost worker, and none whose end was lost with a connection, waits for its end."""
         return self._ledger.is_settled
 
     async def ping(self) -> Heartbeat:
@@ -257,11 +257,12 @@ class Agent:
 
     def _take(self, event: messages.Event) -> None:
         if isinstance(event, TrunkEvent):
-            if isinstance(event, messages.Ended):
-                self._ledger.ended(event.leg)
             self._deliver(event)
         elif isinstance(event, messages.DialogNote):
             self._ledger.note(event)
+        elif isinstance(event, messages.DialogOver):
+            if farewell := self._ledger.over(event):
+                self.post(farewell)
         elif isinstance(event, messages.Parted):
             self._ledger.parted(event)
         elif isinstance(event, Heartbeat):

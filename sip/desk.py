@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from sip.dialognotes import DialogNotes
 from sip.legs import Legs
+from sip.partings import Partings
 
 if TYPE_CHECKING:
     from sip.dialog import DialogCall
@@ -26,11 +28,15 @@ class Desk(Protocol):
     """What a dialog needs of the stack that it belongs to."""
 
     legs: Legs
+    partings: Partings
     dialogs: dict[int, DialogCall]
 
     @property
     def gate(self) -> Waiting:
         """Where offers wait."""
+
+    def notes_for(self, trunk: str) -> DialogNotes:
+        """Of a new dialog with this trunk, for the gateway."""
 
     def later(self, action: Callable[[int], None], argument: int) -> None:
         """Do it after pjsip's callback has returned."""

@@ -12,8 +12,6 @@ import pjsua2 as pj
 from call.errors import TransportError
 from sip import endings, infodigits, messages, siptext
 from sip.desk import Desk
-from sip.dialogstate import DialogState
-from sip.dialogtrace import DialogTrace
 from sip.messages import Headers, TrunkAccount
 from sip.pjwords import add_headers, call_options, received
 from sip.refreshes import Refreshes
@@ -26,6 +24,8 @@ OFFERING: Final = frozenset(("INVITE", "UPDATE"))
 """Methods that may carry an offer, and refresh the session."""
 GONE: Final = frozenset((408, 481))
 """Answers to a re-INVITE that end the dialog (RFC 5057 §5.1)."""
+UNAVAILABLE: Final = 503
+"""What pjsip calls the final response that did not come because the transport failed (RFC 3261 §8.1.3.1)."""
 
 
 def guarded(callback: Callable[Concatenate[DialogCall, P], None]) -> Callable[Concatenate[DialogCall, P], None]:
@@ -76,8 +76,8 @@ class DialogCall(pj.Call):
         )
         self._call_id_header = ""
         self._is_over = False
-        self.trace = DialogTrace(settings.name)
-        self._noted: DialogState | None = None
+        self._is_hung_up = False
+        self.notes = desk.notes_for(settings.name)
 
     # --- what sip.legs asks for ---
 
@@ -90,6 +90,7 @@ class DialogCall(pj.Call):
         try:
             self.makeCall(uri, prm)
         except pj.Error as error:
+            self.notes.close(is_lost=False)
             raise TransportError(endings.plain(error.reason) or "The INVITE could not be sent.") from None
         if not self._is_over:  # it may have failed at once
             self.desk.dialogs[self.getId()] = self
@@ -124,6 +125,8 @@ class DialogCall(pj.Call):
         add_headers(prm.txOption, headers)
         try:
             if self.isActive():
+                self._is_hung_up = True
+                self.desk.partings.begin(self.getId(), self.notes)
                 self.hangup(prm)
         except pj.Error as error:
             log.warning("leg %s: hang-up failed: %s", self.leg, error.reason)
@@ -278,6 +281,8 @@ class DialogCall(pj.Call):
 
     def _disconnected(self, info: pj.CallInfo, message: siptext.SipText | None) -> None:
         self._is_over = True
+        if not self._is_hung_up:
+            self.notes.close(is_lost=message is None and info.lastStatusCode == UNAVAILABLE)
         self._refreshes.stop()
         if self._waiting_token is not None:  # pjsip refuses it now
             self.desk.later(functools.partial(self.desk.gate.answer, self._waiting_token), 481)
@@ -324,13 +329,9 @@ class DialogCall(pj.Call):
     def _follow(self, event: pj.SipEvent, message: siptext.SipText | None) -> None:
         """Tell the gateway what it needs if this process dies, before it hears of anything else."""
         if message:
-            self.trace.received(message)
+            self.notes.received(message)
         elif event.type == pj.PJSIP_EVENT_TSX_STATE and event.body.tsxState.type == pj.PJSIP_EVENT_TX_MSG:
-            self.trace.sent(siptext.parse(event.body.tsxState.src.tdata.wholeMsg))
-        state = self.trace.state
-        if state and state != self._noted:
-            self._noted = state
-            self.desk.legs.note(self.leg, state)
+            self.notes.sent(siptext.parse(event.body.tsxState.src.tdata.wholeMsg))
 
     def _reoffer_answered(self, status: int, message: siptext.SipText | None) -> None:
         if status in GONE:

@@ -30,3 +30,8 @@ class DialogState:
     """The highest number that we used."""
     invite: OpenInvite | None = None
     """None: the call is answered."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What no other dialog has at the same time: two ends of one call may be ours."""
+        return self.call_id, self.local

@@ -9,6 +9,7 @@ from sip.siptext import SipText, tag
 
 REFRESHES = frozenset({"INVITE", "UPDATE"})
 """Methods whose Contact moves the remote target (RFC 3261 §12.2, RFC 3311 §5.1)."""
+CHALLENGES = frozenset({401, 407})
 
 
 class DialogTrace:
@@ -21,7 +22,7 @@ class DialogTrace:
 
     @property
     def state(self) -> DialogState | None:
-        """None while no other process could end it: nothing was sent yet, or it is theirs and not yet answered.
+        """None while no other process could end it: nothing was sent yet, it is theirs and not yet answered, or over.
 
         To refuse an INVITE takes its transaction, and that dies with the process that holds it.
         """
@@ -44,6 +45,8 @@ class DialogTrace:
             self._response_received(message)
         elif method == "INVITE" and not tag(message.first("to")):
             self._invite_received(message)
+        elif method == "BYE":
+            self._can_end = False
         elif self._dialog and method in REFRESHES and message.contact:
             self._change(target=message.contact)
 
@@ -77,6 +80,8 @@ class DialogTrace:
 
     def _response_received(self, message: SipText) -> None:
         number, method = message.cseq
+        if method == "BYE" and message.status >= 200 and message.status not in CHALLENGES:
+            self._can_end = False
         if not self._dialog or method not in REFRESHES:
             return
         if self._dialog.invite and (number, method) == (self._dialog.invite.cseq, "INVITE"):

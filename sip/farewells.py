@@ -1,14 +1,18 @@
-"""Ends the dialogs that a lost worker left behind, so that nobody is billed for a dead call.
+"""Ends the dialogs of which pjsip knows nothing more, so that nobody is billed for a dead call.
+
+A lost worker left them behind, or our BYE or CANCEL was lost with its connection. A request whose transport fails
+is sent again, over a new one (RFC 3261 §18.4), with longer and longer pauses until the far end must have given up.
 
 Answered: BYE. Our INVITE without a final response: CANCEL with its branch from the same port, which
 ends every fork of it, where a BYE in an early dialog (RFC 3261 §15.1.1) would end one; the BYE follows
-if the CANCEL found nothing. A 2xx that crossed is acknowledged and gets its BYE. pjsip knows nothing of
-these dialogs, so the requests are written here and sent as they are.
+if the CANCEL found nothing. A 2xx that crossed is acknowledged and gets its BYE. The requests are written
+here and sent as they are.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable
 from typing import Final
@@ -24,6 +28,8 @@ LINGER_S: Final = 64.0
 """How long responses to an orphaned INVITE are waited for: twice 64*T1 (RFC 3261 §17.1.1.2)."""
 LEAP: Final = 100
 """The lost worker may have used numbers that nobody heard of; gaps are legal (RFC 3261 §12.2.2)."""
+FIRST_PAUSE_S: Final = 1.0
+"""Before a request whose transport failed is sent again; the next pause is twice as long."""
 
 
 class Farewells:
@@ -33,13 +39,14 @@ class Farewells:
         self,
         send: Callable[[str, str], int],
         emit: Callable[[Parted], None],
-        later: Callable[[float, Callable[[Farewell], None], Farewell], object],
+        after: Callable[[float, Callable[[], None]], object],
     ) -> None:
         """`send` puts a request on the wire by way of a trunk, and gives the token of its final response, or 0."""
         self._send = send
         self._emit = emit
-        self._later = later
-        self._open: set[int] = set()
+        self._after = after
+        self._open: dict[int, int] = {}
+        """How many requests of a farewell were lost, by its number."""
         self._waiting: dict[int, tuple[Farewell, str]] = {}
         self._invites: dict[str, tuple[Farewell, OpenInvite]] = {}
         self._parted_forks: set[tuple[str, str]] = set()
@@ -48,21 +55,20 @@ class Farewells:
         """Begin; saying it twice is the same as once."""
         if farewell.number in self._open:
             return
-        self._open.add(farewell.number)
-        self._later(LINGER_S, self._give_up, farewell)
-        invite = farewell.dialog.invite
-        if not invite:
-            self._bye(farewell)
-            return
-        self._invites[farewell.dialog.call_id] = (farewell, invite)
-        self._request(farewell, written("CANCEL", without_tag(farewell.dialog), invite.uri, invite.cseq, invite.branch))
+        self._open[farewell.number] = 0
+        self._after(LINGER_S, functools.partial(self._give_up, farewell))
+        if invite := farewell.dialog.invite:
+            self._invites[farewell.dialog.call_id] = (farewell, invite)
+        self._speak(farewell)
 
-    def final(self, token: int, status: int) -> None:
-        """The final response to something that was said."""
+    def final(self, token: int, status: int, *, is_lost: bool = False) -> None:
+        """The final response to something that was said; `is_lost`: its transport failed."""
         if token not in self._waiting:
             return
         farewell, method = self._waiting.pop(token)
-        if method == "BYE":
+        if is_lost:
+            self._speak_again(farewell)
+        elif method == "BYE":
             self._done(farewell, status)
         elif status >= 300 and tag(farewell.dialog.remote):
             self._bye(farewell)
@@ -91,20 +97,37 @@ class Farewells:
             self._parted_forks.add(fork)
             self._bye(farewell)
 
+    def _speak(self, farewell: Farewell) -> None:
+        if invite := farewell.dialog.invite:
+            bare = without_tag(farewell.dialog)
+            self._request(farewell, written("CANCEL", bare, invite.uri, invite.cseq, invite.branch))
+        else:
+            self._bye(farewell)
+
+    def _speak_again(self, farewell: Farewell) -> None:
+        """The request did not get out, or its connection broke before the answer."""
+
+        def act() -> None:
+            if farewell.number in self._open:
+                self._open[farewell.number] += 1
+                self._speak(farewell)
+
+        self._after(FIRST_PAUSE_S * 2 ** self._open.get(farewell.number, 0), act)
+
     def _bye(self, farewell: Farewell) -> None:
-        dialog = farewell.dialog
-        self._request(farewell, written("BYE", dialog, dialog.target, dialog.cseq + LEAP))
+        """Each with a number of its own, and room for that of its answer to a challenge."""
+        dialog, lost = farewell.dialog, self._open.get(farewell.number, 0)
+        self._request(farewell, written("BYE", dialog, dialog.target, dialog.cseq + LEAP + 2 * lost))
 
     def _request(self, farewell: Farewell, text: str) -> None:
         token = self._send(farewell.dialog.trunk, text)
         if token:
             self._waiting[token] = (farewell, text.partition(" ")[0])
         else:
-            self._done(farewell, 503)
+            self._speak_again(farewell)
 
     def _done(self, farewell: Farewell, status: int) -> None:
-        if farewell.number in self._open:
-            self._open.remove(farewell.number)
+        if self._open.pop(farewell.number, None) is not None:
             log.info("orphaned call %s ended: %d", farewell.dialog.call_id, status)
             self._emit(Parted(farewell.number, status))
 

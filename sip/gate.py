@@ -11,6 +11,7 @@ import pjsua2 as pj
 from sip import siptext
 from sip.dialog import DialogCall
 from sip.farewells import Farewells
+from sip.partings import Partings
 
 log = logging.getLogger("sip.gate")
 
@@ -34,12 +35,14 @@ class Doorkeeper(Protocol):
 class Gate(pj.RequestGate):
     """Sees every request outside a dialog first, and offers that must wait for the gateway."""
 
-    def __init__(self, dialogs: Mapping[int, DialogCall], doorkeeper: Doorkeeper, farewells: Farewells) -> None:
+    def __init__(
+        self, dialogs: Mapping[int, DialogCall], doorkeeper: Doorkeeper, partings: Partings, farewells: Farewells
+    ) -> None:
         """`dialogs` by pjsua's call id."""
         pj.RequestGate.__init__(self)
         self._dialogs = dialogs
         self._doorkeeper = doorkeeper
-        self._farewells = farewells
+        self._partings, self._farewells = partings, farewells
         self.answering_with = 200
         """Status for the offer that is being resumed."""
 
@@ -86,8 +89,14 @@ class Gate(pj.RequestGate):
             log.exception("a late response could not be handled")
             return False
 
-    def onFinal(self, token: int, status: int) -> None:
+    def onFinal(self, token: int, status: int, lost: bool) -> None:
         try:
-            self._farewells.final(token, status)
+            self._farewells.final(token, status, is_lost=lost)
         except Exception:
             log.exception("the end of an orphaned call could not be handled")
+
+    def onFollowed(self, token: int, response: str, lost: bool) -> None:
+        try:
+            self._partings.told(token, response, is_lost=lost)
+        except Exception:
+            log.exception("the end of a call that was hung up could not be handled")

@@ -8,17 +8,17 @@ from typing import Final
 
 from sip.dialogstate import DialogState
 from sip.farewells import LEAP
-from sip.messages import DialogNote, Farewell, Parted
+from sip.messages import DialogNote, DialogOver, Farewell, Parted
 
 MAX_TRIES: Final = 3
 """A worker may die while it says goodbye; the next one tries again."""
 
 
 class Ledger:
-    """Live dialogs by leg, and the orphans that still need a BYE."""
+    """Live dialogs, and the orphans that still need a BYE."""
 
     def __init__(self) -> None:
-        self._live: dict[str, DialogState] = {}
+        self._live: dict[tuple[str, str], DialogState] = {}
         self._orphans: dict[int, DialogState] = {}
         self._tries: dict[int, int] = {}
         self._numbers = itertools.count(1)
@@ -30,28 +30,34 @@ class Ledger:
 
     def note(self, note: DialogNote) -> None:
         """A dialog is new or has changed."""
-        self._live[note.leg] = note.dialog
+        self._live[note.dialog.key] = note.dialog
 
-    def ended(self, leg: str) -> None:
-        """The worker has ended it, or the peer did."""
-        self._live.pop(leg, None)
+    def over(self, over: DialogOver) -> Farewell | None:
+        """The worker has done with a dialog; what it must say once more if its last request was lost."""
+        self._live.pop(over.dialog.key, None)
+        return self._farewell(self._adopt(over.dialog)) if over.is_lost else None
 
     def worker_lost(self) -> None:
-        """All that lived are orphans now; their names may be used again."""
+        """All that lived are orphans now."""
         for dialog in self._live.values():
-            self._orphans[next(self._numbers)] = dialog
+            self._adopt(dialog)
         self._live.clear()
 
-    def farewells(self) -> list[Farewell]:
-        """What a new worker must do, each with numbers above all that the tries before have used."""
-        for number in list(self._orphans):
-            self._tries[number] = self._tries.get(number, 0) + 1
-            if self._tries[number] > MAX_TRIES:
-                self.parted(Parted(number, 408))
-        return [self._farewell(number, dialog) for number, dialog in self._orphans.items()]
+    def _adopt(self, dialog: DialogState) -> int:
+        number = next(self._numbers)
+        self._orphans[number], self._tries[number] = dialog, 0
+        return number
 
-    def _farewell(self, number: int, dialog: DialogState) -> Farewell:
-        used = 2 * LEAP * (self._tries[number] - 1)
+    def farewells(self) -> list[Farewell]:
+        """What a new worker must do."""
+        for number in [each for each, tries in self._tries.items() if tries >= MAX_TRIES]:
+            self.parted(Parted(number, 408))
+        return [self._farewell(number) for number in self._orphans]
+
+    def _farewell(self, number: int) -> Farewell:
+        """With numbers above all that the tries before have used."""
+        dialog, used = self._orphans[number], 2 * LEAP * self._tries[number]
+        self._tries[number] += 1
         return Farewell(number, dataclasses.replace(dialog, cseq=dialog.cseq + used))
 
     def parted(self, parted: Parted) -> None:

@@ -13,7 +13,6 @@ from typing import Any, Protocol, assert_never
 
 from call.errors import GatewayError, TransportError
 from sip import endings, messages, siptext, trunk
-from sip.dialogstate import DialogState
 from sip.messages import Ended, Headers, Invite, TrunkAccount
 from sip.names import Names
 from sip.probe import Probe
@@ -84,7 +83,7 @@ class Legs:
         self,
         stack: Stack,
         names: Names,
-        emit: Callable[[messages.TrunkEvent | messages.DialogNote], None],
+        emit: Callable[[messages.TrunkEvent], None],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         trunks: Iterable[TrunkAccount],
     ) -> None:
@@ -150,11 +149,6 @@ class Legs:
         if isinstance(event, Ended):
             del self._dialogs[event.leg]
         self._emit(event)
-
-    def note(self, leg: str, dialog: DialogState) -> None:
-        """What the gateway must know in case that we die."""
-        if leg in self._dialogs:
-            self._emit(messages.DialogNote(leg, dialog))
 
     def disconnected(self, dialog: Dialog, words: endings.LastWords) -> None:
         """pjsip says that the dialog is over."""

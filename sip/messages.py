@@ -152,7 +152,7 @@ class Ping:
 
 @dataclass(frozen=True, slots=True)
 class Farewell:
-    """End a dialog of a worker that was lost. Answered by `Parted`."""
+    """End a dialog of a worker that was lost, or whose BYE or CANCEL was. Answered by `Parted`."""
 
     number: int
     dialog: DialogState
@@ -316,16 +316,25 @@ class DtmfRefused:
 
 @dataclass(frozen=True, slots=True)
 class DialogNote:
-    """The dialog of a leg is new or has changed; kept by the gateway in case that this worker is lost."""
+    """A dialog is new or has changed; kept by the gateway in case that this worker is lost."""
 
-    leg: str
     dialog: DialogState
     type: Literal["dialog-note"] = "dialog-note"
 
 
 @dataclass(frozen=True, slots=True)
+class DialogOver:
+    """The SIP stack has done with a dialog, which may be long after its leg ended: nothing is left to be kept of it."""
+
+    dialog: DialogState
+    is_lost: bool
+    """Unless this: the connection broke with our last request, so that the far end may still believe in the dialog."""
+    type: Literal["dialog-over"] = "dialog-over"
+
+
+@dataclass(frozen=True, slots=True)
 class Parted:
-    """A `Farewell` is done; `status` is the final response of the peer, 408 or 503 if there was none."""
+    """A `Farewell` is done; `status` is the final response of the peer, 408 if there was none."""
 
     number: int
     status: int
@@ -352,7 +361,8 @@ LegEvent = Incoming | Ringing | Answered | Reoffered | Reanswered | Ended | Info
 TrunkEvent = LegEvent | InviteRefused
 """What concerns calls; the other events are about the worker itself."""
 Event = Annotated[
-    Started | StartFailed | TrunkEvent | DialogNote | Parted | Heartbeat | Stopped, Field(discriminator="type")
+    Started | StartFailed | TrunkEvent | DialogNote | DialogOver | Parted | Heartbeat | Stopped,
+    Field(discriminator="type"),
 ]
 
 _PARSING: Final = ConfigDict(cache_strings="keys")

@@ -17,6 +17,7 @@ from call.tokenbucket import TokenBuckets
 from sip import messages, siptext, trunk
 from sip.connections import LIMIT, Connections
 from sip.dialog import DialogCall
+from sip.dialognotes import DialogNotes
 from sip.farewells import Farewells
 from sip.flaws import Flaws
 from sip.floods import DIALOG_BURST, DIALOG_REQUESTS_PER_S, Flood
@@ -24,6 +25,7 @@ from sip.gate import Gate
 from sip.legs import Legs
 from sip.messages import Start, Transport, TrunkAccount
 from sip.names import KnownTrunks, Names
+from sip.partings import Partings
 from sip.resolver import Resolver
 from sip.stacksettings import account_config, check_tls, endpoint_config, transport_config, transport_sentence
 from sip.strangers import Strangers
@@ -131,7 +133,9 @@ class PjStack:
         self.garbage, self.tls_flaws = Flaws(self._loop.time), Flaws(self._loop.time)
         self.garbage_from, self.note_garbage, self.flaw_of = self.garbage.of, self.garbage.note, self.tls_flaws.of
         self.legs = Legs(self, self.names, emit, self.spawn, settings.trunks)
-        self.farewells = Farewells(self._send, emit, self._loop.call_later)
+        self._emit = emit
+        self.partings = Partings(self._follow, self._loop.call_later)
+        self.farewells = Farewells(self._send, emit, self.after)
         self.dialogs: dict[int, DialogCall] = {}
         """By pjsua's call id."""
         self.lines: dict[str, TrunkLine] = {}
@@ -167,7 +171,7 @@ class PjStack:
             self._open_transport("tls", self.settings.tls_port)
         self.endpoint.libStart()
         self.endpoint.audDevManager().setNoDev()
-        self.gate = Gate(self.dialogs, self, self.farewells)
+        self.gate = Gate(self.dialogs, self, self.partings, self.farewells)
         self.resolver = Resolver(self.names, self.spawn, self.arm)
         self.gate.attach()
         self.resolver.attach()
@@ -252,10 +256,17 @@ class PjStack:
         dialog.place(trunk.request_uri(line.trunk, command.number), from_header, command.sdp, command.headers)
         return dialog
 
+    def notes_for(self, trunk: str) -> DialogNotes:
+        """Of a new dialog with this trunk, for the gateway."""
+        return DialogNotes(trunk, self._emit)
+
     def part(self, command: messages.Farewell) -> None:
-        """End a dialog of a worker that was lost."""
+        """End a dialog of a worker that was lost, or whose end was."""
         self.farewells.say(command)
         self.arm()
+
+    def _follow(self, call_id: int, token: int) -> None:
+        self.gate.follow(call_id, token)
 
     def _send(self, trunk_name: str, request: str) -> int:
         line = self.lines.get(trunk_name)
@@ -369,7 +380,7 @@ class PjStack:
         self._awaited.pop(message.branch, None)
         dialog = DialogCall(self, line, line.trunk, self.legs.next_incoming(), prm.callId)
         dialog.has_offer = message.sdp is not None
-        dialog.trace.received(message)
+        dialog.notes.received(message)
         self.dialogs[prm.callId] = dialog
         self.legs.incoming(dialog, prm.rdata.srcAddress, message)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,10 @@ LOG_LEVEL: Final = 2
 MAX_CALLS: Final = 4096
 """PJSUA_MAX_CALLS of sip/native/config_site.h."""
 TLS_HANDSHAKE_MS: Final = 10_000
+UNACKNOWLEDGED_MS: Final = 20_000
+GIVE_UP: Final = pj.SockOpt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
+"""A connection whose bytes nobody acknowledges for so long is broken (RFC 5482): sooner than a request on it times out
+(timer F, 32 s), so that it is known that the connection was to blame. pjsua2 keeps a pointer, so this stays."""
 DEBIAN_AUTHORITIES: Final = "/etc/ssl/certs/ca-certificates.crt"
 
 
@@ -46,7 +51,10 @@ def transport_config(settings: Start, kind: Transport, port: int | None) -> pj.T
     config.boundAddress = settings.bind
     if port is not None:  # else a connection goes by its own name, which has a port
         config.publicAddress = settings.advertise
+    if kind == "tcp":
+        config.sockOptParams.sockOpts.append(GIVE_UP)
     if kind == "tls":
+        config.tlsConfig.sockOptParams.sockOpts.append(GIVE_UP)
         config.tlsConfig.certFile = settings.tls_cert
         config.tlsConfig.privKeyFile = settings.tls_key
         config.tlsConfig.CaListFile = settings.tls_ca or system_authorities()

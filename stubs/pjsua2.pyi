@@ -230,7 +230,17 @@ class EpConfig:
     logConfig: LogConfig
     medConfig: MediaConfig
 
+class SockOpt:
+    def __init__(self, level: int, optName: int, optVal: int) -> None: ...
+
+class SockOptVector:
+    def append(self, option: SockOpt) -> None: ...
+
+class SockOptParams:
+    sockOpts: SockOptVector
+
 class TlsConfig:
+    sockOptParams: SockOptParams
     CaListFile: str
     certFile: str
     privKeyFile: str
@@ -244,6 +254,7 @@ class TransportConfig:
     port: int
     publicAddress: str
     boundAddress: str
+    sockOptParams: SockOptParams
     tlsConfig: TlsConfig
 
 class TransportInfo:
@@ -285,6 +296,7 @@ class RequestGate:
     def attach(self) -> None: ...
     def resume(self, token: int) -> None: ...
     def send(self, accountId: int, message: str) -> int: ...
+    def follow(self, callId: int, token: int) -> None: ...
 
 class NameResolver:
     def __init__(self) -> None: ...

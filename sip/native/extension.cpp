@@ -95,6 +95,13 @@ const pjsua_call *callOf(const pjsip_dialog *dialog)
     return call && call->inv && call->inv->dlg == dialog ? call : NULL;
 }
 
+/* Whether the transport of a request failed, so that nobody may have got it. */
+bool isLost(const pjsip_event *event)
+{
+    return event->body.tsx_state.type != PJSIP_EVENT_RX_MSG
+        && event->body.tsx_state.tsx->status_code != PJSIP_SC_TSX_TIMEOUT;
+}
+
 /* A request that was written elsewhere; NULL if it is none. */
 pjsip_tx_data *requestOf(const std::string &message)
 {
@@ -208,6 +215,7 @@ RequestGate *RequestGate::attached = NULL;
 RequestGate::RequestGate() : resuming(NULL), nextToken(1)
 {
     pj_bzero(&module, sizeof(module));
+    pj_bzero(&follower, sizeof(follower));
 }
 
 RequestGate::~RequestGate()
@@ -227,6 +235,11 @@ void RequestGate::attach() PJSUA2_THROW(Error)
     module.on_tx_request = &RequestGate::on_tx;
     module.on_tx_response = &RequestGate::on_tx_response;
     PJSUA2_CHECK_EXPR(pjsip_endpt_register_module(pjsua_get_pjsip_endpt(), &module));
+    follower.name = pj_str((char *)"mod-webtrunk-follower");
+    follower.id = -1;
+    follower.priority = PJSIP_MOD_PRIORITY_DIALOG_USAGE + 1;
+    follower.on_tsx_state = &RequestGate::on_tsx_state;
+    PJSUA2_CHECK_EXPR(pjsip_endpt_register_module(pjsua_get_pjsip_endpt(), &follower));
     attached = this;
     webtrunk_admits = &RequestGate::on_accept;
     forgetCapabilities();
@@ -251,6 +264,7 @@ void RequestGate::detach()
     webtrunk_admits = NULL;
     if (!pjsua_get_pjsip_endpt())
         return;
+    pjsip_endpt_unregister_module(pjsua_get_pjsip_endpt(), &follower);
     pjsip_endpt_unregister_module(pjsua_get_pjsip_endpt(), &module);
     for (std::map<int, pjsip_rx_data *>::iterator it = waiting.begin(); it != waiting.end(); ++it)
         pjsip_rx_data_free_cloned(it->second);
@@ -397,7 +411,7 @@ void RequestGate::on_final(void *token, pjsip_event *event)
     int number = errand->token;
     delete errand;
     if (attached)
-        attached->onFinal(number, event->body.tsx_state.tsx->status_code);
+        attached->onFinal(number, event->body.tsx_state.tsx->status_code, isLost(event));
 }
 
 /* RFC 3261 §22: the same request with the account's credentials and the next CSeq; only once. */
@@ -421,6 +435,29 @@ bool RequestGate::answerChallenge(Errand *errand, pjsip_event *event)
     ++number->cseq;
     pjsip_endpt_send_request(pjsua_get_pjsip_endpt(), again, -1, errand, &RequestGate::on_final);
     return true;
+}
+
+void RequestGate::follow(int callId, int token)
+{
+    LockedCall call(callId);
+    if (call.invite())
+        pjsip_dlg_add_usage(call.invite()->dlg, &follower, (void *)(pj_ssize_t)token);
+}
+
+void RequestGate::on_tsx_state(pjsip_transaction *transaction, pjsip_event *event)
+{
+    pjsip_dialog *dialog = pjsip_tsx_get_dlg(transaction);
+    pjsip_method_e method = transaction->method.id;
+    bool was_completed = event->body.tsx_state.prev_state >= PJSIP_TSX_STATE_COMPLETED;
+    if (!attached || !dialog || transaction->role != PJSIP_ROLE_UAC || was_completed
+        || transaction->state < PJSIP_TSX_STATE_COMPLETED
+        || (method != PJSIP_INVITE_METHOD && method != PJSIP_BYE_METHOD))
+        return;
+    SipRxData response;
+    if (event->body.tsx_state.type == PJSIP_EVENT_RX_MSG)
+        response.fromPj(*event->body.tsx_state.src.rdata);
+    int token = (int)(pj_ssize_t)dialog->mod_data[attached->follower.id];
+    attached->onFollowed(token, response.wholeMsg, isLost(event));
 }
 
 pj_bool_t RequestGate::on_rx_response(pjsip_rx_data *rdata)

@@ -59,14 +59,22 @@ public:
     virtual bool onStrayResponse(SipRxData &rdata)
     { PJ_UNUSED_ARG(rdata); return false; }
 
-    /** The final response to what `send` sent; 408 or 503 if there was none. */
-    virtual void onFinal(int token, int status)
-    { PJ_UNUSED_ARG(token); PJ_UNUSED_ARG(status); }
+    /** The final response to what `send` sent; 408 if there was none. `isLost`: its transport failed. */
+    virtual void onFinal(int token, int status, bool isLost)
+    { PJ_UNUSED_ARG(token); PJ_UNUSED_ARG(status); PJ_UNUSED_ARG(isLost); }
+
+    /** The final response to an INVITE or BYE of a call that is followed, "" if there is none.
+     *  `isLost`: its transport failed. */
+    virtual void onFollowed(int token, const std::string &response, bool isLost)
+    { PJ_UNUSED_ARG(token); PJ_UNUSED_ARG(response); PJ_UNUSED_ARG(isLost); }
 
     /** Send a request that is written out, for a dialog that pjsip does not know, through an account's
      *  transport. Host and port of its Via are filled in, and a challenge is answered once. An ACK goes
      *  without a transaction. Returns the token for `onFinal`, 0 if it cannot be sent. */
     int send(int accountId, const std::string &message);
+
+    /** Tell `onFollowed` what becomes of the requests of a call: pjsua is silent once it is hung up. */
+    void follow(int callId, int token);
 
     /** Hand a waiting request to pjsip, which asks for our SDP in Call::onCallSdpCreated. */
     void resume(int token);
@@ -87,9 +95,11 @@ private:
     static pj_status_t on_tx_response(pjsip_tx_data *tdata);
     static pj_bool_t on_accept(pj_sock_t descriptor, const pj_sockaddr *remote);
     static void on_final(void *token, pjsip_event *event);
+    static void on_tsx_state(pjsip_transaction *transaction, pjsip_event *event);
 
     static RequestGate *attached;
     pjsip_module module;
+    pjsip_module follower;
     std::map<int, pjsip_rx_data *> waiting;
     pjsip_rx_data *resuming;
     int nextToken;

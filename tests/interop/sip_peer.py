@@ -194,6 +194,10 @@ class Peer(asyncio.DatagramProtocol):
             self._inbox.append(message)
             self._news.set()
 
+    def forget(self) -> None:
+        """Take what is heard from now on for new, even if it is word for word what was heard before."""
+        self._seen.clear()
+
     def send(self, text: str | bytes, address: tuple[str, int]) -> None:
         """Put a datagram on the wire as it is."""
         self._transport.sendto(text.encode() if isinstance(text, str) else text, address)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import socket
 import ssl
 from collections.abc import AsyncIterator
 
@@ -22,10 +23,12 @@ class StreamPeer(Peer):
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def listen(cls, tls: ssl.SSLContext | None = None) -> AsyncIterator[StreamPeer]:
-        """A peer on a free port."""
+    async def listen(cls, tls: ssl.SSLContext | None = None, *, buffer: int = 1 << 16) -> AsyncIterator[StreamPeer]:
+        """A peer on a free port; `buffer`: so many bytes, about, may come unread."""
         peer = cls("tls" if tls else "tcp")
-        async with await asyncio.start_server(peer._serve, HOST, 0, ssl=tls) as server:
+        listener = socket.create_server((HOST, 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        async with await asyncio.start_server(peer._serve, sock=listener, ssl=tls, limit=buffer) as server:
             peer.port = server.sockets[0].getsockname()[1]
             peer._server = server
             try:
@@ -63,6 +66,11 @@ class StreamPeer(Peer):
             writer.transport.abort()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
+
+    def stop_reading(self) -> None:
+        """What comes over the connections that are up stays in the way."""
+        for writer in self._connections.values():
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
 
     def shut(self) -> None:
         """Nobody listens any more."""

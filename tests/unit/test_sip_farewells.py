@@ -7,14 +7,15 @@ from collections.abc import Callable
 import pytest
 
 from sip.dialogstate import DialogState, OpenInvite
-from sip.farewells import LEAP, Farewells
+from sip.farewells import FIRST_PAUSE_S, LEAP, LINGER_S, Farewells
 from sip.ledger import MAX_TRIES, Ledger
-from sip.messages import DialogNote, Farewell, Parted
+from sip.messages import DialogNote, DialogOver, Farewell, Parted
 from sip.siptext import SipText, parse
 
 OURS, THEIRS = "<sip:me@gw>;tag=ours", "<sip:4711@pbx>;tag=theirs"
 ANSWERED = DialogState("t", "c1", OURS, THEIRS, "sip:a@pbx", ("<sip:p1;lr>",), cseq=5)
 RINGING = DialogState("t", "c1", OURS, THEIRS, "sip:a@pbx", cseq=6, invite=OpenInvite("sip:4711@pbx", "z9hG4bK7", 5))
+OTHER = DialogState("t", "c2", OURS, THEIRS, "sip:a@pbx", cseq=5)
 UNHEARD = DialogState("t", "c1", OURS, "<sip:4711@pbx>", "sip:4711@pbx", cseq=5, invite=RINGING.invite)
 
 
@@ -24,17 +25,28 @@ class Wire:
     def __init__(self) -> None:
         self.sent: list[SipText] = []
         self.parted: list[Parted] = []
-        self.alarms: list[tuple[Callable[[Farewell], None], Farewell]] = []
+        self.alarms: list[tuple[float, Callable[[], None]]] = []
+        self.now_s = 0.0
         self.is_broken = False
-        self.farewells = Farewells(self._send, self.parted.append, self._later)
+        self.farewells = Farewells(self._send, self.parted.append, self._after)
 
     def _send(self, trunk: str, text: str) -> int:
         assert trunk == "t"
         self.sent.append(parse(text))
         return 0 if self.is_broken else len(self.sent)
 
-    def _later(self, delay_s: float, action: Callable[[Farewell], None], farewell: Farewell) -> None:
-        self.alarms.append((action, farewell))
+    def _after(self, delay_s: float, action: Callable[[], None]) -> None:
+        self.alarms.append((self.now_s + delay_s, action))
+
+    def wait(self, seconds: float) -> None:
+        """What is due by then is done, in its order."""
+        until_s = self.now_s + seconds
+        while due := [alarm for alarm in self.alarms if alarm[0] <= until_s]:
+            alarm = min(due, key=lambda each: each[0])
+            self.alarms.remove(alarm)
+            self.now_s = alarm[0]
+            alarm[1]()
+        self.now_s = until_s
 
     def say(self, dialog: DialogState) -> None:
         self.farewells.say(Farewell(1, dialog))
@@ -111,25 +123,56 @@ def test_responses_of_others_are_let_pass() -> None:
 def test_a_peer_that_is_silent_is_given_up() -> None:
     wire = Wire()
     wire.say(RINGING)
-    ((give_up, farewell),) = wire.alarms
-    give_up(farewell)
+    wire.wait(LINGER_S)
     assert wire.parted == [Parted(1, 408)]
     assert not wire.farewells.stray(response(200))
 
 
-def test_what_cannot_be_sent_is_said() -> None:
+def test_what_cannot_be_sent_is_tried_again_with_longer_pauses_and_given_up() -> None:
     wire = Wire()
     wire.is_broken = True
     wire.say(ANSWERED)
+    wire.wait(LINGER_S)
+    assert wire.methods == ["BYE"] * 7  # after 0, 1, 3, 7, 15, 31 and 63 s
+    assert wire.parted == [Parted(1, 408)]
+    wire.wait(LINGER_S)
+    assert len(wire.sent) == 7
+
+
+def test_a_bye_whose_connection_broke_is_said_again_with_a_higher_number() -> None:
+    wire = Wire()
+    wire.say(ANSWERED)
+    wire.farewells.final(1, 503, is_lost=True)
+    assert wire.parted == []
+    wire.wait(FIRST_PAUSE_S)
+    first, second = wire.sent
+    assert second.start_line == first.start_line
+    assert second.cseq[0] > first.cseq[0] + 1, "which the answer to a challenge may have used"
+    wire.farewells.final(2, 200)
+    assert wire.parted == [Parted(1, 200)]
+
+
+def test_a_refusal_that_was_heard_is_no_loss() -> None:
+    wire = Wire()
+    wire.say(ANSWERED)
+    wire.farewells.final(1, 503)
     assert wire.parted == [Parted(1, 503)]
+
+
+def test_a_cancel_whose_connection_broke_is_said_again_as_it_was() -> None:
+    wire = Wire()
+    wire.say(RINGING)
+    wire.farewells.final(1, 503, is_lost=True)
+    wire.wait(FIRST_PAUSE_S)
+    assert wire.sent[0] == wire.sent[1]
 
 
 def test_the_ledger_hands_over_what_lived_with_higher_numbers_each_time() -> None:
     ledger = Ledger()
-    ledger.note(DialogNote("a1", RINGING))
-    ledger.note(DialogNote("a1", ANSWERED))
-    ledger.note(DialogNote("a2", ANSWERED))
-    ledger.ended("a2")
+    ledger.note(DialogNote(RINGING))
+    ledger.note(DialogNote(ANSWERED))
+    ledger.note(DialogNote(OTHER))
+    assert ledger.over(DialogOver(OTHER, is_lost=False)) is None
     assert ledger.farewells() == []
     ledger.worker_lost()
     tries = [ledger.farewells() for _ in range(MAX_TRIES + 1)]
@@ -141,11 +184,24 @@ def test_the_ledger_hands_over_what_lived_with_higher_numbers_each_time() -> Non
 
 def test_the_ledger_forgets_what_is_settled() -> None:
     ledger = Ledger()
-    ledger.note(DialogNote("a1", ANSWERED))
+    ledger.note(DialogNote(ANSWERED))
     ledger.worker_lost()
-    ledger.note(DialogNote("a1", RINGING))  # the new worker's leg of the same name
+    ledger.note(DialogNote(OTHER))
     (farewell,) = ledger.farewells()
     ledger.parted(Parted(farewell.number, 200))
     assert ledger.is_settled
     ledger.worker_lost()
-    assert [each.dialog for each in ledger.farewells()] == [RINGING]
+    assert [each.dialog for each in ledger.farewells()] == [OTHER]
+
+
+def test_the_ledger_keeps_what_was_lost_with_its_connection_until_it_is_through() -> None:
+    ledger = Ledger()
+    ledger.note(DialogNote(ANSWERED))
+    farewell = ledger.over(DialogOver(ANSWERED, is_lost=True))
+    assert farewell == Farewell(1, ANSWERED)
+    ledger.worker_lost()
+    (again,) = ledger.farewells()
+    assert (again.number, again.dialog.cseq) == (1, ANSWERED.cseq + 2 * LEAP)
+    ledger.parted(Parted(1, 200))
+    assert ledger.is_settled
+    assert ledger.farewells() == []
