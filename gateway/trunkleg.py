@@ -12,7 +12,7 @@ from call.causes import Cause, Ending
 from call.codecs import CodecName, Format, with_comfort_noise
 from call.coupling import Accept, Command, Hold, Press, Progress, Release, Suit, Warn
 from call.errors import GatewayError, PeerError
-from call.leg import Answered, Ended, Failed, Headers, Ringing, Settled
+from call.leg import Answered, Ended, Failed, Headers, Ringing
 from call.trunk_sdp import TrunkMedia
 from gateway import relays
 from gateway.audiowatch import AudioWatch
@@ -21,10 +21,11 @@ from gateway.relays import Leg, MediaEvent, Relays
 from gateway.sounds import Sounds
 from gateway.speaker import Speaker
 from gateway.surroundings import Report
+from gateway.toldcodec import ToldCodec
 from gateway.trunkdescription import TrunkDescription
 from gateway.trunkdigits import TrunkDigits
 from gateway.trunkkeys import TrunkKeys
-from gateway.trunkpace import TrunkPace
+from gateway.trunkpace import OFFERS_BURST, OFFERS_PER_S, TrunkPace
 from sip import messages
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,6 @@ class TrunkLeg:
         self._is_answered = False
         self._is_over = False
         self._hears_media = False
-        self._told_codec: CodecName | None = None
         self._releasing: Ending | None = None
         self._watchdog: asyncio.TimerHandle | None = None
         self.media: Leg = relays.rtp_leg(self._on_media)
@@ -72,6 +72,8 @@ class TrunkLeg:
             "trunk", stats=lambda: self.media.stats(), expects_audio=self._expects_audio, tell=self._tell_one_way
         )
         self._pace = TrunkPace(report)
+        self._offer_pace = TrunkPace(report, "re-INVITEs", OFFERS_PER_S, OFFERS_BURST)
+        self._told_codec = ToldCodec(report)
         self._digits = TrunkDigits(leg_id, trunk, settings, media=self.media, post=post, report=report, pace=self._pace)
 
     @property
@@ -177,9 +179,8 @@ class TrunkLeg:
 
     def _tell_codec(self) -> None:
         """By the final answer and what follows it, another codec may be better for the other leg (design D7)."""
-        if self._is_answered and self.remote is not None and self.remote.codec != self._told_codec:
-            self._told_codec = self.remote.codec
-            self._report.emit(Settled(Format(self.remote.codec, self.remote.payload_type, self.remote.fmtp)))
+        if self._is_answered and self.remote is not None:
+            self._told_codec.tell(Format(self.remote.codec, self.remote.payload_type, self.remote.fmtp))
 
     def _take_offer(self, sdp: str) -> None:
         """Apply the trunk's offer and make our answer."""
@@ -213,18 +214,18 @@ class TrunkLeg:
             self._refuse_reoffer("the gateway made a mistake with it; its log has the details")
             return
         held = self.remote is not None and self.remote.hold
-        self._report.note("re-INVITE", "the far end holds the call" if held else "accepted")
+        self._offer_pace.note("re-INVITE", "the far end holds the call" if held else "accepted")
         self._post(messages.Reanswer(self.id, 200, self._ours.text))
         self._tell_codec()
 
     def _refuse_reoffer(self, why: str, status: int = 488) -> None:
         """The call goes on as before (RFC 3261 §14.2)."""
-        self._report.note("re-INVITE refused", why)
+        self._offer_pace.note("re-INVITE refused", why)
         self._post(messages.Reanswer(self.id, status))
 
     def _on_reanswered(self, event: messages.Reanswered) -> None:
         """The answer to an offer of ours: in the ACK if the trunk asked for one (RFC 3264 §4), or to a refresh."""
-        self._report.note("re-INVITE answered", str(event.status))
+        self._offer_pace.note("re-INVITE answered", str(event.status))
         if event.sdp is not None and self._take_answer(event.sdp):
             self._tell_codec()
 
@@ -310,6 +311,7 @@ class TrunkLeg:
         if self._watchdog is not None:
             self._watchdog.cancel()
         self._watch.cancel()
+        self._told_codec.cancel()
         self.final_stats = dict(self.media.stats())
         self._relays.release(self.media)
         self._report.emit(Ended(ending))

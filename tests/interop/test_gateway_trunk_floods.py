@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.trunkpace import BURST
+from gateway import toldcodec
+from gateway.trunkpace import BURST, OFFERS_BURST
 from tests.harness.gateway import GatewayProcess
 from tests.harness.pagelike import PageCall, PageLike, page_at
 from tests.interop.page_line import exchange_with
@@ -55,7 +56,7 @@ class Scene:
 
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    with exchange_with(tmp_path, {"calm": {}, "flood": {}}) as exchange:
+    with exchange_with(tmp_path, {"calm": {}, "flood": {"prefer": "cpu"}}) as exchange:
         gateway, ports = exchange.gateway, exchange.ports
         async with (
             Peer.open(ports["calm"]) as peer,
@@ -94,3 +95,17 @@ async def test_a_flood_of_digits_leaves_the_page_its_socket_and_its_other_call(s
             dialog.send("INFO", ["Content-Type: application/dtmf-relay"], "Signal=5\r\nDuration=100\r\n")
             await scene.flooder.heard(lambda m: m.status in (200, 503) and "INFO" in m.header("CSeq"))  # not all get in
     await scene.goes_on(flooded, "call.dtmf")
+
+
+async def test_a_flood_of_offers_asks_the_page_a_few_times_and_fills_no_journal(scene: Scene) -> None:
+    flooded, dialog = await answered_by(scene.flooder, scene.page, "flood")
+    for version in range(2, 82):  # the bound on requests inside a call lets 100 through
+        dialog.send("INVITE", body=sdp(50000, version=version, codecs=(9, 101) if version % 2 else (8, 101)))
+        await dialog.response(200)
+        dialog.ack()
+    journal = scene.gateway.ask(f"calls/{await flooded.record_id()}")["journal"]
+    assert [entry["what"] for entry in journal].count("re-INVITE") == OFFERS_BURST
+    assert [entry["what"] for entry in journal].count("flood") == 1
+    asked = [message["type"] for message in flooded.messages].count("call.renegotiate")
+    assert 1 <= asked < toldcodec.BURST + 10, "and one in two seconds"
+    assert (await scene.calm.hang_up())["cause"] == "hangup"
