@@ -250,6 +250,7 @@ def _worker_start(config: Config) -> messages.Start:
             trunk.user,
             trunk.secret,
             new_calls_per_s=trunk.new_calls_per_s,
+            sources=trunk.sources,
         )
         for name, trunk in config.trunk.items()
     )

@@ -32,6 +32,7 @@ from gateway.configfields import (
     Listed,
     Minutes,
     Name,
+    Network,
     Number,
     Port,
     Prefer,
@@ -213,6 +214,8 @@ class TrunkSettings(Settings):
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     """Default: 5060, 5061 for TLS."""
     transport: Literal["udp", "tcp", "tls"] = "udp"
+    sources: Listed[Network] = ()
+    """Its calls come from there, too: many carriers call from more addresses than `host` has."""
     user: User = ""
     password: str = Field(default="", repr=False)
     password_file: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated, Final, Literal, TypeVar
 
@@ -63,6 +64,16 @@ def _advertise(value: str) -> str:
     if value == AUTO:
         raise ValueError("advertise is an IP address; only bind can be auto")
     return _address(value) if value else value
+
+
+def _network(value: str) -> str:
+    try:
+        network = ipaddress.ip_network(value)
+    except ValueError:
+        raise ValueError(f"expected an IP address, or a network such as '203.0.113.0/28', not {value!r}") from None
+    if network.prefixlen == 0:
+        raise ValueError(f"{value!r} would make everybody this trunk")
+    return str(network)
 
 
 def _number(value: str) -> str:
@@ -163,6 +174,7 @@ Line = Annotated[str, StringConstraints(max_length=256), AfterValidator(_line)]
 User = Annotated[str, StringConstraints(max_length=256), AfterValidator(_user)]
 """Who we are to a trunk (the user part of our address, and the digest user name of RFC 8760)."""
 Address = Annotated[str, AfterValidator(_address)]
+Network = Annotated[str, AfterValidator(_network)]
 Bind = Annotated[str, AfterValidator(_bind)]
 Advertise = Annotated[str, AfterValidator(_advertise)]
 Number = Annotated[str, AfterValidator(_number)]

@@ -35,6 +35,8 @@ class TrunkAccount:
     """Not even a 100 by then: the trunk is given up (timer B of RFC 3261, 32 s, is too long for a person)."""
     new_calls_per_s: float = 0.0
     """More INVITEs from there are refused before anything is kept of them; 0: no bound."""
+    sources: tuple[str, ...] = ()
+    """Networks that its requests come from, too: a carrier may call from more addresses than its host has."""
 
 
 @dataclass(frozen=True, slots=True)

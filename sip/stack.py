@@ -290,7 +290,8 @@ class PjStack:
 
     def connected(self, descriptor: int, host: str) -> bool:
         """A TCP or TLS connection came in; only trunks may keep one, and not too many."""
-        if not any(host in addresses for addresses in self._addresses().values()):
+        addresses = self._addresses()
+        if not any(trunk.is_from(account, host, addresses) for account in self.settings.trunks):
             if count := self._strangers.knock(host):
                 log.warning("a connection from %s, no trunk: closed (%d such lately)", host, count)
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
@@ -95,15 +96,27 @@ def split_source(source: str) -> tuple[str, int]:
     return host.strip("[]"), int(port) if port.isdigit() else 0
 
 
+def is_from(trunk: TrunkAccount, host: str, addresses: Mapping[str, frozenset[str]]) -> bool:
+    """Whether what comes from this address is the trunk's. `addresses` holds the resolved ones of each trunk's host."""
+    if host in addresses.get(trunk.host, frozenset()):
+        return True
+    return any(ipaddress.ip_address(host) in network for network in _networks(trunk.sources))
+
+
+@functools.cache
+def _networks(sources: tuple[str, ...]) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    return tuple(map(ipaddress.ip_network, sources))
+
+
 def trunk_of(
     source: str, message: SipText, trunks: Iterable[TrunkAccount], addresses: Mapping[str, frozenset[str]]
 ) -> TrunkAccount | None:
     """Whose request this is: by source address, then source port, then the From and Contact URIs.
 
-    `addresses` holds the resolved addresses of each trunk's host. None: a stranger.
+    `addresses` as for `is_from`. None: a stranger.
     """
     host, port = split_source(source)
-    candidates = [trunk for trunk in trunks if host in addresses.get(trunk.host, frozenset())]
+    candidates = [trunk for trunk in trunks if is_from(trunk, host, addresses)]
     if len(candidates) < 2:
         return candidates[0] if candidates else None
     by_port = [trunk for trunk in candidates if trunk.transport == "udp" and trunk.port == port]

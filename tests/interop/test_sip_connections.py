@@ -37,14 +37,17 @@ OPTIONS = "\r\n".join(
 
 
 @contextlib.asynccontextmanager
-async def listening(kind: Literal["tcp", "tls"], folder: Path, **settings: object) -> AsyncIterator[tuple[Line, int]]:
+async def listening(
+    kind: Literal["tcp", "tls"], folder: Path, sources: tuple[str, ...] = (), **settings: object
+) -> AsyncIterator[tuple[Line, int]]:
     """A worker with a trunk on HOST, and the port that it has open for it."""
     if kind == "tls":
         certificate, key = Authority(folder).issue(HOST)
         settings |= {"tls_port": 0, "tls_cert": str(certificate), "tls_key": str(key)}
     else:
         settings |= {"tcp_port": 0}
-    line = Line(Start(HOST, HOST, 0, trunks=(TrunkAccount("peer", HOST, 1, kind),), **settings))  # type: ignore[arg-type]
+    account = TrunkAccount("peer", HOST, 1, kind, sources=sources)
+    line = Line(Start(HOST, HOST, 0, trunks=(account,), **settings))  # type: ignore[arg-type]
     await line.agent.start()
     try:
         await line.agent.ping()
@@ -106,6 +109,12 @@ async def test_a_stranger_is_cut_off_before_it_says_a_word(
         await line.agent.ping()
     told = [each.message for each in caplog.records if STRANGER in each.message]
     assert told == [f"worker: a connection from {STRANGER}, no trunk: closed (1 such lately)"]
+
+
+@pytest.mark.parametrize("source", [HOST, STRANGER])
+async def test_a_trunk_may_connect_from_all_that_are_named_its_own(source: str, tmp_path: Path) -> None:
+    async with listening("tcp", tmp_path, sources=("127.0.0.8/31",)) as (_, port), connected(port, source) as end:
+        assert await is_served(*end)
 
 
 async def test_a_trunk_gets_so_many_connections_and_no_more(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -295,6 +295,13 @@ async def test_two_trunks_at_one_address_are_told_apart_by_port(peer: Peer) -> N
             assert (await gateway.expect(Incoming)).trunk == name
 
 
+async def test_a_trunk_may_call_from_other_addresses_than_its_hosts(peer: Peer) -> None:
+    async with line(trunk(peer, host="127.0.0.9", sources=(f"{HOST}/32",))) as gateway:
+        caller = peer.dial(gateway.port, body=ANSWER)
+        gateway.agent.post(Release((await gateway.expect(Incoming)).leg, 486))
+        await caller.response(486)
+
+
 async def test_an_answer_that_comes_again_gets_the_same_ack_again(peer: Peer) -> None:
     async with line_to(peer) as gateway:
         invite = await gateway.place(peer)

@@ -103,5 +103,16 @@ def test_incoming_requests_find_their_trunk(
     assert trunk.trunk_of(source, message, (A, B, C), ADDRESSES) == expected
 
 
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [("198.51.100.7:5060", True), ("198.51.100.17:5060", False), ("[2001:db8::9]:5060", True), ("192.0.2.2:1", True)],
+)
+def test_a_carrier_may_call_from_more_addresses_than_its_host_has(source: str, expected: bool) -> None:
+    carrier = TrunkAccount("d", "other.example", 5060, sources=("198.51.100.0/28", "2001:db8::/64"))
+    assert (
+        trunk.trunk_of(source, from_(), (B, carrier), {"other.example": ADDRESSES["other.example"]}) == carrier
+    ) is expected
+
+
 def test_one_trunk_at_an_address_needs_no_further_proof() -> None:
     assert trunk.trunk_of("192.0.2.2:1", from_(), (C,), ADDRESSES) == C
