@@ -249,6 +249,7 @@ def _worker_start(config: Config) -> messages.Start:
             trunk.transport,
             trunk.user,
             trunk.secret,
+            trunk.from_host,
             new_calls_per_s=trunk.new_calls_per_s,
             sources=trunk.sources,
         )

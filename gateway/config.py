@@ -236,6 +236,8 @@ class TrunkSettings(Settings):
     """Tones in the trunk's audio are digits. Costs decoding, so only for trunks that send digits in no other form."""
     caller_id: Caller = ""
     """User part of From; empty: the caller's own."""
+    from_host: Host = ""
+    """Host part of From, where the trunk wants its own domain there; empty: our address."""
     ringback: Ringback = ""
     """What callers from it hear while pages ring: a country's tone ("DE"), a sound file, or their own network's."""
     recording: RecordingMode | None = None

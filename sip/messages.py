@@ -17,6 +17,7 @@ from sip.dialogstate import DialogState
 
 Headers = tuple[tuple[str, str], ...]
 Transport = Literal["udp", "tcp", "tls"]
+Fault = Literal["", "dns", "timeout", "transport", "auth", "malformed", "media", "worker"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,9 +269,6 @@ class Reanswered:
     type: Literal["reanswered"] = "reanswered"
 
 
-Fault = Literal["", "dns", "timeout", "transport", "auth", "malformed", "media", "worker"]
-
-
 @dataclass(frozen=True, slots=True)
 class Ended:
     """The leg is over and its name free; nothing follows for it."""
@@ -305,14 +303,12 @@ class InfoDtmf:
 
 @dataclass(frozen=True, slots=True)
 class DtmfRefused:
-    """These digits of a `SendDtmf` did not reach the peer.
-
-    `status` is its answer; 0: INFO could not be sent; `infodigits.NO_ROOM`: too many wait for their answer.
-    """
+    """These digits of a `SendDtmf` did not reach the peer."""
 
     leg: str
     digits: str
     status: int
+    """Its answer; 0: INFO could not be sent; `infodigits.NO_ROOM`: too many wait for their answer."""
     type: Literal["dtmf-refused"] = "dtmf-refused"
 
 
@@ -326,11 +322,11 @@ class DialogNote:
 
 @dataclass(frozen=True, slots=True)
 class DialogOver:
-    """The SIP stack has done with a dialog, which may be long after its leg ended: nothing is left to be kept of it."""
+    """The SIP stack has done with a dialog, which may be long after its leg ended."""
 
     dialog: DialogState
     is_lost: bool
-    """Unless this: the connection broke with our last request, so that the far end may still believe in the dialog."""
+    """The connection broke with our last request, so that the far end may still believe in the dialog."""
     type: Literal["dialog-over"] = "dialog-over"
 
 

@@ -1,0 +1,82 @@
+"""What carriers and PBXs want and do beyond a plain call, through the whole gateway."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.harness.pagelike import PageLike, page_at
+from tests.interop.page_line import Exchange, exchange_with
+from tests.interop.sip_peer import HOST, Peer, sdp
+
+pytestmark = pytest.mark.interop
+
+AUDIO: Final = sdp(50000)
+SECOND_AUDIO: Final = "m=audio 50002 RTP/SAVP 8\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + "A" * 40 + "\r\n"
+VIDEO: Final = "m=video 50002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"
+FAX: Final = "m=image 50004 udptl t38\r\na=T38FaxVersion:0\r\na=T38FaxRateManagement:transferredTCF\r\n"
+FAX_ONLY: Final = AUDIO.split("m=audio")[0] + FAX
+BOTH_WAYS: Final = AUDIO.replace("m=audio 50000", "m=audio 0") + FAX
+
+
+@pytest.fixture
+async def exchange(tmp_path: Path) -> AsyncIterator[Exchange]:
+    trunks = {"carrier": {"from_host": "home.example"}, "pool": {"host": "127.0.0.9", "sources": [f"{HOST}/32"]}}
+    with exchange_with(tmp_path, trunks) as made:
+        yield made
+
+
+@pytest.fixture
+async def page(exchange: Exchange) -> AsyncIterator[PageLike]:
+    async with page_at(exchange.gateway.signal_url, user="alice") as made:
+        yield made
+
+
+async def test_from_has_the_domain_that_the_trunk_wants(exchange: Exchange, page: PageLike) -> None:
+    async with Peer.open(exchange.ports["carrier"]) as peer:
+        call = await page.call_without_audio("carrier")
+        assert "@home.example>" in (await peer.request("INVITE")).header("From")
+        await call.hang_up()
+
+
+async def test_a_call_from_another_address_of_the_carrier_rings(exchange: Exchange, page: PageLike) -> None:
+    async with Peer.open() as peer:
+        caller = peer.dial(exchange.gateway.sip_port, number="alice", body=AUDIO)
+        await caller.response(180)
+        caller.cancel()
+        await caller.response(487)
+        caller.ack_refusal()
+
+
+@pytest.mark.parametrize("offer", [FAX_ONLY, BOTH_WAYS], ids=["fax", "fax-beside-audio-0"])
+async def test_an_offer_of_fax_is_refused_and_the_call_goes_on(exchange: Exchange, page: PageLike, offer: str) -> None:
+    async with Peer.open(exchange.ports["carrier"]) as peer:
+        call = await page.call_without_audio("carrier")
+        invite = await peer.request("INVITE")
+        peer.reply(invite, 200, "OK", body=AUDIO)
+        await call.answered()
+        dialog = peer.join(invite)
+        dialog.send("INVITE", body=offer)
+        await dialog.response(488)
+        dialog.ack_refusal()
+        assert (await call.hang_up())["cause"] == "hangup"
+
+
+@pytest.mark.parametrize("more", [SECOND_AUDIO, VIDEO, FAX], ids=["srtp", "video", "fax"])
+async def test_what_is_offered_beside_the_audio_is_declined_in_its_place(
+    exchange: Exchange, page: PageLike, more: str
+) -> None:
+    async with Peer.open(exchange.ports["carrier"]) as peer:
+        call = await page.call_without_audio("carrier")
+        invite = await peer.request("INVITE")
+        peer.reply(invite, 200, "OK", body=AUDIO)
+        await call.answered()
+        dialog = peer.join(invite)
+        dialog.send("INVITE", body=AUDIO + more)
+        media = [line.split() for line in (await dialog.response(200)).body.splitlines() if line.startswith("m=")]
+        dialog.ack()
+        assert [(line[0], line[1] == "0") for line in media] == [("m=audio", False), (more.split()[0], True)]
+        assert (await call.hang_up())["cause"] == "hangup"
