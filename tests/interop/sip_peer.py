@@ -158,6 +158,8 @@ class Peer(asyncio.DatagramProtocol):
         self._arrival = asyncio.Event()
         self.confirms = True
         """Answer BYE and CANCEL unasked."""
+        self.announces = ""
+        """The transport that Contact names instead of ours."""
         self.babbles = b""
         """What is sent back for every datagram."""
 
@@ -176,7 +178,8 @@ class Peer(asyncio.DatagramProtocol):
     @property
     def contact(self) -> str:
         """Where we are reached (RFC 3261 §19.1.1)."""
-        suffix = "" if self.protocol == "udp" else f";transport={self.protocol}"
+        transport = self.announces or self.protocol
+        suffix = "" if transport == "udp" else f";transport={transport}"
         return f"<sip:peer@{HOST}:{self.port}{suffix}>"
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
