@@ -249,9 +249,10 @@ def _worker_start(config: Config) -> messages.Start:
             trunk.transport,
             trunk.user,
             trunk.secret,
-            trunk.from_host,
+            trunk.home,
             new_calls_per_s=trunk.new_calls_per_s,
             sources=trunk.sources,
+            registers=trunk.registration,
         )
         for name, trunk in config.trunk.items()
     )

@@ -219,6 +219,8 @@ class TrunkSettings(Settings):
     user: User = ""
     password: str = Field(default="", repr=False)
     password_file: str = ""
+    registration: bool = False
+    """It wants to be told where we are, before calls come (RFC 3261 §10)."""
     allow: Listed[Rule]
     """Prefixes of numbers ("+49"), whole names ("echo"), or "*" for everything."""
     codecs: Codecs | None = None
@@ -237,7 +239,7 @@ class TrunkSettings(Settings):
     caller_id: Caller = ""
     """User part of From; empty: the caller's own."""
     from_host: Host = ""
-    """Host part of From, where the trunk wants its own domain there; empty: our address."""
+    """Host part of From, where the trunk wants its own domain there."""
     ringback: Ringback = ""
     """What callers from it hear while pages ring: a country's tone ("DE"), a sound file, or their own network's."""
     recording: RecordingMode | None = None
@@ -251,6 +253,11 @@ class TrunkSettings(Settings):
     def secret(self) -> str:
         """The password itself."""
         return read_secret(self.password_file) if self.password_file else self.password
+
+    @property
+    def home(self) -> str:
+        """Host part of From; "": our own address."""
+        return self.from_host or (self.host if self.registration else "")
 
     @property
     def new_calls_per_s(self) -> float:

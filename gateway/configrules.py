@@ -118,6 +118,8 @@ def _trunk(name: str, trunk: Table) -> Iterator[Found]:
         for key in ("password", "password_file"):
             if _given(trunk, key):
                 yield (*where, key), "a password needs user"
+        if trunk.get("registration") is True:
+            yield (*where, "registration"), "a registration needs user"
     yield from _secret_file(where, trunk, "password_file", shortest=1)
     yield from _sound((*where, "ringback"), _text(trunk, "ringback"))
 

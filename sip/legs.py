@@ -114,7 +114,7 @@ class Legs:
             messages.Incoming(
                 leg=dialog.leg,
                 trunk=dialog.trunk.name,
-                number=siptext.printable(siptext.request_user(message)),
+                number=siptext.printable(trunk.called_user(dialog.trunk, message)),
                 from_user=siptext.printable(siptext.uri_user(uri)),
                 from_display=siptext.printable(display),
                 call_id=siptext.printable(message.first("call-id")),
@@ -131,7 +131,7 @@ class Legs:
         self._emit(
             messages.InviteRefused(
                 trunk=account.name,
-                number=siptext.printable(siptext.request_user(message)),
+                number=siptext.printable(trunk.called_user(account, message)),
                 from_user=siptext.printable(siptext.uri_user(uri)),
                 status=status,
                 detail=detail,

@@ -38,6 +38,7 @@ class TrunkAccount:
     """More INVITEs from there are refused before anything is kept of them; 0: no bound."""
     sources: tuple[str, ...] = ()
     """Networks that its requests come from, too: a carrier may call from more addresses than its host has."""
+    registers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,6 +364,7 @@ Event = Annotated[
     Field(discriminator="type"),
 ]
 
+_COMMAND_TYPES = (Start, Invite, Progress, Accept, Release, Reoffer, Reanswer, SendDtmf, Ping, Farewell, Stop)
 _PARSING: Final = ConfigDict(cache_strings="keys")
 """Values hardly ever come twice; pydantic would keep the last 16,000 of them."""
 _COMMANDS: Final[TypeAdapter[Command]] = TypeAdapter(Command, config=_PARSING)
@@ -373,9 +375,6 @@ def encode(message: Command | Event) -> bytes:
     """One message as a line of JSON, with its newline."""
     adapter: TypeAdapter[Command] | TypeAdapter[Event] = _COMMANDS if isinstance(message, _COMMAND_TYPES) else _EVENTS
     return adapter.dump_json(message) + b"\n"  # type: ignore[arg-type]
-
-
-_COMMAND_TYPES = (Start, Invite, Progress, Accept, Release, Reoffer, Reanswer, SendDtmf, Ping, Farewell, Stop)
 
 
 def decode_command(line: bytes) -> Command:

@@ -29,11 +29,12 @@ from sip.partings import Partings
 from sip.resolver import Resolver
 from sip.stacksettings import account_config, check_tls, endpoint_config, transport_config, transport_sentence
 from sip.strangers import Strangers
+from sip.trunkline import TrunkLine
 
 log = logging.getLogger("sip.stack")
 
 STOP_GRACE_S: Final = 1.5
-"""How long BYE and CANCEL may take on the way out."""
+"""How long BYE, CANCEL and the last REGISTER may take on the way out."""
 RESOLVE_TRUNKS_EVERY_S: Final = 60.0
 MAX_EVENTS_PER_WAKEUP: Final = 64
 FLOOD_TOLD_AFTER_S: Final = 60.0
@@ -66,21 +67,6 @@ class PjLoop:
             self._timer.cancel()
         due_ms = pj.nextTimerMs()
         self._timer = self._loop.call_later(max(due_ms, 1) / 1000, self.pump) if due_ms >= 0 else None
-
-
-class TrunkLine(pj.Account):
-    """pjsip's account of one trunk: credentials, transport, Contact."""
-
-    def __init__(self, stack: PjStack, settings: TrunkAccount) -> None:
-        pj.Account.__init__(self)
-        self.stack = stack
-        self.trunk = settings
-
-    def onIncomingCall(self, prm: pj.OnIncomingCallParam) -> None:
-        try:
-            self.stack.incoming(prm)
-        except Exception:
-            log.exception("an incoming INVITE could not be handled")  # pjsua2 answers 500
 
 
 class PjLog(pj.LogWriter):
@@ -177,6 +163,7 @@ class PjStack:
         self.resolver.attach()
         for account in self.settings.trunks:
             self._add_line(account)
+        self.arm()  # a REGISTER may have to be repeated
         self.spawn(self._resolve_trunks())
 
     def _open_transport(self, kind: Transport, port: int | None) -> None:
@@ -199,7 +186,7 @@ class PjStack:
         self.transports[kind] = (identity, port)
 
     def _add_line(self, account: TrunkAccount) -> None:
-        line = TrunkLine(self, account)
+        line = TrunkLine(account, self.incoming)
         try:
             line.create(account_config(account, self.settings, *self.transports[account.transport]))
         except pj.Error as error:
@@ -386,10 +373,15 @@ class PjStack:
         self.legs.incoming(dialog, prm.rdata.srcAddress, message)
 
     async def close(self) -> None:
-        """BYE, CANCEL or 503 for every call; wait a moment for what comes back."""
+        """BYE, CANCEL or 503 for every call, no registration any more; wait a moment for what comes back."""
         self.is_stopping = True
         self.legs.release_all(503)
+        for line in self.lines.values():
+            line.leave()
         deadline = self._loop.time() + STOP_GRACE_S
-        while self.live_calls() and self._loop.time() < deadline:
+        while self._is_busy() and self._loop.time() < deadline:
             self._pj_loop.pump()
             await asyncio.sleep(0.01)
+
+    def _is_busy(self) -> bool:
+        return self.live_calls() > 0 or any(line.is_leaving for line in self.lines.values())

@@ -22,6 +22,10 @@ UNACKNOWLEDGED_MS: Final = 20_000
 GIVE_UP: Final = pj.SockOpt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
 """A connection whose bytes nobody acknowledges for so long is broken (RFC 5482): sooner than a request on it times out
 (timer F, 32 s), so that it is known that the connection was to blame. pjsua2 keeps a pointer, so this stays."""
+REGISTERED_FOR_S: Final = 300
+"""Often enough that the binding of a NAT on the way lives on."""
+REGISTER_AGAIN_S: Final = 30
+"""After no answer or a failure of the registrar; a refusal for good, as of a wrong password, is not asked for twice."""
 DEBIAN_AUTHORITIES: Final = "/etc/ssl/certs/ca-certificates.crt"
 
 
@@ -90,7 +94,7 @@ def system_authorities() -> str:
 
 
 def account_config(account: TrunkAccount, settings: Start, transport: int, port: int | None) -> pj.AccountConfig:
-    """A trunk without registration. pjsip shall add nothing of its own to what we say."""
+    """A trunk. pjsip shall add nothing of its own to what we say."""
     config = pj.AccountConfig()
     host = trunk.bracketed(account.from_host or settings.advertise)
     user = trunk.escape_user(account.user)
@@ -100,6 +104,10 @@ def account_config(account: TrunkAccount, settings: Start, transport: int, port:
     if account.user:
         credentials = pj.AuthCredInfo("digest", "*", account.user, 0, account.password)
         config.sipConfig.authCreds.append(credentials)
+    if account.registers:
+        config.regConfig.registrarUri = trunk.registrar_uri(account)
+        config.regConfig.timeoutSec = REGISTERED_FOR_S
+        config.regConfig.retryIntervalSec = REGISTER_AGAIN_S
     config.callConfig.prackUse = pj.PJSUA_100REL_OPTIONAL
     config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL
     config.mediaConfig.lockCodecEnabled = False

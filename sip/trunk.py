@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from call.errors import PolicyError
 from sip.messages import Headers, Invite, TrunkAccount
-from sip.siptext import SipText, uri_host_port
+from sip.siptext import SipText, name_addr, request_user, uri_host_port, uri_user
 
 USER_SAFE: Final = "-_.!~*'()&=+$,;?/"
 """Characters that stand for themselves in the user part (RFC 3261 §25.1)."""
@@ -70,8 +70,24 @@ def check_headers(headers: Headers) -> None:
 
 def request_uri(trunk: TrunkAccount, number: str) -> str:
     """Where the INVITE for a number goes."""
+    return f"sip:{escape_user(number)}@{_address(trunk)}"
+
+
+def registrar_uri(trunk: TrunkAccount) -> str:
+    """Where we register (RFC 3261 §10.2: no user part)."""
+    return f"sip:{_address(trunk)}"
+
+
+def _address(trunk: TrunkAccount) -> str:
     transport = "" if trunk.transport == "udp" else f";transport={trunk.transport}"
-    return f"sip:{escape_user(number)}@{bracketed(trunk.host)}:{trunk.port}{transport}"
+    return f"{bracketed(trunk.host)}:{trunk.port}{transport}"
+
+
+def called_user(trunk: TrunkAccount, message: SipText) -> str:
+    """Whom a call is for: the user part of the Request-URI; where that is the Contact that we registered, of To."""
+    user = request_user(message)
+    is_contact = trunk.registers and user == trunk.user
+    return (uri_user(name_addr(message.first("to"))[1]) if is_contact else "") or user
 
 
 def from_header(trunk: TrunkAccount, command: Invite, advertise: str) -> str:

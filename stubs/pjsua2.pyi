@@ -182,8 +182,14 @@ class AccountNatConfig:
     viaRewriteUse: int
     sipOutboundUse: int
 
+class AccountRegConfig:
+    registrarUri: str
+    timeoutSec: int
+    retryIntervalSec: int
+
 class AccountConfig:
     idUri: str
+    regConfig: AccountRegConfig
     sipConfig: AccountSipConfig
     callConfig: AccountCallConfig
     mediaConfig: AccountMediaConfig
@@ -193,8 +199,13 @@ class OnIncomingCallParam:
     callId: int
     rdata: SipRxData
 
+class OnRegStateParam:
+    code: int
+    reason: str
+
 class Account:
     def __init__(self) -> None: ...
+    def setRegistration(self, renew: bool) -> None: ...
     def create(self, cfg: AccountConfig, make_default: bool = ...) -> None: ...
     def getId(self) -> int: ...
 

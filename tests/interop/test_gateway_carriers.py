@@ -51,6 +51,15 @@ async def test_a_call_from_another_address_of_the_carrier_rings(exchange: Exchan
         caller.ack_refusal()
 
 
+async def test_a_trunk_that_wants_to_know_where_we_are_is_told(tmp_path: Path) -> None:
+    account = {"registration": True, "user": "4930", "password": "secret"}
+    with exchange_with(tmp_path, {"home": account}) as exchange:
+        async with Peer.open(exchange.ports["home"]) as peer:
+            register = await peer.request("REGISTER")
+            assert f"<sip:4930@{HOST}>" in register.header("To")
+            assert f"<sip:4930@{HOST}:{exchange.gateway.sip_port}>" in register.header("Contact")
+
+
 @pytest.mark.parametrize("offer", [FAX_ONLY, BOTH_WAYS], ids=["fax", "fax-beside-audio-0"])
 async def test_an_offer_of_fax_is_refused_and_the_call_goes_on(exchange: Exchange, page: PageLike, offer: str) -> None:
     async with Peer.open(exchange.ports["carrier"]) as peer:

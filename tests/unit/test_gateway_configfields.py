@@ -46,6 +46,7 @@ def report(text: str) -> str:
         ('[records]\nurl = "nosuchdb://"', "4: records.url: expected a SQLAlchemy URL"),
         ('[records]\nurl = "no url"', "4: records.url: expected a SQLAlchemy URL"),
         ('[sip]\nnameservers = ["foo"]', "4: sip.nameservers.0: expected an IP address, not 'foo'"),
+        (f"{TRUNK}registration = true", "6: trunk.t.registration: a registration needs user"),
         (f'{TRUNK}sources = ["pbx"]', "6: trunk.t.sources.0: expected an IP address, or a network such as"),
         (f'{TRUNK}sources = ["203.0.113.9/28"]', "6: trunk.t.sources.0: expected an IP address, or a network such as"),
         (f'{TRUNK}sources = ["::/0"]', "6: trunk.t.sources.0: '::/0' would make everybody this trunk"),

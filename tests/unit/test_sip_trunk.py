@@ -114,5 +114,21 @@ def test_a_carrier_may_call_from_more_addresses_than_its_host_has(source: str, e
     ) is expected
 
 
+@pytest.mark.parametrize(
+    ("registers", "uri", "to", "expected"),
+    [
+        (True, "sip:me@192.0.2.3", "<sip:493077@home>", "493077"),
+        (True, "sip:4711@192.0.2.3", "<sip:493077@home>", "4711"),
+        (True, "sip:me@192.0.2.3", "<sip:home>", "me"),
+        (False, "sip:me@192.0.2.3", "<sip:493077@home>", "me"),
+    ],
+)
+def test_a_call_to_the_contact_that_we_registered_is_for_whom_to_names(
+    registers: bool, uri: str, to: str, expected: str
+) -> None:
+    account = TrunkAccount("t", "h", 1, user="me", registers=registers)
+    assert trunk.called_user(account, siptext.parse(f"INVITE {uri} SIP/2.0\r\nTo: {to}\r\n\r\n")) == expected
+
+
 def test_one_trunk_at_an_address_needs_no_further_proof() -> None:
     assert trunk.trunk_of("192.0.2.2:1", from_(), (C,), ADDRESSES) == C
