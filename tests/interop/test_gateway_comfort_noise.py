@@ -59,7 +59,7 @@ async def test_a_trunk_gets_every_packet_unless_both_sides_have_comfort_noise(
         await line.phone.listens(3)
         line.phone.assert_one_stream()
         assert line.phone.noise == []
-        assert len(line.phone.heard) >= 145
+        assert len(line.phone.heard) >= 145 - 50 * line.phone.paused_s
         assert "comfort noise" not in (await line.call.answered())["codec"]
 
 
