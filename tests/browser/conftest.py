@@ -54,7 +54,7 @@ async def browser(speech: Speech) -> AsyncIterator[Chromium]:
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     directory, sipp_port, quiet_port = tmp_path_factory.mktemp("gateway"), free_port(), free_port()
     desk_port, cheap_port = free_block(2)[0], free_block(2)[0]
-    settings = demo_settings(directory, session={"ring_s": 5})
+    settings = demo_settings(directory)
     settings["trunk"]["sipp"] = trunk_to(sipp_port, ["sipp"])
     settings["trunk"]["desk"] = trunk_to(desk_port, ["desk"])
     settings["trunk"]["cheap"] = trunk_to(cheap_port, ["cheap"], prefer="cpu")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import OpenPhone
-from tests.harness.chromium import Softphone
+from tests.harness.chromium import Chromium, Softphone
+from tests.harness.gateway import GatewayProcess, settings_for, trunk_to
+from tests.harness.ports import free_port
 from tests.harness.sipp import (
     UNTIL_TOLD,
     Sipp,
@@ -18,7 +21,6 @@ from tests.harness.sipp import (
     cancel,
     expect_status,
     invite,
-    pause,
     play,
     reply,
     sdp,
@@ -71,16 +73,30 @@ async def test_the_caller_learns_that_i_refuse(phone: Softphone, sipp: Run) -> N
     await caller.succeeds()
 
 
-async def test_a_call_that_nobody_takes_ends_for_both(phone: Softphone, sipp: Run) -> None:
-    caller = sipp(*RINGS, expect_status(480), ack_of_refusal(), calls="alice")
-    await rings(phone)
-    assert "Alice did not answer." in await phone.ended()
-    await caller.succeeds()
+@pytest.fixture
+def impatient(tmp_path: Path) -> Iterator[GatewayProcess]:
+    """A gateway whose calls ring no longer than it takes to see one."""
+    trunk = {"sipp": trunk_to(free_port(), ["sipp"])}
+    gateway = GatewayProcess(tmp_path, settings_for(tmp_path, session={"ring_s": 2}, trunk=trunk))
+    yield gateway
+    gateway.stop()
+
+
+async def test_a_call_that_nobody_takes_ends_for_both(
+    browser: Chromium, impatient: GatewayProcess, tmp_path: Path
+) -> None:
+    steps, port = (*RINGS, expect_status(480), ack_of_refusal()), impatient.settings["trunk"]["sipp"]["port"]
+    async with browser.phone(f"{impatient.page_url}?user=alice") as phone:
+        await phone.online()
+        caller = Sipp(tmp_path, "caller", steps, port=port, remote=impatient.sip_port)
+        assert "Alice did not answer." in await phone.ended()
+        await caller.succeeds()
 
 
 async def test_a_caller_who_gives_up_stops_the_ringing(phone: Softphone, sipp: Run) -> None:
-    caller = sipp(*RINGS, pause(0.5), cancel(), calls="alice")
+    caller = sipp(*RINGS, UNTIL_TOLD, cancel(), calls="alice")
     await rings(phone)
+    await caller.go_on()
     assert "sipp hung up before the call was answered." in await phone.ended()
     await caller.succeeds()
 

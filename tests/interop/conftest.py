@@ -99,7 +99,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     authority = Authority(directory / "certificates")
     phone_ports = {kind.name: free_block(2)[0] for kind in ALL_PHONES}
     sipp_port, digest_port = free_port(), free_port()
-    settings = demo_settings(directory, session={"ring_s": 5, "grace_s": 2}, sip=_sip_settings(authority))
+    settings = demo_settings(directory, session={"grace_s": 2}, sip=_sip_settings(authority))
     settings["trunk"] |= {kind.name: _phone_trunk(kind, phone_ports[kind.name]) for kind in ALL_PHONES}
     settings["trunk"]["sipp"] = trunk_to(sipp_port, ["sipp"])
     settings["trunk"]["digest"] = trunk_to(digest_port, ["digest"], user="me", password=PASSWORD)
