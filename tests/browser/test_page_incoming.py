@@ -75,9 +75,9 @@ async def test_the_caller_learns_that_i_refuse(phone: Softphone, sipp: Run) -> N
 
 @pytest.fixture
 def impatient(tmp_path: Path) -> Iterator[GatewayProcess]:
-    """A gateway whose calls ring no longer than it takes to see one."""
+    """A gateway whose calls ring as shortly as may be."""
     trunk = {"sipp": trunk_to(free_port(), ["sipp"])}
-    gateway = GatewayProcess(tmp_path, settings_for(tmp_path, session={"ring_s": 2}, trunk=trunk))
+    gateway = GatewayProcess(tmp_path, settings_for(tmp_path, session={"ring_s": 5}, trunk=trunk))
     yield gateway
     gateway.stop()
 
