@@ -240,3 +240,9 @@ def gateway_error() -> Ending:
     """Our own bug; the journal holds what led to it."""
     sentence = "The gateway made a mistake and ended this call."
     return Ending(Cause.GATEWAY_ERROR, 500, sentence, "`webtrunk call` shows what led to it; please report it.")
+
+
+def media_core_error() -> Ending:
+    """A bug of our media core, which has printed where it is."""
+    sentence = "The gateway's media core made a mistake, and the call was ended."
+    return Ending(Cause.GATEWAY_ERROR, 500, sentence, "The gateway's log shows where, as a panic; please report it.")

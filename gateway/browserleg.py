@@ -290,7 +290,7 @@ class BrowserLeg:
             case relays.PeerSilent(why):
                 self._finish(causes.connection_lost(f"The connection to the browser was lost: {why}.", _FIREWALL))
             case relays.Broken():
-                self._finish(causes.gateway_error())
+                self._finish(causes.media_core_error())
             case relays.RtcpBye():
                 self._report.note("RTCP BYE", "from the browser")
             case relays.Soundless(is_soundless):

@@ -373,7 +373,7 @@ class TrunkLeg:
                 # Hold and silence suppression look the same: only SIP ends this leg.
                 self._report.note("trunk is silent", why)
             case relays.Broken():
-                self.post(Release(causes.gateway_error()))
+                self.post(Release(causes.media_core_error()))
             case relays.RtcpBye():
                 self._report.note("RTCP BYE", "from the trunk")
             case relays.Soundless(is_soundless):

@@ -350,9 +350,9 @@ impl Core {
         self.note_paths();
     }
 
-    /// Forget what waits to leave: it may be what a panic came from.
+    /// Forget the packets that wait to leave: a panic may have come from them. What was to be told is kept.
     fn drop_in_hand(&mut self) {
-        self.out = Outbox::default();
+        self.out.clear_packets();
         self.handing = self.common.mailboxes.iter().map(|_| Packets::default()).collect();
     }
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from call.causes import Cause, gateway_error, hung_up
+from call.causes import Cause, hung_up, media_core_error
 from call.codecs import Format
 from call.coupling import Accept, Press, Progress, Release, Suit
 from call.errors import GatewayError, PeerError, UnacceptableOffer
@@ -394,7 +394,7 @@ async def test_call_that_still_rings_has_nothing_to_renegotiate(bench: Bench) ->
 async def test_browser_leg_that_the_media_core_broke_ends_the_call(bench: Bench) -> None:
     bench.call()
     bench.media.handler(relays.Broken())
-    assert bench.report.events == [Ended(gateway_error())]
+    assert bench.report.events == [Ended(media_core_error())]
 
 
 async def test_browser_that_vanished_ends_the_call_with_a_hint(bench: Bench) -> None:

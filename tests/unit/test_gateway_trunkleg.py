@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 
 from call import oneway
-from call.causes import Cause, Ending, gateway_error, hung_up
+from call.causes import Cause, Ending, hung_up, media_core_error
 from call.codecs import Format
 from call.coupling import Accept, Press, Progress, Release, Suit
 from call.errors import GatewayError, PeerError
@@ -485,7 +485,7 @@ async def test_trunk_leg_that_the_media_core_broke_is_hung_up(bench: Bench) -> N
     (release,) = [command for command in bench.worker.commands if isinstance(command, messages.Release)]
     assert release.status == 500
     bench.leg.on_sip(messages.Ended("L1", "us", 200))
-    assert bench.ending == gateway_error()
+    assert bench.ending == media_core_error()
 
 
 async def test_second_invite_for_a_leg_is_refused(bench: Bench) -> None:

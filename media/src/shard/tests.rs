@@ -81,10 +81,12 @@ fn a_panic_that_no_leg_is_to_blame_for_does_not_end_the_thread() {
     let mut astray = Packets::default();
     astray.push(leg, path(), &packet());
     shard.core.handing.push(astray);
+    shard.core.out.event(leg, Event::MediaStarted);
     for _ in 0..2 {
         assert!(shard.serve_or_survive(Duration::ZERO, &Ready::default(), false));
     }
     assert_eq!((shard.core.relay.len(), shard.core.totals.failures), (1, 1));
+    assert_eq!(shard.core.common.events.take(9), [(leg, Event::MediaStarted)]);
     shard.core.on_packet(Duration::ZERO, leg, path(), &mut packet());
     assert!(shard.core.relay.figures(leg).unwrap().contains(&("dropped_early", Figure::Count(1))));
 }
