@@ -56,9 +56,7 @@ class TrunkLeg:
         self.final_stats: dict[str, Any] = {}
         self.remote: TrunkMedia | None = None
         self.number = ""
-        self._is_caller = False
-        self._is_answered = False
-        self._is_over = False
+        self._is_caller = self._is_answered = self._is_over = False
         self._hears_media = False
         self._releasing: Ending | None = None
         self._watchdog: asyncio.TimerHandle | None = None

@@ -363,7 +363,6 @@ Event = Annotated[
     Started | StartFailed | TrunkEvent | DialogNote | DialogOver | Parted | Heartbeat | Stopped,
     Field(discriminator="type"),
 ]
-
 _COMMAND_TYPES = (Start, Invite, Progress, Accept, Release, Reoffer, Reanswer, SendDtmf, Ping, Farewell, Stop)
 _PARSING: Final = ConfigDict(cache_strings="keys")
 """Values hardly ever come twice; pydantic would keep the last 16,000 of them."""

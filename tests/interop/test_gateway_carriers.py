@@ -11,6 +11,7 @@ import pytest
 from tests.harness.pagelike import PageLike, page_at
 from tests.interop.page_line import Exchange, exchange_with
 from tests.interop.sip_peer import HOST, Peer, sdp
+from tests.interop.test_gateway_trunk_floods import answered_by
 
 pytestmark = pytest.mark.interop
 
@@ -63,11 +64,7 @@ async def test_a_trunk_that_wants_to_know_where_we_are_is_told(tmp_path: Path) -
 @pytest.mark.parametrize("offer", [FAX_ONLY, BOTH_WAYS], ids=["fax", "fax-beside-audio-0"])
 async def test_an_offer_of_fax_is_refused_and_the_call_goes_on(exchange: Exchange, page: PageLike, offer: str) -> None:
     async with Peer.open(exchange.ports["carrier"]) as peer:
-        call = await page.call_without_audio("carrier")
-        invite = await peer.request("INVITE")
-        peer.reply(invite, 200, "OK", body=AUDIO)
-        await call.answered()
-        dialog = peer.join(invite)
+        call, dialog = await answered_by(peer, page, "carrier")
         dialog.send("INVITE", body=offer)
         await dialog.response(488)
         dialog.ack_refusal()
@@ -79,11 +76,7 @@ async def test_what_is_offered_beside_the_audio_is_declined_in_its_place(
     exchange: Exchange, page: PageLike, more: str
 ) -> None:
     async with Peer.open(exchange.ports["carrier"]) as peer:
-        call = await page.call_without_audio("carrier")
-        invite = await peer.request("INVITE")
-        peer.reply(invite, 200, "OK", body=AUDIO)
-        await call.answered()
-        dialog = peer.join(invite)
+        call, dialog = await answered_by(peer, page, "carrier")
         dialog.send("INVITE", body=AUDIO + more)
         media = [line.split() for line in (await dialog.response(200)).body.splitlines() if line.startswith("m=")]
         dialog.ack()
