@@ -215,10 +215,12 @@ def _tell(path: Path | None, method: str, where: str, body: dict[str, Any] | Non
     admin = _admin(_load(path))
     try:
         status, answer = localhttp.ask(f"http://{admin}/{where}", TELL_S, method, body)
-    except GatewayError:
+    except PeerError:
+        status, answer = 0, {}
+    except TransportError:
         _fail("The gateway is not running.", f"Nothing of ours answers at {admin} (`admin.port`).")
     if status != 200:
-        _fail(callview.harmless(str(answer.get("detail", f"What answers at {admin} is not this gateway."))))
+        _fail(callview.harmless(str(answer.get("detail", f"{_stranger_at(admin)}."))))
     return answer
 
 
@@ -245,10 +247,12 @@ def _ask(settings: Config, path: str, key: str) -> dict[str, Any] | None:
         return answer
     if "title" in answer and "detail" in answer:  # RFC 9457
         _fail(callview.harmless(str(answer["detail"])))
-    click.echo(
-        f"What answers at {where} (`admin.port`) is not this gateway; these are the calls that it kept.", err=True
-    )
+    click.echo(f"{_stranger_at(where)}; these are the calls that it kept.", err=True)
     return None
+
+
+def _stranger_at(where: str) -> str:
+    return f"What answers at {where} (`admin.port`) is not this gateway"
 
 
 def _kept(settings: Config, limit: int) -> dict[str, Any]:

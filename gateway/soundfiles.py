@@ -19,8 +19,8 @@ from call.errors import PeerError
 NARROW_HZ: Final = 8000
 WIDE_HZ: Final = 16_000
 MAX_BYTES: Final = 200_000_000
-MAX_S: Final = 600.0
-"""The media core takes no more."""
+MIN_S, MAX_S = 0.001, 600.0
+"""The media core takes no less and no more."""
 MAX_DECODING_S: Final = 60.0
 SAMPLE_BYTES: Final = 2
 _RAW: Final = {".ul": "mulaw", ".ulaw": "mulaw", ".al": "alaw", ".alaw": "alaw"}
@@ -136,16 +136,23 @@ def _resample(path: Path, packets: Iterator[Sequence[AudioFrame]], clock: Callab
         for frame in map(_with_named_layout, frames):
             narrow.take(frame)
             wide.take(frame)
-        if len(narrow.samples) > MAX_S * NARROW_HZ * SAMPLE_BYTES:
-            raise PeerError(f"The sound {path} is longer than {MAX_S / 60:.0f} minutes.", hint=_SHORTER)
+        _check_not_longer(path, narrow.samples)
         if clock() >= until:
             raise PeerError(f"The sound {path} takes more than {MAX_DECODING_S:.0f} s to decode.", hint=_SHORTER)
     narrow.flush()
     wide.flush()
     if not narrow.samples:
         raise _empty(path)
+    if len(narrow.samples) < MIN_S * NARROW_HZ * SAMPLE_BYTES:
+        raise PeerError(f"The sound {path} is shorter than a millisecond.")
+    _check_not_longer(path, narrow.samples)
     length = len(narrow.samples) * (WIDE_HZ // NARROW_HZ)
     return Samples(bytes(narrow.samples), bytes(wide.samples[:length]).ljust(length, b"\0"))
+
+
+def _check_not_longer(path: Path, narrow: bytearray) -> None:
+    if len(narrow) > MAX_S * NARROW_HZ * SAMPLE_BYTES:
+        raise PeerError(f"The sound {path} is longer than {MAX_S / 60:.0f} minutes.", hint=_SHORTER)
 
 
 def _with_named_layout(frame: AudioFrame) -> AudioFrame:

@@ -16,6 +16,8 @@ class _Stranger(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.wfile.write(self.words)
 
+    do_DELETE = do_GET  # noqa: N815
+
     def log_message(self, *_: object) -> None:
         """Says nothing."""
 

@@ -24,6 +24,7 @@ from gateway.relays import Sound
 from gateway.trunkleg import TrunkLeg
 from tests.unit.asgi import Answer, get
 from tests.unit.recorders import SOUNDS
+from tests.unit.servers import stranger
 from tests.unit.test_gateway_livecall import LegRecorder
 from tests.unit.test_gateway_soundfiles import write_wav
 
@@ -112,6 +113,14 @@ async def test_what_cannot_be_played_is_refused_in_words(path: str, body: Any, s
     assert scene.playing == {"browser": None, "trunk": None}
 
 
+async def test_a_sound_too_short_to_play_is_refused_in_words(tmp_path: Path) -> None:
+    scene = Scene()
+    await scene.answer()
+    (tmp_path / "odd.ul").write_bytes(b"\x80")
+    answer = await scene.post("/api/calls/bb22/play", {"file": str(tmp_path / "odd.ul")})
+    assert (answer.status, "shorter than a millisecond" in answer.json["detail"]) == (409, True)
+
+
 async def test_a_call_that_is_not_up_hears_nothing() -> None:
     scene = Scene()
     answer = await scene.post("/api/calls/bb22/play", {"file": "silence"})
@@ -198,3 +207,11 @@ def test_command_says_what_was_in_the_way(admin: AdminRecorder, tmp_path: Path) 
     admin.server.shutdown()
     result = run(tmp_path, admin.port, "bb", "a.wav")
     assert (result.exit_code, "is not running" in result.output) == (1, True)
+
+
+@pytest.mark.parametrize("words", [b"HTTP/1.0 500 Oh\r\n\r\nInternal Server Error", b"SSH-2.0-x\r\n"])
+def test_command_tells_another_program_on_the_port_from_none(tmp_path: Path, words: bytes) -> None:
+    with stranger(words) as port:
+        result = run(tmp_path, port, "bb", "--stop")
+    told = f"What answers at 127.0.0.1:{port} (`admin.port`) is not this gateway.\n"
+    assert (result.exit_code, result.output) == (1, told)

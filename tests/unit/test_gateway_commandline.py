@@ -131,6 +131,15 @@ def test_sounds_may_be_files_countries_or_silence(run: Run) -> None:
     assert "The configuration is good." in result.output
 
 
+def test_sound_too_short_to_play_is_no_good_configuration(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "odd.ul").write_bytes(b"\x80")
+    run.add(f'[media]\nmusic = "{tmp_path}/odd.ul"\n')
+    result = run("check")
+    assert result.exit_code == 1
+    assert "media.music: The sound " in result.output
+    assert "odd.ul is shorter than a millisecond." in result.output
+
+
 def test_start_decodes_each_sound_once(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     music, ringback, tone = (str(write_wav(tmp_path / name, seconds=0.5)) for name in ("a.wav", "b.wav", "c.wav"))
     run.add(f'[trunk.t]\nhost = "127.0.0.1"\nallow = ["*"]\nringback = "{ringback}"\n')

@@ -164,3 +164,22 @@ def test_bounds_hold_while_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(soundfiles, "MAX_BYTES", 1000)
     with pytest.raises(PeerError, match="are the most"):
         read(path)
+
+
+def test_a_sound_shorter_than_a_millisecond_is_refused_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "odd.ul"
+    path.write_bytes(b"\x80" * 7)
+    with pytest.raises(PeerError, match=r"odd\.ul is shorter than a millisecond\."):
+        read(path)
+    path.write_bytes(b"\x80" * 8)
+    assert read(path).seconds == 0.001
+
+
+def test_what_the_resampler_gives_last_counts_for_the_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_wav(tmp_path / "a.wav", rate_hz=8000, seconds=0.5)
+    whole = read(path).seconds
+    monkeypatch.setattr(soundfiles, "MAX_S", whole)
+    assert read(path).seconds == whole
+    monkeypatch.setattr(soundfiles._Rate, "flush", lambda rate: rate.samples.extend(b"\0\0"))
+    with pytest.raises(PeerError, match="is longer than"):
+        read(path)
