@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, assert_never, get_args
 
-from call.errors import PolicyError
+from call.errors import PolicyError, TransportError
 from gateway.configlistening import RecordingMode
 from gateway.recorder import Handle, Recorder
 from gateway.recording import Sources, State, Status, as_dict
@@ -95,6 +95,7 @@ class CallRecording:
 
         Raises:
             PolicyError: This call is not to be recorded, or the wish makes no sense now.
+            TransportError: The recording failed.
         """
         self._check()
         news = self._news = self._news or asyncio.Event()  # of whoever else waits, too
@@ -109,12 +110,23 @@ class CallRecording:
                 self._require("recording", "stop", "paused").stop("somebody asked for it")
             case _:
                 assert_never(wish)
+        handle = self._handles[-1]
         try:
             async with asyncio.timeout(ANSWER_S):
                 await news.wait()
         except TimeoutError:
             log.error("call %s: the recorder is %.0f s late", self._call_id, ANSWER_S)
-        return as_dict(self._handles[-1].status)
+        return self._outcome(handle)
+
+    def _outcome(self, handle: Handle) -> dict[str, Any]:
+        """How a recording stands; of one that never got anywhere the journal alone tells."""
+        status = handle.status
+        if status.state != "failed":
+            return as_dict(status)
+        if not (status.file or status.seconds):
+            self._handles = [each for each in self._handles if each is not handle]
+        hint = f"What was recorded is in {status.file}." if status.file else ""
+        raise TransportError(f"The recording failed: {status.why}.", hint=hint)
 
     def _check(self) -> None:
         if self._mode == "off" or self._recorder is None:

@@ -24,8 +24,8 @@ TICK_S: Final = 0.2
 """How often what was said is written."""
 HOLD_BACK_MS: Final = 1000
 """How far behind the present: packets that come late, or are waited for, still find their place."""
-LOOK_S: Final = 5.0
-"""How often the free space is looked at."""
+LOOK_S: Final = 1.0
+"""How often the disk is looked at: the free space, and whether the files are still there."""
 CLOSE_S: Final = 10.0
 """How long a stopping gateway waits for its recordings."""
 
@@ -104,7 +104,7 @@ class Recorder:
         while self._obey(wake_at):
             now = time.monotonic()
             if now >= look_at:
-                self._look_at_free_space()
+                self._look_at_disk()
                 look_at = now + LOOK_S
             until_ms = max(0, self._clock_ms() - HOLD_BACK_MS)
             for recording in list(self._active):
@@ -129,8 +129,13 @@ class Recorder:
 
     def _begin(self, recording: Recording) -> None:
         self._active.append(recording)
-        self._try(recording, recording.begin)
-        self._look_at_free_space()
+        self._try(recording, partial(self._open, recording))
+
+    def _open(self, recording: Recording) -> None:
+        if self._is_full:
+            recording.fail(self._no_room)
+        else:
+            recording.begin()
 
     def _end(self, recording: Recording, why: str) -> None:
         recording.finish(self._clock_ms(), why)
@@ -147,18 +152,23 @@ class Recorder:
         if recording.is_over and recording in self._active:
             self._active.remove(recording)
 
-    def _look_at_free_space(self) -> None:
-        if not self._active or self._free_bytes() >= self._min_free_bytes:
-            return
-        why = f"less than {self._min_free_bytes // 2**20} MB are free on its disk (`recording.min_free_mb`)"
+    def _look_at_disk(self) -> None:
         for recording in list(self._active):
-            self._try(recording, partial(self._end, recording, why))
+            self._try(recording, recording.look_for_file)
+        if self._active and self._is_full:
+            for recording in list(self._active):
+                self._try(recording, partial(self._end, recording, self._no_room))
 
-    def _free_bytes(self) -> int:
+    @property
+    def _is_full(self) -> bool:
         try:
-            return shutil.disk_usage(self._folder).free
+            return shutil.disk_usage(self._folder).free < self._min_free_bytes
         except OSError:
-            return self._min_free_bytes  # to make or write a file will say more
+            return False  # to make or write a file will say more
+
+    @property
+    def _no_room(self) -> str:
+        return f"less than {self._min_free_bytes // 2**20} MB are free on its disk (`recording.min_free_mb`)"
 
 
 def check_folder(folder: str) -> None:

@@ -145,6 +145,15 @@ class Recording:
             self._end_pause()
             self._change("recording")
 
+    def look_for_file(self) -> None:
+        """Give up if somebody took the file away: all that is written into it would be lost.
+
+        Raises:
+            OSError: The disk does not say.
+        """
+        if self._file is not None and not self._file.is_there:
+            self.fail("its file was removed")
+
     def finish(self, at_ms: int, why: str) -> None:
         """Write the rest and complete the file.
 

@@ -41,6 +41,14 @@ class RecordingFile(Protocol):
     unfinished_path: Path
     """Its name until then."""
 
+    @property
+    def is_there(self) -> bool:
+        """Whether others find the file, until it is finished.
+
+        Raises:
+            OSError: The disk does not say.
+        """
+
     def write(self, samples: bytes) -> None:
         """Append; the bytes have left the process when it returns.
 
@@ -96,11 +104,18 @@ class _Growing:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._raw = io.FileIO(os.open(self.unfinished_path, flags, 0o600), "r+")
 
+    @property
+    def is_there(self) -> bool:
+        """By its name: its descriptor goes on working after it was removed."""
+        return self.unfinished_path.exists()
+
     def abandon(self) -> bool:
         """Close and rename, which needs no room, or remove what is empty."""
         with contextlib.suppress(OSError):
             self._raw.close()
         with contextlib.suppress(OSError):
+            if not self.is_there:
+                return False
             if not self.unfinished_path.stat().st_size:
                 self.unfinished_path.unlink()
                 return False

@@ -30,6 +30,7 @@ class FileRecorder:
         self.path, self.unfinished_path = Path("/done"), Path("/growing")
         self.samples = b""
         self.is_finished = self.is_abandoned = False
+        self.is_there = True
         self._error = error
 
     def write(self, samples: bytes) -> None:

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from call.errors import PolicyError
+from call.errors import PolicyError, TransportError
 from gateway import callrecording
 from gateway.callrecording import CallRecording, Ways, Wish
 from gateway.configlistening import RecordingMode
@@ -22,6 +22,8 @@ class RecorderStub:
 
     def __init__(self) -> None:
         self.is_dead = False
+        self.fails: Status | None = None
+        """What every wish comes to."""
 
     def start(self, _call_id: str, _sources: Sources, on_change: Callable[[Status], None]) -> Handle:
         handle = Handle(lambda step: step(0), cast(Recording, self), on_change)
@@ -31,7 +33,7 @@ class RecorderStub:
 
     def change(self, state: State, why: str = "") -> None:
         if not self.is_dead:
-            asyncio.get_running_loop().call_soon(self._tell, Status(state, "/file", why=why))
+            asyncio.get_running_loop().call_soon(self._tell, self.fails or Status(state, "/file", why=why))
 
     def pause(self, _: int) -> None:
         self.change("paused")
@@ -141,6 +143,27 @@ async def test_a_tone_that_waits_is_withdrawn_when_the_recording_fails() -> None
     bench.recorder.change("failed", "the disk refused it")
     await settle()
     assert bench.hushes == 1
+
+
+async def test_a_recording_that_fails_at_its_start_is_no_success_and_leaves_no_entry() -> None:
+    bench = Bench()
+    bench.calls.on_answer()
+    bench.recorder.fails = Status("failed", why="the disk refused it: No space left on device")
+    with pytest.raises(TransportError, match=r"^The recording failed: the disk refused it: No space left on device\.$"):
+        await bench.calls.obey("start")
+    assert (bench.told, bench.calls.describe()) == ([], {})
+    bench.recorder.fails = None
+    assert (await bench.calls.obey("start"))["state"] == "recording"
+
+
+async def test_both_who_stop_a_recording_that_fails_learn_it_and_where_its_sound_is() -> None:
+    bench = Bench()
+    bench.calls.on_answer()
+    await bench.calls.obey("start")
+    bench.recorder.fails = Status("failed", "/file", seconds=2.0, why="the disk refused it")
+    outcomes = await asyncio.gather(bench.calls.obey("stop"), bench.calls.obey("stop"), return_exceptions=True)
+    assert [getattr(outcome, "hint", "") for outcome in outcomes] == ["What was recorded is in /file."] * 2
+    assert bench.calls.describe()["1"]["state"] == "failed"
 
 
 @pytest.mark.parametrize(

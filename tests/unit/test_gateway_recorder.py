@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -96,11 +97,36 @@ async def test_a_bug_ends_one_recording(make: Callable[..., Bench], monkeypatch:
     assert "fault" in (await bench.until("failed")).why
 
 
-async def test_recordings_end_before_the_disk_is_full(make: Callable[..., Bench]) -> None:
-    bench = make(min_free_bytes=2**62)
+async def test_recordings_end_before_the_disk_is_full(
+    make: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "LOOK_S", 0.0)
+    bench = make()
     bench.start()
+    await bench.until("recording")
+    bench.recorder._min_free_bytes = 2**62
     status = await bench.until("finished")
     assert "recording.min_free_mb" in status.why
+
+
+async def test_nothing_begins_on_a_disk_without_room(make: Callable[..., Bench]) -> None:
+    bench = make(min_free_bytes=2**62)
+    bench.start()
+    status = await bench.until("failed")
+    assert "recording.min_free_mb" in status.why
+    assert [(each.state, each.file) for each in bench.told] == [("failed", "")]
+
+
+async def test_a_recording_whose_folder_vanishes_ends_at_once_and_not_only_with_the_call(
+    make: Callable[..., Bench], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "LOOK_S", 0.0)
+    bench = make()
+    bench.start()
+    await bench.until("recording")
+    shutil.rmtree(tmp_path)
+    status = await bench.until("failed")
+    assert (status.why, status.file) == ("its file was removed", "")
 
 
 async def test_closing_completes_what_is_being_recorded(make: Callable[..., Bench]) -> None:

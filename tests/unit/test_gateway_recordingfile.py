@@ -90,6 +90,16 @@ def files_end_at(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@pytest.mark.parametrize("kind", ["ogg", "wav"])
+def test_a_file_that_was_removed_is_missed_and_not_named_afterwards(tmp_path: Path, kind: FileFormat) -> None:
+    file = make(tmp_path, kind)
+    file.write(seconds(1))
+    assert file.is_there
+    file.unfinished_path.unlink()
+    assert not file.is_there
+    assert not file.abandon()
+
+
 def test_an_ogg_file_without_room_for_its_first_page_is_not_left_behind(tmp_path: Path) -> None:
     file = make(tmp_path)
     with files_end_at(0), pytest.raises(OSError, match="File too large"):
