@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.frames import CloseCode
 
 from call.errors import TransportError
 from gateway.configlistening import TeeSettings
@@ -31,8 +32,12 @@ STOP_S: Final = 1.0
 """How long the end of a call waits for the server."""
 RETRY_S: Final = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Pauses between attempts, the last one again and again."""
+STEADY_S: Final = 10.0
+"""After a connection that held so long the pauses begin anew."""
 MAX_ANSWER: Final = 65_536
 """Longest message taken from the server; all are ignored."""
+_TAKEN: Final = (CloseCode.NORMAL_CLOSURE, CloseCode.NO_STATUS_RCVD)
+"""How a server that has read everything answers our close (RFC 6455 §7.4.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,20 +147,34 @@ class Tee:
     # -- to the server --------------------------------------------------------------------------------
 
     async def _keep_sending(self) -> None:
+        clock = asyncio.get_running_loop().time
         attempt = 0
-        while self._state != "finished":
+        while True:
+            began = clock()
             try:
                 async with self._connected() as socket:
-                    attempt = 0
                     await self._converse(socket)
+                self._conclude(socket.close_code)
             except (OSError, WebSocketException) as error:
-                if self._state != "lost":
-                    self._note("tee lost", _words(error))
-                self._state = "lost"
+                self._lose(_words(error))
             if self._ending.is_set():
                 return
+            if clock() - began >= STEADY_S:
+                attempt = 0
             await self._pause(RETRY_S[min(attempt, len(RETRY_S) - 1)])
             attempt += 1
+
+    def _conclude(self, close_code: int | None) -> None:
+        if close_code in _TAKEN:
+            self._state = "finished"
+        else:
+            self._lose("the server did not take the end")
+
+    def _lose(self, why: str) -> None:
+        """Tell once of a server that goes on refusing."""
+        if self._state != "lost":
+            self._note("tee lost", why)
+        self._state = "lost"
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -183,6 +202,7 @@ class Tee:
                 listening.cancel()
 
     async def _converse(self, socket: ClientConnection) -> None:
+        """Send until the end of the call."""
         self._connections += 1
         self._state = "connected"
         self._note("tee connected", "")
@@ -196,7 +216,6 @@ class Tee:
             self._news.clear()
             await self._news.wait()
         await socket.send(json.dumps({"type": "stop"}))
-        self._state = "finished"
 
     async def _send_first(self, socket: ClientConnection, due_ms: int) -> int:
         """Send the oldest frame to a server that waits for `due_ms`; what it waits for then."""

@@ -38,6 +38,8 @@ class Transcriber:
         self.reads = asyncio.Event()
         """Cleared: messages stay unread."""
         self.reads.set()
+        self.closes_with = 0
+        """A close code for everybody, as soon as they have begun."""
         self.refused = 0
         self.redirects_to = ""
         """Sends everybody there."""
@@ -94,6 +96,9 @@ class Transcriber:
         self.hearings.append(hearing)
         try:
             await self._tell()
+            if self.closes_with:
+                await socket.close(self.closes_with)
+                return
             async for message in socket:
                 await self.reads.wait()
                 if isinstance(message, bytes):

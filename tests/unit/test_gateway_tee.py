@@ -166,6 +166,40 @@ async def test_a_frame_that_was_on_its_way_when_the_connection_broke_keeps_its_p
     assert made.describe()["lost_ms"] + made.describe()["sent_ms"] == 20_000
 
 
+@pytest.mark.parametrize(("steady_s", "expected"), [(tee.STEADY_S, tee.RETRY_S), (0.0, (tee.RETRY_S[0],) * 6)])
+async def test_a_server_that_takes_connections_and_closes_them_is_asked_ever_more_rarely_unless_they_held(
+    server: Transcriber, monkeypatch: pytest.MonkeyPatch, steady_s: float, expected: tuple[float, ...]
+) -> None:
+    pauses: list[float] = []
+    enough = asyncio.Event()
+
+    async def pause(_tee: Tee, seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == len(expected):
+            enough.set()
+            await _tee._ending.wait()
+
+    monkeypatch.setattr(tee, "STEADY_S", steady_s)
+    monkeypatch.setattr(Tee, "_pause", pause)
+    server.closes_with = 1011
+    bench = Bench(server.port, token="Bearer s3cret")
+    async with asyncio.timeout(15):
+        await enough.wait()
+    await bench.tee.end()
+    assert tuple(pauses) == expected
+
+
+@pytest.mark.parametrize(
+    ("close_code", "state"), [(1000, "finished"), (1005, "finished"), (1011, "lost"), (1006, "lost")]
+)
+def test_a_tee_is_finished_only_if_its_server_took_the_end(close_code: int, state: str) -> None:
+    notes: list[tuple[str, str]] = []
+    made = Tee(Destination("ws://nowhere", "", None), [], 0, {}, lambda: 0, lambda *note: notes.append(note))
+    made._conclude(close_code)
+    assert made.describe()["state"] == state
+    assert notes == ([("tee lost", "the server did not take the end")] if state == "lost" else [])
+
+
 async def test_a_server_that_refuses_is_told_once_and_asked_again(server: Transcriber) -> None:
     bench = Bench(server.port, token="Bearer wrong")
     await server.refusals(2)
