@@ -42,12 +42,14 @@ impl Leg {
     fn measures(&self) -> Figures {
         let [lost, reordered, duplicates, bursts] = self.inbound.totals();
         let remote = self.reporter.remote();
+        let is_heard = self.counters.rx_packets > 0;
+        let counted = |count| if is_heard { Figure::Count(count) } else { Figure::Unknown };
         vec![
-            ("rx_lost", Figure::Count(lost)),
-            ("rx_loss_bursts", Figure::Count(bursts)),
-            ("rx_reordered", Figure::Count(reordered)),
-            ("rx_duplicates", Figure::Count(duplicates)),
-            ("rx_jitter_ms", Figure::Number(self.inbound.jitter_ms())),
+            ("rx_lost", counted(lost)),
+            ("rx_loss_bursts", counted(bursts)),
+            ("rx_reordered", counted(reordered)),
+            ("rx_duplicates", counted(duplicates)),
+            ("rx_jitter_ms", is_heard.then(|| self.inbound.jitter_ms()).into()),
             ("rx_life_ms", Figure::Number(self.liveness.outlived().as_secs_f64() * 1000.0)),
             ("rx_level_dbov", self.meter.level_dbov().into()),
             ("rtt_ms", remote.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0).into()),

@@ -86,6 +86,17 @@ fn each_direction_is_judged_by_its_own_counters() {
 }
 
 #[test]
+fn nothing_is_measured_of_a_peer_that_never_sent() {
+    let (mut bench, one, other) = coupled(PCMU, PCMU);
+    for name in ["rx_lost", "rx_loss_bursts", "rx_reordered", "rx_duplicates", "rx_jitter_ms"] {
+        assert_eq!(bench.number(one, name), None, "{name}");
+    }
+    bench.talk([one, other], 10, |_| false);
+    assert_eq!(bench.count(one, "rx_lost"), 0);
+    assert!(bench.number(one, "rx_jitter_ms").is_some());
+}
+
+#[test]
 fn what_comes_too_late_to_be_transcoded_is_lost_also_when_the_other_leg_has_gone() {
     let (mut bench, one, other) = coupled(PCMU, PCMA);
     bench.talk([one, other], 100, |n| n == 50);
