@@ -267,7 +267,7 @@ class CallEnded:
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """A message was refused; nothing was changed by it. With `call` it concerns that call, which goes on."""
+    """A message was refused; nothing was changed by it. `call`: the call that it was for, which goes on if it had begun."""
 
     code: ErrorCode
     message: str
@@ -302,6 +302,7 @@ ServerMessage = Annotated[
 
 _PARSING: Final = ConfigDict(cache_strings="keys")
 """Values hardly ever come twice; pydantic would keep the last 16,000 of them."""
+_CALL_NAME: Final[TypeAdapter[str]] = TypeAdapter(CallName)
 CLIENT: Final[TypeAdapter[ClientMessage]] = TypeAdapter(ClientMessage, config=_PARSING)
 SERVER: Final[TypeAdapter[ServerMessage]] = TypeAdapter(ServerMessage, config=_PARSING)
 
@@ -316,6 +317,14 @@ def decode(text: str | bytes) -> ClientMessage:
         return CLIENT.validate_json(text, strict=True)
     except ValidationError as error:
         raise PeerError(_sentence(error), hint="See docs/signalling.md.") from error
+
+
+def call_of(frame: str | bytes) -> str | None:
+    """The call that a frame names, even if the rest of it is wrong."""
+    try:
+        return _CALL_NAME.validate_python(from_json(frame, cache_strings="keys")["call"], strict=True)
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def is_json_object(frame: str | bytes) -> bool:

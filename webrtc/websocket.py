@@ -199,7 +199,7 @@ def _understands(peer: Peer, visitor: Visitor, frame: str | bytes) -> bool:
     try:
         message = signalling.decode(frame)
     except PeerError as error:
-        peer.send(signalling.Error("bad-message", str(error), error.hint))
+        peer.send(signalling.Error("bad-message", str(error), error.hint, signalling.call_of(frame)))
         return False
     _handle(peer, visitor, message)
     return True

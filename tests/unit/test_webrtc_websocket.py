@@ -277,6 +277,16 @@ async def test_wrong_messages_of_a_real_client_are_forgiven_for_a_while(house: H
         assert (await closing(client))[1] == websocket.POLICY_VIOLATION
 
 
+@pytest.mark.parametrize(
+    ("call", "named"), [('"p-1"', "p-1"), ("7", None), ('"no name"', None)], ids=["name", "number", "no name"]
+)
+async def test_wrong_message_for_a_call_is_told_with_its_name(house: House, call: str, named: str | None) -> None:
+    async with house.page() as client:
+        await client.send(f'{{"type": "call.start", "call": {call}, "to": "", "sdp": "v=0"}}')
+        error = await receive(client)
+    assert (error["code"], error["call"]) == ("bad-message", named)
+
+
 async def test_too_many_messages_are_told_and_close_the_socket(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "BURST", 5)
     monkeypatch.setattr(websocket, "MESSAGES_PER_S", 0.001)
