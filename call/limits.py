@@ -132,6 +132,12 @@ class Ledger:
         for party in self._of_call.get(call_id, ()):
             self._usage[party].answer(now, call_id)
 
+    def leave(self, now: float, call_id: str, kind: str) -> None:
+        """A call is over for its parties of this kind, and not yet for the others."""
+        for party in self._of_call.get(call_id, ()):
+            if party.kind == kind:
+                self._usage[party].end(now, call_id)
+
     def end(self, now: float, call_id: str) -> None:
         """A call is over; what nobody needs to know any more is forgotten."""
         for party in self._of_call.pop(call_id, ()):

@@ -77,6 +77,12 @@ class Admission:
         self._ends[call_id] = end
         self._watch_all(self._parties.get(call_id, {}))
 
+    def leave(self, call_id: str) -> None:
+        """A call is over for the user who made it; its trunk has yet to be told."""
+        self._ledger.leave(self._clock(), call_id, "user")
+        parties = self._parties.get(call_id, {})
+        self._watch_all({party: caps for party, caps in parties.items() if party.kind == "user"})
+
     def end(self, call_id: str) -> None:
         """A call is over, or never began; harmless when repeated."""
         self._ledger.end(self._clock(), call_id)

@@ -50,6 +50,8 @@ class LiveCall:
         self.browser: BrowserLeg | None = None
         self.trunk: TrunkLeg | None = None
         self.on_answer: Callable[[], None] = lambda: None
+        self.on_page_left: Callable[[], None] = lambda: None
+        """Called when the call is over for the page, though perhaps not yet for the trunk."""
         self.recording: CallRecording | None = None
         self.tee: CallTee | None = None
         self._call = Call()
@@ -133,6 +135,8 @@ class LiveCall:
         if isinstance(event, Ended) and self._ending is None:
             self._ending = event.ending
             self.note("ends", event.ending.sentence)
+        if isinstance(event, Ended) and side is self.browser_side:
+            self.on_page_left()
         self._call, commands = step(self._call, side, event)
         for target, command in commands:
             if isinstance(command, Progress | Accept):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import secrets
 import time
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 
 DRAIN_S: Final = 5.0
 """How long a stopping gateway waits for its calls to say goodbye."""
+
+_OPEN_FILES: Final = "Raise the limit of open files: LimitNOFILE in the systemd unit, or `ulimit -n`."
 
 _CAUSES: Final[tuple[tuple[type[GatewayError], Cause], ...]] = (
     (UnacceptableOffer, Cause.NO_COMMON_MEDIA),
@@ -150,6 +153,7 @@ class Switchboard:
             max_s=session.identity.max_call_s,
         )
         live.on_answer = lambda: self._admission.answer(live.id, live.end)
+        live.on_page_left = lambda: self._admission.leave(live.id)
         with self._beginning(live, lambda error: self._refuse(session, message, error, trunk=route.trunk)):
             self._admission.begin(live.id, live.trunk_name, caller=live.user)
             self._dial(live, session, message)
@@ -301,7 +305,8 @@ class Switchboard:
             )
         except OSError as error:
             sentence = f"The call gets no RTP ports: {error.strerror}."
-            raise TransportError(sentence, hint="Widen `media.rtp_ports`.") from error
+            hint = _OPEN_FILES if error.errno in (errno.EMFILE, errno.ENFILE) else "Widen `media.rtp_ports`."
+            raise TransportError(sentence, hint=hint) from error
         self._trunk_legs[leg_id] = leg
         return leg
 

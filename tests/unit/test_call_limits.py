@@ -187,3 +187,17 @@ def test_minutes_of_yesterday_come_back_to_a_call_that_goes_on() -> None:
     ledger.answer(DAY_S, "b")
     assert ledger.left_s(DAY_S + 100, ALICE, TEN) == 200
     assert ledger.left_s(DAY_S + 300, ALICE, TEN) == 300
+
+
+def test_call_that_is_over_for_its_user_still_counts_for_its_trunk() -> None:
+    ledger, one = Ledger(SETTINGS), Caps(concurrent=1)
+    ledger.begin(0.0, "a", {ALICE: one, DEMO: one})
+    ledger.answer(0.0, "a")
+    ledger.leave(60.0, "a", "user")
+    ledger.leave(60.0, "unknown", "user")
+    assert (ledger.talking(ALICE), ledger.talking(DEMO)) == ([], ["a"])
+    with pytest.raises(LimitReached, match="Trunk demo"):
+        ledger.begin(61.0, "b", {ALICE: one, DEMO: one})
+    ledger.end(62.0, "a")
+    ledger.begin(63.0, "b", {ALICE: one, DEMO: one})
+    assert ledger.left_s(63.0, ALICE, TEN) is None, "nobody talks"

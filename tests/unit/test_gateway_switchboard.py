@@ -202,6 +202,22 @@ async def test_cap_on_calls_is_told_and_freed_by_their_end() -> None:
     await bench.house.tear_down()
 
 
+async def test_user_may_call_again_as_soon_as_the_page_is_told_of_the_end_and_the_trunk_counts_on() -> None:
+    bench = Bench(LimitSettings(user_calls=1, calls=1))
+    caller = await bench.log_in()
+    bench.start(caller)
+    bench.board.handle(caller.session, CallHangup("p-1"))
+    assert caller.types[-1] == "call.ended"
+    await bench.worker.wait_for("release")
+    bench.start(caller, name="p-2")
+    assert "The gateway has 1 call at once already" in ended(caller).sentence
+    bench.board.on_sip(messages.Ended(bench.leg_id, "us", 200))
+    await until_idle(bench)
+    bench.start(caller, name="p-3")
+    assert caller.types[-1] == "call.answer-sdp"
+    await bench.house.tear_down()
+
+
 async def test_calls_that_ring_a_user_do_not_keep_them_from_calling() -> None:
     bench = Bench(LimitSettings(user_calls=1, user_calls_per_minute=1, calls=3))
     callee = await bench.log_in()
@@ -388,6 +404,19 @@ async def test_a_call_for_which_no_rtp_ports_are_left_is_refused_in_words(narrow
         "The call gets no RTP ports: every pair of UDP ports between 30000 and 30003 on 192.0.2.1 is taken."
     )
     assert message.hint == "Widen `media.rtp_ports`."
+
+
+async def test_a_call_for_which_no_file_may_be_opened_says_what_helps(
+    narrow: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = await narrow.log_in()
+
+    def exhausted(_: object) -> NoReturn:
+        raise OSError(errno.EMFILE, "UDP port 30000 on 192.0.2.1: Too many open files (os error 24)")
+
+    monkeypatch.setattr(narrow.house.relays, "rtp_leg", exhausted)
+    narrow.start(caller)
+    assert ended(caller).hint == "Raise the limit of open files: LimitNOFILE in the systemd unit, or `ulimit -n`."
 
 
 @pytest.mark.parametrize("method", ["take_incoming", "__init__"])
