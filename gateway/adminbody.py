@@ -46,4 +46,4 @@ def validated(parse: Callable[[], Wanted]) -> Wanted:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         words = f"{where}: {first['msg']}" if where else str(first["msg"])
-        raise Refused(HTTPStatus.BAD_REQUEST, words) from error
+        raise Refused(HTTPStatus.BAD_REQUEST, f"{words}.") from error

@@ -47,6 +47,11 @@ async def test_a_wish_that_makes_no_sense_is_refused_in_words() -> None:
     assert (answer.status, answer.json["detail"]) == (409, "There is nothing to pause. Start it first.")
 
 
+async def test_a_refusal_is_made_of_sentences() -> None:
+    detail = (await ask(body=b"{}")).json["detail"]
+    assert detail == 'do: Field required. Expected such as {"do": "start"}: one of start, pause, resume, stop.'
+
+
 async def test_a_call_that_is_not_up_cannot_be_recorded() -> None:
     assert (await ask("other")).status == 404
 
