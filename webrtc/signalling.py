@@ -267,7 +267,7 @@ class CallEnded:
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """A message was refused; nothing was changed by it. `call`: the call that it was for, which goes on if it had begun."""
+    """A message was refused; nothing was changed by it. `call` is the one that it was for; it lives on if it began."""
 
     code: ErrorCode
     message: str
