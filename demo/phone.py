@@ -33,6 +33,8 @@ GATEWAY: Final = "gateway"
 """The phone's one trunk."""
 CALL_BACK_AFTER_S: Final = 2.0
 CALL_BACK_RINGS_S: Final = 60.0
+GOODBYES_S: Final = 1.5
+"""Nobody is billed for the demo phone's calls, and whoever starts it again shall not wait for its port."""
 
 log = logging.getLogger("demo")
 
@@ -55,6 +57,7 @@ class Phone:
             advertise=place.bind,
             udp_port=sip_port,
             user_agent="webtrunk-demo-phone",
+            goodbyes_s=GOODBYES_S,
             trunks=(TrunkAccount(GATEWAY, host, port),),
         )
         self._agent = Agent(start, on_event=self._on_event, on_lost=self._on_lost)

@@ -84,6 +84,7 @@ class Gateway:
             await house.sounds.load(config.media.music, {name: trunk.ringback for name, trunk in config.trunk.items()})
             await house.listening.load()
             await house.agent.start()
+            self._watch_signals(stack, house.agent)  # first, so that they count while goodbyes are waited for
             stack.push_async_callback(house.agent.stop)
             site = Server(
                 self._make_site(house, public.getsockname()[1]), config.listen.tls_cert, config.listen.tls_key
@@ -91,7 +92,6 @@ class Gateway:
             console = Server(make_admin(lambda: house.board.calls, house.records, house.status, house.sounds))
             serving = [house.spawn(site.serve(sockets=[public])), house.spawn(console.serve(sockets=[admin]))]
             house.spawn(house.load.run())
-            self._watch_signals(stack)
             for server in (site, console):
                 await self._while_serving(server.is_up.wait(), serving)
             heap = Heap()
@@ -131,10 +131,17 @@ class Gateway:
             country=config.dialplan.country,
         )
 
-    def _watch_signals(self, stack: contextlib.AsyncExitStack) -> None:
+    def _watch_signals(self, stack: contextlib.AsyncExitStack, agent: Agent) -> None:
+        """The first one stops; the next one waits for no far end any more."""
         loop = asyncio.get_running_loop()
+
+        def act() -> None:
+            if self._stopping.is_set():
+                agent.leave()
+            self.stop()
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.stop)
+            loop.add_signal_handler(number, act)
             stack.callback(loop.remove_signal_handler, number)
 
     def _addresses(self, port: int, admin_port: int, house: _House) -> Addresses:

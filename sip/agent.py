@@ -22,7 +22,11 @@ from sip.schedstat import Scheduled
 from sip.starvation import is_starved, used_s
 
 START_TIMEOUT_S = 15.0
+"""Beside the time that the worker of another gateway may take to free the ports (sip.succession)."""
 STOP_TIMEOUT_S = 4.0
+"""Beside the goodbyes themselves."""
+NOTICEABLE_S = 1.0
+"""Who waits longer than this for the end is told why."""
 TURN_S, SILENT_TURNS = 0.25, 5
 """Without a sign of life for 1.25 s the worker hangs, and is killed."""
 STARVED_TURNS = 40
@@ -55,6 +59,8 @@ class Agent:
         self._channel: Channel | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._stopping = False
+        self._is_left = asyncio.Event()
+        """Nobody waits for the goodbyes any more."""
         self._ready = asyncio.Event()
         self._signs_of_life = 0
         self._pings = 0
@@ -115,18 +121,39 @@ class Agent:
         return await answer
 
     async def stop(self) -> None:
-        """End all calls, then the worker."""
+        """End all calls, then the worker, once every far end knows or `leave` is called."""
         self._stopping = True
         self.post(messages.Stop())
         if self._keeper:
-            try:
-                async with asyncio.timeout(STOP_TIMEOUT_S):
-                    await asyncio.shield(self._keeper)
-            except TimeoutError:
-                self._log.warning("the SIP worker did not stop in time and is killed")
-                self._keeper.cancel()
-                await asyncio.gather(self._keeper, return_exceptions=True)
+            await self._see_out(self._keeper)
         await self._reap()
+
+    def leave(self) -> None:
+        """Have `stop` wait no longer for far ends that have not confirmed the end of their calls."""
+        self._is_left.set()
+
+    async def _see_out(self, keeper: asyncio.Task[None]) -> None:
+        """Wait for the worker's goodbyes, and say so where it takes a while."""
+        leaving = asyncio.create_task(self._is_left.wait(), name="sip-agent-leaving")
+        done, _ = await asyncio.wait({keeper, leaving}, timeout=NOTICEABLE_S, return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            if left := len(self._ledger):
+                self._log.warning(
+                    "waiting up to %g s for far ends to confirm the end of their calls (%d left); "
+                    "Ctrl-C again leaves them",
+                    self._settings.goodbyes_s,
+                    left,
+                )
+            patience_s = self._settings.goodbyes_s + STOP_TIMEOUT_S
+            done, _ = await asyncio.wait({keeper, leaving}, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        if keeper not in done:
+            words = "the SIP worker is killed: far ends have not confirmed the end of their calls (%d left)"
+            self._log.warning(words, len(self._ledger))
+            if self._process:
+                _kill(self._process)
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
 
     async def _launch(self) -> None:
         """Start a worker; one that starts only by half is gone again.
@@ -134,12 +161,13 @@ class Agent:
         Raises:
             TransportError: There is none; the sentence says why.
         """
+        patience_s = self._settings.goodbyes_s + START_TIMEOUT_S
         try:
             await self._spawn()
-            async with asyncio.timeout(START_TIMEOUT_S):
+            async with asyncio.timeout(patience_s):
                 self.started = await self._first_event()
         except TimeoutError:
-            raise TransportError(f"The SIP worker said nothing for {START_TIMEOUT_S:.0f} s after its start.") from None
+            raise TransportError(f"The SIP worker said nothing for {patience_s:.0f} s after its start.") from None
         except PeerError as error:
             raise TransportError(f"The SIP worker talked nonsense at its start: {error}") from None
         except OSError as error:

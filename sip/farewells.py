@@ -51,6 +51,11 @@ class Farewells:
         self._invites: dict[str, tuple[Farewell, OpenInvite]] = {}
         self._parted_forks: set[tuple[str, str]] = set()
 
+    @property
+    def unheard(self) -> int:
+        """Calls whose far end has not confirmed their end yet."""
+        return len(self._open)
+
     def say(self, farewell: Farewell) -> None:
         """Begin; saying it twice is the same as once."""
         if farewell.number in self._open:

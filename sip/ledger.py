@@ -23,6 +23,10 @@ class Ledger:
         self._tries: dict[int, int] = {}
         self._numbers = itertools.count(1)
 
+    def __len__(self) -> int:
+        """Dialogs whose end the far end has not confirmed."""
+        return len(self._live) + len(self._orphans)
+
     @property
     def is_settled(self) -> bool:
         """No orphan is left."""

@@ -1,8 +1,7 @@
 """The frozen commands and events between the gateway and its SIP worker process.
 
-One message is one line of JSON on a Unix stream socket. The gateway names the legs: `leg` is the
-gateway's id for calls it places, and the worker's `w…` id for calls that come in.
-Headers are (name, value) pairs in wire order; values never hold CR or LF.
+One message is one line of JSON on a Unix stream socket. The gateway names the legs: `leg` is the gateway's id for calls
+it places, and the worker's `w…` id for calls that come in. Headers are (name, value) pairs in wire order; no CR, no LF.
 """
 
 from __future__ import annotations
@@ -62,6 +61,8 @@ class Start:
     max_calls: int = 4000
     gateway_silence_s: float = 60.0
     """A gateway that hangs holds calls that nobody hears: after so long without a word the worker ends them."""
+    goodbyes_s: float = 16.0
+    """How long BYE and CANCEL may be repeated at the end: half of timer F (RFC 3261), seven BYEs."""
     trunks: tuple[TrunkAccount, ...] = ()
     type: Literal["start"] = "start"
 

@@ -24,6 +24,11 @@ class Partings:
         self._tokens = itertools.count(1)
         self._open: dict[int, DialogNotes] = {}
 
+    @property
+    def unheard(self) -> int:
+        """Calls whose far end has not confirmed their end yet."""
+        return sum(not notes.is_settled for notes in self._open.values())
+
     def begin(self, call_id: int, notes: DialogNotes) -> None:
         """This call is about to be hung up."""
         token = next(self._tokens)

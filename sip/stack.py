@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import itertools
 import logging
 import os
 import socket
@@ -26,6 +27,7 @@ from sip.legs import Legs
 from sip.messages import Start, Transport, TrunkAccount
 from sip.names import KnownTrunks, Names
 from sip.partings import Partings
+from sip.pjlog import PjLog
 from sip.resolver import Resolver
 from sip.stacksettings import account_config, check_tls, endpoint_config, transport_config, transport_sentence
 from sip.strangers import Strangers
@@ -33,8 +35,8 @@ from sip.trunkline import TrunkLine
 
 log = logging.getLogger("sip.stack")
 
-STOP_GRACE_S: Final = 1.5
-"""How long BYE, CANCEL and the last REGISTER may take on the way out."""
+LAST_REGISTER_S: Final = 1.5
+"""How long the trunks may take to let us go."""
 RESOLVE_TRUNKS_EVERY_S: Final = 60.0
 MAX_EVENTS_PER_WAKEUP: Final = 64
 FLOOD_TOLD_AFTER_S: Final = 60.0
@@ -67,20 +69,6 @@ class PjLoop:
             self._timer.cancel()
         due_ms = pj.nextTimerMs()
         self._timer = self._loop.call_later(max(due_ms, 1) / 1000, self.pump) if due_ms >= 0 else None
-
-
-class PjLog(pj.LogWriter):
-    """Takes up pjsip's complaints about packets; passes nothing on that a stranger could fill a disk with."""
-
-    def __init__(self, flaws: Flaws) -> None:
-        pj.LogWriter.__init__(self)
-        self._flaws = flaws
-        self.is_muted = False
-        """What fails now is told by an exception."""
-
-    def write(self, entry: pj.LogEntry) -> None:
-        if not self._flaws.note_log(entry.msg) and entry.level <= 1 and not self.is_muted:
-            log.info("pjsip: %s", entry.msg.strip().split("\n")[0])
 
 
 class Endpoint(pj.Endpoint):
@@ -130,6 +118,8 @@ class PjStack:
         self._awaited: dict[str, int] = {}
         """Branches of INVITEs that pjsua has not told of yet; the status if pjsip has refused them, else 0."""
         self.is_stopping = False
+        self._own_farewells = itertools.count(-1, -1)
+        """Numbers that the gateway does not use."""
 
     def open(self) -> None:
         """Start pjsip and open the transports.
@@ -245,7 +235,13 @@ class PjStack:
 
     def notes_for(self, trunk: str) -> DialogNotes:
         """Of a new dialog with this trunk, for the gateway."""
-        return DialogNotes(trunk, self._emit)
+        return DialogNotes(trunk, self._note)
+
+    def _note(self, event: messages.DialogNote | messages.DialogOver) -> None:
+        """Who stops is no longer told to say again what was lost with its connection, and sees to it alone."""
+        self._emit(event)
+        if self.is_stopping and isinstance(event, messages.DialogOver) and event.is_lost:
+            self.part(messages.Farewell(next(self._own_farewells), event.dialog))
 
     def part(self, command: messages.Farewell) -> None:
         """End a dialog of a worker that was lost, or whose end was."""
@@ -373,15 +369,26 @@ class PjStack:
         self.legs.incoming(dialog, prm.rdata.srcAddress, message)
 
     async def close(self) -> None:
-        """BYE, CANCEL or 503 for every call, no registration any more; wait a moment for what comes back."""
+        """BYE, CANCEL or 503 for every call, no registration any more; wait until that was heard."""
         self.is_stopping = True
         self.legs.release_all(503)
         for line in self.lines.values():
             line.leave()
-        deadline = self._loop.time() + STOP_GRACE_S
-        while self._is_busy() and self._loop.time() < deadline:
+        began = self._loop.time()
+        while self._is_busy(self._loop.time() - began):
             self._pj_loop.pump()
             await asyncio.sleep(0.01)
+        if unheard := self._unheard:
+            words = "far ends have not confirmed the end of their calls within %g s (%d left): they may go on there"
+            log.warning(words, self.settings.goodbyes_s, unheard)
 
-    def _is_busy(self) -> bool:
-        return self.live_calls() > 0 or any(line.is_leaving for line in self.lines.values())
+    def _is_busy(self, waited_s: float) -> bool:
+        """Whether something is still to be waited for."""
+        if waited_s < LAST_REGISTER_S and any(line.is_leaving for line in self.lines.values()):
+            return True
+        return waited_s < self.settings.goodbyes_s and (self.live_calls() > 0 or self._unheard > 0)
+
+    @property
+    def _unheard(self) -> int:
+        """Calls that were hung up, and whose far end has not confirmed it yet."""
+        return self.partings.unheard + self.farewells.unheard

@@ -17,7 +17,7 @@ import sys
 from typing import Final, NoReturn
 
 from call.errors import PeerError, TransportError
-from sip import messages
+from sip import messages, succession
 from sip.channel import Channel
 from sip.stack import PjStack
 
@@ -31,17 +31,18 @@ async def heartbeats(channel: Channel, stack: PjStack) -> None:
         await asyncio.sleep(HEARTBEAT_S)
 
 
-async def obey(channel: Channel, stack: PjStack, silence_s: float) -> None:
-    """Carry out commands until the gateway says stop or is gone; one that says nothing for so long counts as gone."""
+async def obey(channel: Channel, stack: PjStack, silence_s: float) -> bool:
+    """Carry out commands until the gateway says stop, or False: is gone, or has said nothing for so long."""
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(silence_s) as patience:
             async for line in channel.lines():
                 patience.reschedule(loop.time() + silence_s)
                 if not carry_out(messages.decode_command(line), channel, stack):
-                    return
+                    return True
     except TimeoutError:
         logging.error("the gateway has said nothing for %.0f s: its calls are ended", silence_s)
+    return False
 
 
 def carry_out(command: messages.Command, channel: Channel, stack: PjStack) -> bool:
@@ -67,6 +68,7 @@ async def serve(end: socket.socket) -> int:
     if not isinstance(start, messages.Start):
         raise PeerError("the first command must be start")
     async with asyncio.TaskGroup() as tasks:
+        await succession.wait_for_predecessor(start)
         stack = PjStack(channel.send, tasks, start)
         try:
             stack.open()
@@ -82,11 +84,15 @@ async def serve(end: socket.socket) -> int:
 async def work(channel: Channel, stack: PjStack, tasks: asyncio.TaskGroup) -> None:
     """Obey until the end, then say goodbye to everybody."""
     tasks.create_task(heartbeats(channel, stack))
-    await obey(channel, stack, stack.settings.gateway_silence_s)
-    await stack.close()
-    channel.send(messages.Stopped())
-    await channel.close()
-    exit_now(0)  # the tasks that still sleep have nothing to add
+    is_awaited = await obey(channel, stack, stack.settings.gateway_silence_s)
+    with succession.announced(stack.settings.bind, stack.started().udp_port):
+        if not is_awaited:  # a gateway that hung and wakes up shall see at once that this worker takes no more calls
+            tasks.create_task(channel.close())
+        await stack.close()
+        if is_awaited:
+            channel.send(messages.Stopped())
+            await channel.close()
+        exit_now(0)  # the tasks that still sleep have nothing to add
 
 
 def exit_now(status: int) -> NoReturn:

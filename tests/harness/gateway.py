@@ -25,6 +25,8 @@ USERS: Final[Mapping[str, Any]] = {
 LIMITS: Final[Mapping[str, Any]] = {"user_calls": 200, "user_calls_per_minute": 10_000}
 TRUNK_LIMITS: Final[Mapping[str, Any]] = {"max_calls": 200, "max_calls_per_minute": 10_000}
 """Tests call more often than people do."""
+STOP_S: Final = 30.0
+"""Goodbyes that a peer of the test does not confirm are waited for."""
 Settings = dict[str, Any]
 
 
@@ -98,7 +100,7 @@ class GatewayProcess:
     def stop(self) -> None:
         """SIGTERM; it must say goodbye, exit 0, and leave neither a process nor a port behind."""
         family = self.program.descendants()
-        assert self.program.stop() == 0, self.program.log
+        assert self.program.stop(timeout_s=STOP_S) == 0, self.program.log
         assert not [pid for pid in family if is_alive(pid)], f"left behind: {family}"
         assert not taken(self._ports()), f"ports still held: {taken(self._ports())}"
         assert "Traceback" not in self.program.log, self.program.log

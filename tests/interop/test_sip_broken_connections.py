@@ -183,8 +183,20 @@ async def test_a_connection_that_nobody_reads_is_given_up_before_the_bye_is(tmp_
         await all_settled(caller)
 
 
-async def test_a_worker_stops_in_time_with_a_bye_that_is_lost(tmp_path: Path) -> None:
+async def test_a_bye_that_is_lost_as_the_gateway_stops_is_said_again(tmp_path: Path) -> None:
     async with facing("tcp", tmp_path) as (caller, peer):
+        await caller.call_out(peer)
+        stopping = asyncio.create_task(caller.agent.stop())
+        first = await lost(peer, "BYE")
+        again = await peer.request("BYE")
+        assert number(again) > number(first)
+        peer.reply(again, 200, "OK")
+        async with asyncio.timeout(2):
+            await stopping
+
+
+async def test_a_worker_stops_in_time_with_a_bye_that_is_lost(tmp_path: Path) -> None:
+    async with facing("tcp", tmp_path, goodbyes_s=1.0) as (caller, peer):
         await caller.call_out(peer)
         caller.agent.post(Release("a1"))
         await lost(peer, "BYE")

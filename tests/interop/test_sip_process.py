@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -159,35 +159,73 @@ async def test_stop_ends_every_call(peer: Peer) -> None:
         os.kill(pid, 0)
 
 
-@pytest.mark.parametrize("is_closed", [True, False], ids=["gone", "hung"])
-async def test_a_worker_that_loses_its_gateway_ends_its_calls_and_exits(peer: Peer, is_closed: bool) -> None:
-    ours, theirs = socket.socketpair()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "sip.worker", "--socket", str(theirs.fileno())),
-        pass_fds=(theirs.fileno(),),
-    )
-    theirs.close()
-    channel = await Channel.open(ours)
-    lines = channel.lines()
+class Orphan:
+    """A worker without an agent, whose gateway the test is; it has a call that is up."""
 
-    async def event(kind: type) -> object:
-        async for text in lines:
-            if isinstance(found := messages.decode_event(text), kind):
-                return found
+    def __init__(self, process: asyncio.subprocess.Process, channel: Channel) -> None:
+        self.process = process
+        self.channel = channel
+        self._lines = channel.lines()
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def talking(cls, peer: Peer, **settings: float) -> AsyncIterator[Orphan]:
+        ours, theirs = socket.socketpair()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "sip.worker", "--socket", str(theirs.fileno())),
+            pass_fds=(theirs.fileno(),),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        theirs.close()
+        made = cls(process, await Channel.open(ours))
+        made.channel.send(Start(HOST, HOST, 0, trunks=(trunk(peer),), **settings))  # type: ignore[arg-type]
+        await made.expect(Started)
+        made.channel.send(Invite("a1", "peer", "4711", OFFER))
+        peer.reply(await peer.request("INVITE"), 200, "OK", body=ANSWER)
+        await made.expect(Answered)
+        yield made
+        async with asyncio.timeout(5):
+            assert await process.wait() == 0
+
+    async def expect(self, kind: type) -> None:
+        async for text in self._lines:
+            if isinstance(messages.decode_event(text), kind):
+                return
         raise AssertionError(f"no {kind.__name__}")
 
-    silence_s = 60.0 if is_closed else 3.0  # from our last word on: the call must stand by then
-    channel.send(Start(HOST, HOST, 0, trunks=(trunk(peer),), gateway_silence_s=silence_s))
-    await event(Started)
-    channel.send(Invite("a1", "peer", "4711", OFFER))
-    invite = await peer.request("INVITE")
-    peer.reply(invite, 200, "OK", body=ANSWER)
-    await event(Answered)
-    if is_closed:
-        await channel.close()
-    await peer.request("BYE")
-    async with asyncio.timeout(5):
-        assert await process.wait() == 0
+    async def is_cut_off(self) -> None:
+        """Wait until the worker has closed its end."""
+        async for _ in self._lines:
+            pass
+
+
+@pytest.mark.parametrize("is_closed", [True, False], ids=["gone", "hung"])
+async def test_a_worker_that_loses_its_gateway_ends_its_calls_and_exits(peer: Peer, is_closed: bool) -> None:
+    async with Orphan.talking(peer, gateway_silence_s=60.0 if is_closed else 3.0) as worker:
+        if is_closed:
+            await worker.channel.close()
+        await peer.request("BYE")
+
+
+async def test_a_gateway_that_hung_finds_its_worker_lost_and_not_busy_with_goodbyes(peer: Peer) -> None:
+    """It would take no more calls."""
+    peer.confirms = False
+    async with Orphan.talking(peer, gateway_silence_s=3.0) as worker:
+        bye = await peer.request("BYE")
+        async with asyncio.timeout(1):
+            await worker.is_cut_off()
+        assert worker.process.returncode is None
+        peer.reply(bye, 200, "OK")
+
+
+async def test_goodbyes_that_nobody_hears_are_given_up_in_words(peer: Peer) -> None:
+    peer.confirms = False
+    async with Orphan.talking(peer, goodbyes_s=1.0) as worker:
+        await worker.channel.close()
+        await peer.request("BYE")
+        assert worker.process.stderr
+        words = (await worker.process.stderr.read()).decode()
+        assert "far ends have not confirmed the end of their calls within 1 s (1 left)" in words
 
 
 async def test_a_worker_answers_pings_in_order() -> None:

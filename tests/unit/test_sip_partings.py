@@ -110,6 +110,21 @@ def test_a_challenge_is_no_end() -> None:
     assert desk.over == [False]
 
 
+def test_a_call_is_unheard_until_the_far_end_knows_of_its_end() -> None:
+    desk = Desk()
+    token = desk.call(200)
+    assert desk.partings.unheard == 1
+    desk.partings.told(token, text("SIP/2.0 200 OK", "6 BYE"), is_lost=False)
+    assert desk.partings.unheard == 0
+
+
+def test_a_caller_who_was_never_answered_is_not_waited_for() -> None:
+    desk = Desk()
+    desk.notes.received(message("INVITE sip:100@gw SIP/2.0", "1 INVITE", tag=""))
+    desk.partings.begin(7, desk.notes)
+    assert desk.partings.unheard == 0
+
+
 def test_what_is_never_told_is_forgotten() -> None:
     desk = Desk()
     desk.call(200)
