@@ -13,6 +13,7 @@ mod g729_ffi;
 mod opus_voice;
 pub mod plc;
 mod prediction;
+pub mod quiet;
 pub mod resample;
 #[cfg(feature = "g729")]
 mod telephone_band;

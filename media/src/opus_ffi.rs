@@ -57,7 +57,6 @@ pub(crate) enum Setting {
     Complexity = 4010,
     InbandFec = 4012,
     PacketLossPercent = 4014,
-    Dtx = 4016,
     Signal = 4024,
 }
 

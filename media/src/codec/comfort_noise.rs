@@ -71,9 +71,10 @@ impl Background {
 /// The mean square of samples; 0 of none.
 #[must_use]
 pub fn mean_square(samples: &[i16]) -> f32 {
-    let energy: f32 = samples.iter().map(|&sample| f32::from(sample) * f32::from(sample)).sum();
-    #[expect(clippy::cast_precision_loss, reason = "a small count")]
-    let count = samples.len().max(1) as f32;
+    // In whole numbers, of which the processor adds up several at once.
+    let energy: u64 = samples.iter().map(|sample| u64::from(u32::from(sample.unsigned_abs()).pow(2))).sum();
+    #[expect(clippy::cast_precision_loss, reason = "a level, and a small count")]
+    let (energy, count) = (energy as f32, samples.len().max(1) as f32);
     energy / count
 }
 

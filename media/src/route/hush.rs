@@ -1,30 +1,18 @@
-//! Silence towards a peer that takes comfort noise: when it begins and ends, and what is sent of it (RFC 3389).
-//!
-//! A frame is silence when nothing in it stands out of the background, not even for 5 ms: so the weak beginning of a word is
-//! sent with the word. What is doubtful is talk: a frame too many costs 200 bytes, one too few a syllable.
+//! Silence towards a peer that takes comfort noise: what is sent of it (RFC 3389).
 
 use crate::codec::comfort_noise::{Background, OVERLOAD_POWER, PAYLOAD, level_of, mean_square};
+use crate::codec::quiet::Quiet;
 
 /// Rate of the samples, in Hz: what RFC 3389 speaks of.
-const RATE_HZ: usize = 8000;
-/// 5 ms: the shortest sound that counts.
-const BLOCK: usize = RATE_HZ / 200;
-/// Silence is told of after so many ms: pauses between words, and weak ends of them, lie within.
-const HANGOVER_MS: u32 = 300;
-/// It is told of again after so many ms, lest the peer takes us for gone.
+const RATE_HZ: u32 = 8000;
+/// Silence is told of again after so many ms, lest the peer takes us for gone.
 const REFRESH_MS: u32 = 400;
 /// And earlier, but not more often than this, in ms, when it has become louder or quieter …
 const PATIENCE_MS: u32 = 100;
 /// … by so many dB.
 const NOTICEABLE_DB: u8 = 3;
-/// -50 dBov: what is louder is never silence, however steady: a tone, music, a street.
+/// -50 dBov: what is louder is never silence.
 const LOUDEST: f32 = OVERLOAD_POWER * 1e-5;
-/// -70 dBov: the lowest step of A-law lies below, and the noise of a microphone above.
-const QUIETEST: f32 = OVERLOAD_POWER * 1e-7;
-/// 8 dB: what is so much louder than the background stands out of it.
-const STANDS_OUT: f32 = 6.3;
-/// The background may become louder by 3 dB in a second: speech pauses more often than that.
-const RISE_DB_PER_MS: f32 = 0.003;
 
 /// What is sent in the place of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +27,8 @@ pub(super) enum Say {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Frames are sent; the last so many ms of them were silence.
-    Talk { quiet_ms: u32 },
+    /// Frames are sent.
+    Talk,
     /// The silence has been told of, at this level in -dBov, so many ms ago.
     Silence { told: u8, age_ms: u32 },
 }
@@ -48,9 +36,8 @@ enum Phase {
 /// Listens to the frames of a line.
 pub(super) struct Hush {
     frame_ms: u32,
+    quiet: Quiet,
     phase: Phase,
-    /// Mean square of the background.
-    background: f32,
     /// The latest samples, from which a silence is described.
     recent: [i16; 512],
 }
@@ -58,22 +45,18 @@ pub(super) struct Hush {
 impl Hush {
     /// For frames of `frame_ms` at 8 kHz. It begins with talk, so that the peer hears something first.
     pub(super) fn new(frame_ms: u32) -> Self {
-        Self { frame_ms, phase: Phase::Talk { quiet_ms: 0 }, background: QUIETEST, recent: [0; 512] }
+        Self { frame_ms, quiet: Quiet::new(RATE_HZ, frame_ms, LOUDEST), phase: Phase::Talk, recent: [0; 512] }
     }
 
     /// The next frame; what is to be sent in its place.
     pub(super) fn hear(&mut self, frame: &[i16]) -> Say {
         self.remember(frame);
-        if !self.is_silence(frame) {
-            self.phase = Phase::Talk { quiet_ms: 0 };
+        if !self.quiet.hear(frame) {
+            self.phase = Phase::Talk;
             return Say::Audio;
         }
         match &mut self.phase {
-            Phase::Talk { quiet_ms } if *quiet_ms < HANGOVER_MS => {
-                *quiet_ms += self.frame_ms;
-                Say::Audio
-            }
-            Phase::Talk { .. } => self.tell(),
+            Phase::Talk => self.tell(),
             Phase::Silence { told, age_ms } => {
                 *age_ms += self.frame_ms;
                 let (told, age_ms) = (*told, *age_ms);
@@ -88,14 +71,6 @@ impl Hush {
         self.recent.copy_within(count.., 0);
         let start = self.recent.len() - count;
         self.recent[start..].copy_from_slice(&frame[frame.len() - count..]);
-    }
-
-    fn is_silence(&mut self, frame: &[i16]) -> bool {
-        #[expect(clippy::cast_precision_loss, reason = "a small number")]
-        let risen = self.background * 10_f32.powf(RISE_DB_PER_MS * self.frame_ms as f32 / 10.0);
-        self.background = mean_square(frame).min(risen).clamp(QUIETEST / STANDS_OUT, LOUDEST / STANDS_OUT);
-        let most = (self.background * STANDS_OUT).max(QUIETEST);
-        frame.chunks(BLOCK).all(|block| mean_square(block) <= most)
     }
 
     fn tell(&mut self) -> Say {
@@ -114,6 +89,8 @@ mod tests {
     use super::*;
     use crate::codec::comfort_noise::Generator;
 
+    const RATE: usize = RATE_HZ as usize;
+
     /// Noise at this level in -dBov.
     fn noise(level: u8, count: usize) -> Vec<i16> {
         let mut samples = vec![0; count];
@@ -128,7 +105,7 @@ mod tests {
     }
 
     fn hear(hush: &mut Hush, samples: &[i16]) -> Vec<Say> {
-        samples.chunks_exact(hush.frame_ms as usize * RATE_HZ / 1000).map(|frame| hush.hear(frame)).collect()
+        samples.chunks_exact(hush.frame_ms as usize * RATE / 1000).map(|frame| hush.hear(frame)).collect()
     }
 
     fn level(say: &Say) -> Option<u8> {
@@ -140,7 +117,7 @@ mod tests {
         for frame_ms in [10, 20, 30, 40, 60] {
             let mut hush = Hush::new(frame_ms);
             hear(&mut hush, &tone(8000.0, 8000));
-            let said = hear(&mut hush, &vec![0; 3 * RATE_HZ]);
+            let said = hear(&mut hush, &vec![0; 3 * RATE]);
             let told: Vec<usize> =
                 (0..said.len()).filter(|n| level(&said[*n]).is_some()).map(|n| n * frame_ms as usize).collect();
             assert!((300..360).contains(&told[0]), "{frame_ms}: {told:?}");
@@ -154,7 +131,7 @@ mod tests {
     fn the_level_told_is_that_of_the_background() {
         for loudness in [55, 60, 75] {
             let mut hush = Hush::new(20);
-            let said = hear(&mut hush, &noise(loudness, 10 * RATE_HZ));
+            let said = hear(&mut hush, &noise(loudness, 10 * RATE));
             let told: Vec<u8> = said.iter().filter_map(level).collect();
             assert!(told.iter().all(|told| told.abs_diff(loudness) <= 2), "{loudness}: {told:?}");
             assert!(said[250..].iter().filter(|say| **say == Say::Audio).count() <= 20, "{loudness}");
@@ -164,15 +141,15 @@ mod tests {
     #[test]
     fn a_noticeable_change_is_told_before_its_time() {
         let mut hush = Hush::new(20);
-        hear(&mut hush, &noise(60, 10 * RATE_HZ));
-        let said = hear(&mut hush, &noise(70, RATE_HZ / 5));
+        hear(&mut hush, &noise(60, 10 * RATE));
+        let said = hear(&mut hush, &noise(70, RATE / 5));
         assert!(said.iter().filter_map(level).any(|level| level > 63), "{said:?}");
     }
 
     #[test]
     fn talk_is_sent_from_its_first_faint_breath() {
         let mut hush = Hush::new(20);
-        hear(&mut hush, &noise(75, 4 * RATE_HZ));
+        hear(&mut hush, &noise(75, 4 * RATE));
         let mut frame = noise(75, 160);
         for (sample, breath) in frame[120..].iter_mut().zip(noise(62, 40)) {
             *sample += breath;
@@ -191,7 +168,7 @@ mod tests {
 
     #[test]
     fn what_is_loud_is_never_silence_however_long_it_lasts() {
-        for samples in [tone(300.0, 30 * RATE_HZ), noise(45, 30 * RATE_HZ)] {
+        for samples in [tone(300.0, 30 * RATE), noise(45, 30 * RATE)] {
             assert!(hear(&mut Hush::new(20), &samples).iter().all(|say| *say == Say::Audio));
         }
     }
