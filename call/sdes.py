@@ -32,7 +32,7 @@ SUITES: Final[MappingProxyType[SuiteName, int]] = MappingProxyType(
 MAX_MKI_BYTES: Final = 128
 _LINE: Final = re.compile(r"([0-9]{1,9})[ \t]+(\S+)[ \t]+(\S+)((?:[ \t]+\S+)*)[ \t]*")
 _KEY: Final = re.compile(r"inline:([A-Za-z0-9+/]+={0,2})((?:\|[^|;]*){0,2})", re.IGNORECASE)
-_LIFETIME: Final = re.compile(r"2\^[0-9]{1,2}|[0-9]{1,15}")
+_LIFETIME: Final = re.compile(r"2\^[0-9]+|[0-9]+")
 _MKI: Final = re.compile(r"([0-9]{1,309}):([0-9]{1,3})")
 _HARMLESS: Final = re.compile(r"WSH=[0-9]+|FEC_ORDER=(FEC_SRTP|SRTP_FEC)|FEC_KEY=.*|-.*", re.IGNORECASE)
 """Session parameters that change nothing for us (RFC 4568 §6.3): a hint about the replay window, how to protect the

@@ -13,7 +13,7 @@ from pydantic import Field, Strict, field_validator
 from call.codec_policy import default_codecs, serves_any_browser
 from call.codecs import COMFORT_NOISE, with_comfort_noise
 from call.dialplan import TrunkRule
-from call.dtmf import DtmfPolicy
+from call.dtmf import KEEPS_TONES, DtmfPolicy
 from call.sdes import Policy
 from gateway.addresses import default_route_address, is_address, is_loopback
 from gateway.configbase import Settings
@@ -313,6 +313,7 @@ class Config(Settings):
             *self._doubtful_trunks(),
             *self._open_keys(),
             *self._noiseless_trunks(),
+            *self._toneless_trunks(),
             *self._foreign_trunks(),
             *self._overheard(),
         )
@@ -364,6 +365,14 @@ class Config(Settings):
             f"trunk {name}: {words}."
             for name, trunk in self.trunk.items()
             if trunk.comfort_noise and COMFORT_NOISE not in trunk.spoken_codecs
+        ]
+
+    def _toneless_trunks(self) -> list[str]:
+        words = 'dtmf = "inband" puts digits into the audio as tones, and none of its codecs keeps tones unharmed'
+        return [
+            f"trunk {name}: {words}; add PCMU, PCMA or G722."
+            for name, trunk in self.trunk.items()
+            if trunk.dtmf == "inband" and KEEPS_TONES.isdisjoint(trunk.spoken_codecs)
         ]
 
     def _foreign_trunks(self) -> list[str]:

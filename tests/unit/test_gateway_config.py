@@ -368,6 +368,22 @@ def test_codecs_that_no_browser_speaks_are_remarked(
     assert [remark.startswith(words) for remark in remarks] == [True] * is_remarked
 
 
+@pytest.mark.parametrize(
+    ("settings", "is_remarked"),
+    [
+        ('dtmf = "inband"\ncodecs = ["opus"]', True),
+        ('dtmf = "inband"\ncodecs = ["opus", "PCMA"]', False),
+        ('dtmf = "info"\ncodecs = ["opus"]', False),
+    ],
+)
+def test_tones_through_codecs_that_bend_them_are_remarked(settings: str, is_remarked: bool) -> None:
+    remarks = read(f'{OPEN}[trunk.t]\nhost = "127.0.0.1"\nallow = ["*"]\n{settings}\n').remarks
+    words = (
+        'trunk t: dtmf = "inband" puts digits into the audio as tones, and none of its codecs keeps tones unharmed; add'
+    )
+    assert [remark.startswith(words) for remark in remarks] == [True] * is_remarked
+
+
 def test_what_may_be_meant_is_remarked_not_refused() -> None:
     trunks = '[trunk.in]\nhost = "127.0.0.1"\nallow = []\n[trunk.far]\nhost = "sip.example.com"\nallow = ["*"]\n'
     silent, doubtful = read(OPEN + trunks).remarks
