@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from gateway.addresses import overlap
 from gateway.tomllines import Location
 
 Table = Mapping[str, Any]
+Protocol = Literal["tcp", "udp"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Want:
+class Want:
     """A setting that opens a port."""
 
+    protocol: Protocol
     section: str
     key: str
     host: str
@@ -24,28 +26,43 @@ class _Want:
 
     @property
     def setting(self) -> str:
+        """As in the documents."""
         return f"{self.section}.{self.key}"
 
 
 def shared_ports(document: Table, defaults: Mapping[str, Table]) -> Iterator[tuple[Location, str]]:
     """Settings whose port another one has already; the mistake is told at one that was written down."""
     sections = {name: {**defaults[name], **_table(document, name)} for name in ("listen", "admin", "media", "sip")}
-    sip_host = _sip_host(document, defaults)
-    tcp = [
-        *_wants(sections, "listen", str(sections["listen"]["host"]), "port"),
-        *_wants(sections, "admin", str(sections["admin"]["host"]), "port"),
-        *_wants(sections, "sip", sip_host, "tcp_port", "tls_port"),
-    ]
     # The browsers' port is open on every network, so on SIP's too.
-    udp = [*_wants(sections, "sip", sip_host, "udp_port"), *_wants(sections, "media", sip_host, "browser_port")]
-    for one, other in (*itertools.combinations(tcp, 2), *itertools.combinations(udp, 2)):
-        if one.port == other.port and overlap(one.host, other.host):
+    wanted = list(wants(sections, [_sip_host(document, defaults)]))
+    for one, other in itertools.combinations(wanted, 2):
+        if (one.protocol, one.port) == (other.protocol, other.port) and overlap(one.host, other.host):
             told, first = (other, one) if _is_written(document, other) else (one, other)
             yield (told.section, told.key), f"port {told.port} is {first.setting} already"
+    udp = [want for want in wanted if want.protocol == "udp"]
     yield from _within_rtp(document, sections["media"]["rtp_ports"], udp)
 
 
-def _within_rtp(document: Table, rtp_ports: object, udp: list[_Want]) -> Iterator[tuple[Location, str]]:
+def wants(sections: Mapping[str, Table], networks: Sequence[str]) -> Iterator[Want]:
+    """The ports that a start opens, where `networks` has the host of each network; SIP is on the first one's.
+
+    Port 0 is any free one, and what is no number is told by its field.
+    """
+    settings: Sequence[tuple[Protocol, str, str, str]] = (
+        ("tcp", "listen", "port", str(sections["listen"]["host"])),
+        ("tcp", "admin", "port", str(sections["admin"]["host"])),
+        ("udp", "sip", "udp_port", networks[0]),
+        ("tcp", "sip", "tcp_port", networks[0]),
+        ("tcp", "sip", "tls_port", networks[0]),
+        *(("udp", "media", "browser_port", host) for host in networks),
+    )
+    for protocol, section, key, host in settings:
+        port = sections[section][key]
+        if type(port) is int and port > 0:
+            yield Want(protocol, section, key, host, port)
+
+
+def _within_rtp(document: Table, rtp_ports: object, udp: list[Want]) -> Iterator[tuple[Location, str]]:
     if not isinstance(rtp_ports, list | tuple) or [type(port) for port in rtp_ports] != [int, int]:
         return
     first, last = rtp_ports
@@ -55,15 +72,7 @@ def _within_rtp(document: Table, rtp_ports: object, udp: list[_Want]) -> Iterato
             yield where, f"{want.setting} ({want.port}) lies within media.rtp_ports ({first} to {last})"
 
 
-def _wants(sections: Mapping[str, Table], section: str, host: str, *keys: str) -> Iterator[_Want]:
-    """Port 0 is any free one, and what is no number is told by its field."""
-    for key in keys:
-        port = sections[section][key]
-        if type(port) is int and port > 0:
-            yield _Want(section, key, host, port)
-
-
-def _is_written(document: Table, want: _Want) -> bool:
+def _is_written(document: Table, want: Want) -> bool:
     return want.key in _table(document, want.section)
 
 

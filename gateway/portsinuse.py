@@ -8,30 +8,19 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from gateway.addresses import overlap
 from gateway.config import Config
+from gateway.configports import Protocol, Want, wants
 from gateway.listeners import running_webtrunk
-
-Protocol = Literal["tcp", "udp"]
 
 _PROC: Final = Path("/proc")
 _LISTENS: Final = "0A"
 """The state of a TCP socket that waits for connections (the kernel's net/tcp_states.h)."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Want:
-    """A port that a start would open."""
-
-    setting: str
-    protocol: Protocol
-    host: str
-    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +37,9 @@ class Holding:
 def ports_in_use(config: Config) -> Iterator[str]:
     """Sentences about ports that a start would find taken; none if there is no such port. Blocking."""
     holdings = list(_holdings())
-    taken = [(want, holding) for want in _wants(config) for holding in holdings if _is_in_the_way(holding, want)]
+    sections = config.model_dump(include={"listen", "admin", "sip", "media"})
+    wanted = list(wants(sections, [network.bind for network in config.networks]))
+    taken = [(want, holding) for want in wanted for holding in holdings if _is_in_the_way(holding, want)]
     names = _names({holding.inode for _, holding in taken})
     by_holder: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for want, holding in taken:
@@ -63,22 +54,7 @@ def ports_in_use(config: Config) -> Iterator[str]:
     yield from _scarce_rtp(config, holdings)
 
 
-def _wants(config: Config) -> Iterator[_Want]:
-    sip_host = config.networks[0].bind
-    wants: Sequence[tuple[str, Protocol, str, int | None]] = (
-        ("listen.port", "tcp", config.listen.host, config.listen.port),
-        ("admin.port", "tcp", config.admin.host, config.admin.port),
-        ("sip.udp_port", "udp", sip_host, config.sip.udp_port),
-        ("sip.tcp_port", "tcp", sip_host, config.sip.tcp_port),
-        ("sip.tls_port", "tcp", sip_host, config.sip.tls_port),
-        *(("media.browser_port", "udp", each.bind, config.media.browser_port) for each in config.networks),
-    )
-    for setting, protocol, host, port in wants:
-        if port:  # 0 is any that is free
-            yield _Want(setting, protocol, host, port)
-
-
-def _is_in_the_way(holding: Holding, want: _Want) -> bool:
+def _is_in_the_way(holding: Holding, want: Want) -> bool:
     return (holding.protocol, holding.port) == (want.protocol, want.port) and overlap(holding.host, want.host)
 
 
