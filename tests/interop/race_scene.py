@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from tests.harness.gateway import GatewayProcess
-from tests.harness.pagelike import CHROMIUM_OFFER, PageCall, PageLike
+from tests.harness.pagelike import CHROMIUM_OFFER, PageCall, PageLike, page_at
 from tests.harness.patience import PATIENCE_S, eventually
 from tests.interop.sip_peer import Dialog, Message, Peer, sdp
 
@@ -58,6 +59,13 @@ class Scene:
         assert record["cause"] in causes, record
         assert record["ended_at"] >= record["started_at"]
         await eventually(lambda: counts(self.gateway) == (0, 0))
+
+
+async def open_scene(gateway: GatewayProcess) -> AsyncIterator[Scene]:
+    """For a fixture: alice's page, and the peer at the other end of the trunk "peer"."""
+    port = gateway.settings["trunk"]["peer"]["port"]
+    async with Peer.open(port) as peer, page_at(gateway.signal_url, user="alice") as page:
+        yield Scene(gateway, page, peer)
 
 
 def counts(gateway: GatewayProcess) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,7 @@ from tests.harness.pagelike import page_at
 from tests.harness.patience import eventually
 from tests.harness.ports import free_port
 from tests.harness.program import is_alive
-from tests.interop.race_scene import ANSWER, Scene, heard_times
-from tests.interop.sip_peer import Peer
+from tests.interop.race_scene import ANSWER, Scene, heard_times, open_scene
 
 pytestmark = pytest.mark.interop
 
@@ -45,13 +44,7 @@ def gateway(tmp_path: Path, settings: Settings) -> Iterator[GatewayProcess]:
         running.stop()
 
 
-@pytest.fixture
-async def scene(gateway: GatewayProcess) -> AsyncIterator[Scene]:
-    async with (
-        Peer.open(gateway.settings["trunk"]["peer"]["port"]) as peer,
-        page_at(gateway.signal_url, user="alice") as page,
-    ):
-        yield Scene(gateway, page, peer)
+scene = pytest.fixture(open_scene)
 
 
 class Ending:

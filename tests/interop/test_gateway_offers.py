@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -13,11 +13,10 @@ import pytest
 
 from tests.harness.gateway import GatewayProcess, settings_for, trunk_to
 from tests.harness.media import Phone
-from tests.harness.pagelike import page_at
 from tests.harness.patience import PATIENCE_S
 from tests.harness.ports import free_port
-from tests.interop.race_scene import ANSWER, OFFER, Scene
-from tests.interop.sip_peer import Dialog, Peer, sdp
+from tests.interop.race_scene import ANSWER, OFFER, Scene, open_scene
+from tests.interop.sip_peer import Dialog, sdp
 
 pytestmark = pytest.mark.interop
 
@@ -38,11 +37,7 @@ def gateway(tmp_path: Path) -> Iterator[GatewayProcess]:
     running.stop()
 
 
-@pytest.fixture
-async def scene(gateway: GatewayProcess) -> AsyncIterator[Scene]:
-    port = gateway.settings["trunk"]["peer"]["port"]
-    async with Peer.open(port) as peer, page_at(gateway.signal_url, user="alice") as page:
-        yield Scene(gateway, page, peer)
+scene = pytest.fixture(open_scene)
 
 
 async def final_response(dialog: Dialog) -> int:

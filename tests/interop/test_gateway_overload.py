@@ -17,7 +17,7 @@ from typing import Final
 import pytest
 
 from gateway.load import CALM_SAMPLES, MAX_LAG_S, MAX_WAIT_S
-from tests.harness.gateway import GatewayProcess, demo_settings, trunk_to
+from tests.harness.gateway import GatewayProcess, Settings, demo_settings, trunk_to
 from tests.harness.packetstorm import Storm
 from tests.harness.pagelike import PageCall, PageLike, page_at
 from tests.harness.patience import eventually
@@ -32,14 +32,29 @@ HINT: Final = "Try again in a minute; whoever runs the gateway can lower `limits
 OTHERS_HINT: Final = "Try again in a minute; whoever runs the gateway can stop what else runs on its machine."
 
 
-@pytest.fixture
-def strained(tmp_path: Path) -> Iterator[GatewayProcess]:
-    """A gateway that can be made slow; "sipp" is its second trunk."""
-    settings = demo_settings(tmp_path)
+@contextlib.contextmanager
+def running(directory: Path, settings: Settings, module: str) -> Iterator[GatewayProcess]:
+    """ "sipp" is its second trunk."""
     settings["trunk"]["sipp"] = trunk_to(free_port(), ["sipp"])
-    gateway = GatewayProcess(tmp_path, settings, demo=True, module="tests.harness.strained_gateway")
+    gateway = GatewayProcess(directory, settings, demo=True, module=module)
     yield gateway
     gateway.stop()
+
+
+@pytest.fixture
+def strained(tmp_path: Path) -> Iterator[GatewayProcess]:
+    """A gateway that can be made slow."""
+    with running(tmp_path, demo_settings(tmp_path), "tests.harness.strained_gateway") as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def single(tmp_path: Path) -> Iterator[GatewayProcess]:
+    """A gateway as users run it, with one media thread."""
+    settings = demo_settings(tmp_path)
+    settings["media"]["threads"] = 1
+    with running(tmp_path, settings, "gateway") as gateway:
+        yield gateway
 
 
 async def two_samples(gateway: GatewayProcess, figure: str, bound: float) -> None:
@@ -118,17 +133,6 @@ async def test_busy_media_threads(strained: GatewayProcess, speech: Speech, tmp_
         await again.hang_up()
         await call.hang_up()
         assert (await strained.record(await call.record_id()))["cause"] == "hangup"
-
-
-@pytest.fixture
-def single(tmp_path: Path) -> Iterator[GatewayProcess]:
-    """A gateway as users run it, with one media thread."""
-    settings = demo_settings(tmp_path)
-    settings["media"]["threads"] = 1
-    settings["trunk"]["sipp"] = trunk_to(free_port(), ["sipp"])
-    gateway = GatewayProcess(tmp_path, settings, demo=True)
-    yield gateway
-    gateway.stop()
 
 
 async def test_media_threads_that_get_more_than_they_can_do(single: GatewayProcess, tmp_path: Path) -> None:

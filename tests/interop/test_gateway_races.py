@@ -7,17 +7,17 @@ names the test of every flow is in docs/sip-flows.md.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.harness.gateway import GatewayProcess, settings_for, trunk_to
 from tests.harness.media import Phone
-from tests.harness.pagelike import PageLike, page_at
+from tests.harness.pagelike import PageLike
 from tests.harness.ports import free_port
-from tests.interop.race_scene import ANSWER, OTHER, Scene, heard_times
-from tests.interop.sip_peer import Peer, sdp
+from tests.interop.race_scene import ANSWER, OTHER, Scene, heard_times, open_scene
+from tests.interop.sip_peer import sdp
 
 pytestmark = pytest.mark.interop
 
@@ -34,13 +34,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess
     running.stop()
 
 
-@pytest.fixture
-async def scene(gateway: GatewayProcess) -> AsyncIterator[Scene]:
-    async with (
-        Peer.open(gateway.settings["trunk"]["peer"]["port"]) as peer,
-        page_at(gateway.signal_url, user="alice") as page,
-    ):
-        yield Scene(gateway, page, peer)
+scene = pytest.fixture(open_scene)
 
 
 # --- many answers to one INVITE --------------------------------------------------------------------------------
