@@ -27,7 +27,7 @@ class Turns:
 class Scheduled:
     """A process or thread that is asked for its turns again and again.
 
-    Its files stay open: that is a fifth of the cost, and goes on when no more descriptor is free.
+    Its files stay open: to read them is cheaper so, and goes on when no more descriptor is free.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -10,8 +10,8 @@ const NARROWBAND_BITRATE: i32 = 24_000;
 const WIDEBAND_BITRATE: i32 = 32_000;
 /// What the copies of lost frames may cost on top, so that the frames themselves stay as good.
 const COPIES_BITRATE: i32 = 8_000;
-/// -60 dBov: what is louder is always encoded. A decoder goes on with a background at a level and a timbre of its own: below
-/// this nobody hears the seam. (RFC 3389 tells both, so `route/hush.rs` may begin sooner.)
+/// -60 dBov: what is louder is always encoded, lest the background be heard to repeat itself. (RFC 3389 tells its level and
+/// its timbre, so `route/hush.rs` may begin sooner.)
 const LOUDEST: f32 = OVERLOAD_POWER * 1e-6;
 /// While it is quiet, the background is encoded once in so many ms.
 const REFRESH_MS: u32 = 400;

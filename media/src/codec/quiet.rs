@@ -1,4 +1,4 @@
-//! Whether a line is quiet, so that its frames need not be sent: to a peer that takes comfort noise, or in Opus.
+//! Whether a line is quiet, so that its frames need not be sent, to a peer that takes comfort noise, or encoded, in Opus.
 //!
 //! A frame is quiet when nothing in it stands out of the background, not even for 5 ms: so the weak beginning of a word is
 //! sent with the word. What is doubtful is sound: a frame too many costs 200 bytes, one too few a syllable.
