@@ -219,7 +219,7 @@ def browser_answer(
         UnacceptableOffer: The browser does not offer `codec`.
     """
     chosen = offer.format_of(codec)
-    event = codecs.fitting_event(codec, offer.telephone_events)
+    event = next(iter(codecs.fitting_first(codec, offer.telephone_events)), None)
     noise = codecs.comfort_noise_beside(codec, offer.section) if comfort_noise else None
     spoken = [chosen] if noise is None else [chosen, Format(COMFORT_NOISE, noise)]
     agreed = direction.limited_to(offer.direction.mirrored)

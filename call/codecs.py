@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from call.sdp import MSection
 from call.sdp_attributes import Attribute, RtpMap
@@ -127,8 +127,7 @@ def our_formats(names: Iterable[CodecName], fmtps: Mapping[CodecName, str] = Map
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class TelephoneEvent:
+class TelephoneEvent(NamedTuple):
     """DTMF in RTP (RFC 4733) under the payload type that a peer gave it."""
 
     payload_type: int
@@ -140,6 +139,9 @@ class TelephoneEvent:
         return RtpMap(self.payload_type, "telephone-event", self.clock_rate_hz)
 
 
+_EVENT_CLOCKS_HZ: Final = range(8000, 48_001)
+_MOST_EVENTS: Final = 4
+"""Telephone-events that the media core hears on a leg; Chromium names four."""
 _OUR_EVENTS: Final = (TelephoneEvent(101, 8000), TelephoneEvent(110, 48_000))
 
 
@@ -182,23 +184,23 @@ def comfort_noise_beside(codec: CodecName, section: MSection) -> int | None:
 
 
 def telephone_events(section: MSection) -> tuple[TelephoneEvent, ...]:
-    """The telephone-events of a section, in its order, one per clock rate."""
-    found: dict[int, TelephoneEvent] = {}
-    for rtpmap in section.rtpmaps:
-        if rtpmap.is_called("telephone-event"):
-            found.setdefault(rtpmap.clock_rate_hz, TelephoneEvent(rtpmap.payload_type, rtpmap.clock_rate_hz))
-    return tuple(found.values())
+    """The telephone-events of a section, in its order; those of wild clocks are passed over."""
+    return tuple(
+        TelephoneEvent(rtpmap.payload_type, rtpmap.clock_rate_hz)
+        for rtpmap in section.rtpmaps
+        if rtpmap.is_called("telephone-event") and rtpmap.clock_rate_hz in _EVENT_CLOCKS_HZ
+    )
 
 
-def fitting_event(codec: CodecName, events: tuple[TelephoneEvent, ...]) -> TelephoneEvent | None:
-    """The telephone-event that goes with a codec.
+def fitting_first(codec: CodecName, events: Iterable[TelephoneEvent]) -> tuple[TelephoneEvent, ...]:
+    """Telephone-events as a leg takes them, four at most: the one that goes with a codec first, for it is sent.
 
     It shares the codec's clock rate (RFC 4733 §2.1). Firefox and many phones offer 8000 Hz only, also beside
     Opus: then that one.
     """
-    by_rate = {event.clock_rate_hz: event for event in events}
-    wanted = codec_of(codec).rtpmap.clock_rate_hz
-    return by_rate.get(wanted) or by_rate.get(8000) or next(iter(events), None)
+    own = codec_of(codec).rtpmap.clock_rate_hz
+    by_fit = sorted(events, key=lambda event: (event.clock_rate_hz != own, event.clock_rate_hz != 8000))
+    return tuple(by_fit[:_MOST_EVENTS])
 
 
 def packet_length_ms(codec: CodecName, section: MSection) -> int:

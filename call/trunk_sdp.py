@@ -20,7 +20,7 @@ from call.codecs import (
     Format,
     TelephoneEvent,
     comfort_noise_beside,
-    fitting_event,
+    fitting_first,
     format_attributes,
     formats,
     our_events,
@@ -51,9 +51,8 @@ class TrunkMedia:
     """Which m= section of the trunk's SDP carries the call."""
     codec: CodecName
     payload_type: int
-    telephone_event: int | None
-    """Its payload type; None: the trunk takes no DTMF in RTP."""
-    telephone_event_rate: int
+    telephone_events: tuple[TelephoneEvent, ...]
+    """Those that digits may come under, the first for ours; (): the trunk takes no DTMF in RTP."""
     ptime_ms: int
     rtp: Address | None
     """Where the trunk wants RTP; None: nowhere, it holds the call in the old style (c=0.0.0.0)."""
@@ -69,6 +68,8 @@ class TrunkMedia:
     """The trunk's parameters of a codec that is only passed on."""
     comfort_noise: int | None = None
     """The payload type of comfort noise, if both sides take it (RFC 3389)."""
+    offered_as: int | None = None
+    """The payload type that we offered the codec by, where the trunk answered with another: it may send either."""
 
     @property
     def hold(self) -> bool:
@@ -118,6 +119,7 @@ def read_trunk_answer(offer_text: str, answer_text: str, srtp: Policy = "off") -
             hint="Compare the codecs of the trunk with those of its entry in the configuration.",
         )
     media = _media(answer, index, chosen, mux=offered.rtcp_mux and section.rtcp_mux)
+    media = _under_our_numbers(media, offered, taken=section.payload_types)
     ours = offer.direction_of(offered)
     was_offered = comfort_noise_beside(chosen.codec, offered) is not None
     noise = comfort_noise_beside(chosen.codec, section) if was_offered else None
@@ -185,13 +187,11 @@ def trunk_answer(
     offer = sdp.parse(offer_text)
     chosen = [Format(media.codec, media.payload_type, media.fmtp)]
     chosen += [Format(COMFORT_NOISE, media.comfort_noise)] if media.comfort_noise is not None else []
-    event = media.telephone_event
-    events = [TelephoneEvent(event, media.telephone_event_rate)] if event is not None else []
     agreed = direction.limited_to(media.direction.mirrored)
     metrics = [_VOIP_METRICS] if media.voip_metrics else []
     attributes = [*metrics, Attribute("ptime", str(media.ptime_ms)), Attribute(agreed.value)]
     ports = (rtp_port, rtp_port if media.rtcp_mux else rtcp_port)
-    audio = _audio(offer.media[media.index].protocol, ports, chosen, events, attributes)
+    audio = _audio(offer.media[media.index].protocol, ports, chosen, media.telephone_events[:1], attributes)
     sections = (audio if index == media.index else _rejected(one) for index, one in enumerate(offer.media))
     return _print(address, session_id, version, tuple(sections))
 
@@ -205,7 +205,6 @@ def _parse(text: str, what: str) -> SessionDescription:
 
 def _media(description: SessionDescription, index: int, chosen: Format, *, mux: bool) -> TrunkMedia:
     section = description.media[index]
-    event = fitting_event(chosen.codec, telephone_events(section))
     rtp = _rtp_address(description, section)
     direction = description.direction_of(section)
     return TrunkMedia(
@@ -213,14 +212,28 @@ def _media(description: SessionDescription, index: int, chosen: Format, *, mux: 
         codec=chosen.codec,
         payload_type=chosen.payload_type,
         fmtp=chosen.fmtp,
-        telephone_event=event.payload_type if event else None,
-        telephone_event_rate=event.clock_rate_hz if event else 8000,
+        telephone_events=fitting_first(chosen.codec, telephone_events(section)),
         ptime_ms=packet_length_ms(chosen.codec, section),
         rtp=rtp,
         rtcp=_rtcp_address(section, rtp, mux=mux),
         rtcp_mux=mux,
         direction=direction if rtp else direction.limited_to(Direction.SENDONLY),
         voip_metrics=_wants_voip_metrics(description, section),
+    )
+
+
+def _under_our_numbers(media: TrunkMedia, offered: MSection, taken: Sequence[int]) -> TrunkMedia:
+    """Hear what was answered under the payload types of our offer, too, unless the answer gave them another meaning.
+
+    An answer should keep the numbers (RFC 3264 §6.1); of peers that do not, some send by ours and some by theirs.
+    """
+    free = [one for one in formats(offered) if one.payload_type not in taken]
+    clocks = {event.clock_rate_hz for event in media.telephone_events}
+    ours = (one for one in telephone_events(offered) if one.clock_rate_hz in clocks and one.payload_type not in taken)
+    return replace(
+        media,
+        offered_as=next((one.payload_type for one in free if one.codec == media.codec), None),
+        telephone_events=fitting_first(media.codec, (*media.telephone_events, *ours)),
     )
 
 

@@ -227,12 +227,10 @@ class BrowserLeg:
 
     def _apply(self, answer: BrowserAnswer) -> None:
         assert self.media is not None
-        event = answer.telephone_event
         self.media.set_codec(
             answer.format.codec,
             answer.format.payload_type,
-            event.payload_type if event else None,
-            event.clock_rate_hz if event else 8000,
+            (answer.telephone_event,) if answer.telephone_event else (),
             answer.ptime_ms,
             answer.comfort_noise,
         )

@@ -50,7 +50,7 @@ class TrunkDigits:
 
     def settle(self, remote: TrunkMedia) -> None:
         """The trunk's SDP is known, or has changed."""
-        choice = dtmf.choose_form(self._settings.dtmf, remote.codec, has_event=remote.telephone_event is not None)
+        choice = dtmf.choose_form(self._settings.dtmf, remote.codec, has_event=bool(remote.telephone_events))
         if choice.form == "info" and self._takes_no_info:
             return
         self._choose(choice)

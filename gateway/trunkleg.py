@@ -332,10 +332,10 @@ class TrunkLeg:
         self.media.set_codec(
             remote.codec,
             remote.payload_type,
-            remote.telephone_event,
-            remote.telephone_event_rate,
+            remote.telephone_events,
             remote.ptime_ms,
             remote.comfort_noise,
+            remote.offered_as,
         )
         self.media.set_voip_metrics(remote.voip_metrics)
         if remote.rtp is not None:

@@ -11,17 +11,23 @@ use crate::sdes;
 use crate::srtp::{Receiver, Sender};
 use crate::tap::TapWriter;
 
+/// How many payload types of telephone-event a peer may have: Chromium names four.
+pub const MOST_EVENT_TYPES: usize = 4;
+
+/// A payload type of telephone-event and the clock of its durations, in Hz (RFC 4733 §7.1.1).
+pub type EventType = (Pt, u32);
+
 /// What the peer of a leg speaks, both ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Format {
     /// The audio codec.
     pub codec: Codec,
-    /// Its payload type.
+    /// Its payload type, in which it is sent.
     pub payload_type: Pt,
-    /// Payload type of telephone-event, if negotiated (RFC 4733).
-    pub telephone_event: Option<Pt>,
-    /// Clock of telephone-event durations.
-    pub telephone_event_rate_hz: u32,
+    /// The payload type that we offered it by, where the peer answered with another: it may speak either (RFC 3264 §6.1).
+    pub offered_as: Option<Pt>,
+    /// The telephone-events that were negotiated: all are heard, the first is sent.
+    pub events: [Option<EventType>; MOST_EVENT_TYPES],
     /// Length of the frames that the peer wants.
     pub ptime_ms: u32,
     /// Payload type of comfort noise beside G.711, if negotiated (RFC 3389): then silence need not be sent.
@@ -33,14 +39,27 @@ impl Format {
     #[must_use]
     pub const fn of(codec: Codec, ptime_ms: u32) -> Format {
         let payload_type = Pt(codec.default_payload_type());
-        let telephone_event_rate_hz = 8000;
-        Format { codec, payload_type, telephone_event: None, telephone_event_rate_hz, ptime_ms, comfort_noise: None }
+        Format {
+            codec,
+            payload_type,
+            offered_as: None,
+            events: [None; MOST_EVENT_TYPES],
+            ptime_ms,
+            comfort_noise: None,
+        }
     }
 
     /// Whether packets of this payload type belong to it.
     #[must_use]
     pub fn has(&self, payload_type: Pt) -> bool {
-        [Some(self.payload_type), self.telephone_event, self.comfort_noise].contains(&Some(payload_type))
+        [Some(self.payload_type), self.offered_as, self.comfort_noise].contains(&Some(payload_type))
+            || self.event_rate_hz(payload_type).is_some()
+    }
+
+    /// Clock of the telephone-event with this payload type, if it is one.
+    #[must_use]
+    pub fn event_rate_hz(&self, payload_type: Pt) -> Option<u32> {
+        self.events.iter().flatten().find(|(number, _)| *number == payload_type).map(|(_, rate_hz)| *rate_hz)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::codec::Codec;
-use crate::command::{Command, Format, Remote};
+use crate::command::{Command, Format, MOST_EVENT_TYPES, Remote};
 use crate::counters::Figures;
 use crate::dtmf::{self, Digit, Form};
 use crate::engine::Engine;
@@ -197,39 +197,41 @@ impl Handle {
         &self,
         codec: &str,
         payload_type: u8,
-        telephone_event: Option<u8>,
-        telephone_event_rate_hz: u32,
+        events: &[(u8, u32)],
         ptime_ms: u32,
         comfort_noise: Option<u8>,
+        offered_as: Option<u8>,
     ) -> Result<(), Error> {
         let Some(kind) = Codec::from_name(codec) else {
             return argument(format!("unknown codec {codec:?}"));
         };
-        let types = [Some(payload_type), telephone_event, comfort_noise];
-        if let Some(wrong) = types.into_iter().flatten().find(|number| *number > 127) {
+        let event_types = events.iter().map(|(number, _)| *number);
+        let others = event_types.chain(comfort_noise).chain(offered_as);
+        let types: Vec<u8> = std::iter::once(payload_type).chain(others).collect();
+        if let Some(wrong) = types.iter().find(|number| **number > 127) {
             return argument(format!("payload type {wrong} is not 0 to 127"));
         }
-        if telephone_event == Some(payload_type) {
-            return argument(format!("payload type {payload_type} is given to audio and to telephone-event"));
+        if let Some(at) = (1..types.len()).find(|&at| types[..at].contains(&types[at])) {
+            return argument(format!("payload type {} is given twice: each format needs one of its own", types[at]));
         }
-        if comfort_noise.is_some() && (comfort_noise == Some(payload_type) || comfort_noise == telephone_event) {
-            return argument("comfort noise needs a payload type of its own".to_owned());
+        if events.len() > MOST_EVENT_TYPES {
+            return argument(format!("{} telephone-events: expected at most {MOST_EVENT_TYPES}", events.len()));
         }
         if comfort_noise.is_some() && !matches!(kind, Codec::Pcmu | Codec::Pcma) {
             return argument(format!("comfort noise goes beside PCMU and PCMA, not beside {codec}"));
         }
-        if !(8000..=48_000).contains(&telephone_event_rate_hz) {
-            return argument(format!("telephone-event at {telephone_event_rate_hz} Hz: expected 8000 to 48000"));
+        if let Some((_, rate_hz)) = events.iter().find(|(_, rate_hz)| !(8000..=48_000).contains(rate_hz)) {
+            return argument(format!("telephone-event at {rate_hz} Hz: expected 8000 to 48000"));
         }
         if ![10, 20, 30, 40, 60].contains(&ptime_ms) {
             return argument(format!("ptime of {ptime_ms} ms: expected 10, 20, 30, 40 or 60"));
         }
-        *lock(&self.takes_digits) = telephone_event.is_some();
+        *lock(&self.takes_digits) = !events.is_empty();
         let format = Format {
             codec: kind,
             payload_type: Pt(payload_type),
-            telephone_event: telephone_event.map(Pt),
-            telephone_event_rate_hz,
+            offered_as: offered_as.map(Pt),
+            events: std::array::from_fn(|at| events.get(at).map(|(number, rate_hz)| (Pt(*number), *rate_hz))),
             ptime_ms,
             comfort_noise: comfort_noise.map(Pt),
         };

@@ -63,8 +63,8 @@ fn is_static_noise(payload_type: Pt, codec: Codec) -> bool {
 pub enum Use {
     /// Audio in the negotiated codec.
     Audio,
-    /// A digit, or part of one.
-    TelephoneEvent,
+    /// A digit, or part of one; its duration has this clock.
+    TelephoneEvent(u32),
     /// Comfort noise, negotiated or not: a decoder listens to it.
     ComfortNoise,
     /// Not passed on, for this reason.
@@ -91,7 +91,7 @@ impl Default for Inbound {
             format: None,
             stats: ReceiverStats::new(8000),
             rate_hz: 8000,
-            detector: Detector::new(8000),
+            detector: Detector::default(),
             former: None,
             heard: Duration::ZERO,
             before: [0; 4],
@@ -107,9 +107,6 @@ impl Inbound {
             self.before = self.totals();
             self.stats = ReceiverStats::new(rate_hz);
             self.rate_hz = rate_hz;
-        }
-        if self.format.is_none_or(|old| old.telephone_event_rate_hz != format.telephone_event_rate_hz) {
-            self.detector = Detector::new(format.telephone_event_rate_hz);
         }
         self.format = Some(format);
     }
@@ -159,9 +156,9 @@ impl Inbound {
         let header = &packet.header;
         let kind = self.kind(header.payload_type);
         let others = self.stats.ssrc().filter(|present| *present != header.ssrc.0);
-        if kind == Use::TelephoneEvent && others.is_some() {
+        if matches!(kind, Use::TelephoneEvent(_)) && others.is_some() {
             // Events may have a stream of their own (RFC 4733 §2.6): it takes no other's place.
-            self.detector.on_packet(now, header.ssrc, header.timestamp, packet.payload, digit);
+            self.detect(now, kind, packet, digit);
             return Ok((kind, false));
         }
         if others.is_some() && self.former == Some(header.ssrc.0) && now < self.heard + REPLACED {
@@ -174,20 +171,27 @@ impl Inbound {
             Arrival::Probation => return Err(Dropped::Probation),
             Arrival::Restart | Arrival::Newer | Arrival::Reordered => {}
         }
-        if kind == Use::TelephoneEvent {
-            self.detector.on_packet(now, header.ssrc, header.timestamp, packet.payload, digit);
-        }
+        self.detect(now, kind, packet, digit);
         Ok((kind, arrival == Arrival::Restart))
+    }
+
+    fn detect(&mut self, now: Duration, kind: Use, packet: &Packet, digit: &mut dyn FnMut(Digit)) {
+        if let Use::TelephoneEvent(rate_hz) = kind {
+            let header = &packet.header;
+            self.detector.on_packet(now, header.ssrc, header.timestamp, rate_hz, packet.payload, digit);
+        }
     }
 
     fn kind(&self, payload_type: Pt) -> Use {
         match self.format {
             Some(format) if format.payload_type == payload_type => Use::Audio,
-            Some(format) if format.telephone_event == Some(payload_type) => Use::TelephoneEvent,
             Some(format) if format.comfort_noise == Some(payload_type) => Use::ComfortNoise,
-            Some(format) if is_static_noise(payload_type, format.codec) => Use::ComfortNoise,
-            _ if payload_type == COMFORT_NOISE => Use::Nothing(Dropped::ComfortNoise),
-            _ => Use::Nothing(Dropped::UnknownPayload),
+            format => match format.and_then(|format| format.event_rate_hz(payload_type)) {
+                Some(rate_hz) => Use::TelephoneEvent(rate_hz),
+                None if format.is_some_and(|format| is_static_noise(payload_type, format.codec)) => Use::ComfortNoise,
+                None if payload_type == COMFORT_NOISE => Use::Nothing(Dropped::ComfortNoise),
+                None => Use::Nothing(Dropped::UnknownPayload),
+            },
         }
     }
 

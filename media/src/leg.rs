@@ -235,6 +235,9 @@ impl Leg {
         }
         let plain = &mut data[..opened?];
         self.tell_detour(out);
+        if let Some(format) = self.inbound.format() {
+            rtp::rename(plain, format.offered_as, format.payload_type);
+        }
         let packet = rtp::parse(plain).ok_or(Dropped::Malformed)?;
         self.follow_change(now, packet.header.payload_type);
         let mut received = Received::default();

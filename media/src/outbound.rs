@@ -70,10 +70,9 @@ impl Outbound {
     /// The peer speaks this.
     pub fn set_format(&mut self, format: Format) {
         let rate_hz = format.codec.clock_rate_hz();
-        let events = |format: &Format| (format.telephone_event, format.telephone_event_rate_hz, format.codec);
+        let events = |format: &Format| (format.events[0], format.codec);
         if self.format.as_ref().map(events) != Some(events(&format)) {
-            let generator = || Generator::new(format.telephone_event_rate_hz, rate_hz);
-            self.generator = format.telephone_event.map(|_| generator());
+            self.generator = format.events[0].map(|(_, event_rate_hz)| Generator::new(event_rate_hz, rate_hz));
         }
         if self.route.as_ref().is_some_and(|route| route.key().to != format) {
             self.drop_route();

@@ -130,17 +130,21 @@ impl Leg {
         Ok(self.0.clear_sdes()?)
     }
 
-    #[pyo3(signature = (codec, payload_type, telephone_event=None, telephone_event_rate=8000, ptime_ms=20, comfort_noise=None))]
+    #[allow(clippy::needless_pass_by_value, reason = "a sequence of Python")]
+    #[pyo3(
+        signature = (codec, payload_type, events=vec![], ptime_ms=20, comfort_noise=None, offered_as=None),
+        text_signature = "($self, codec, payload_type, events=(), ptime_ms=20, comfort_noise=None, offered_as=None)"
+    )]
     fn set_codec(
         &self,
         codec: &str,
         payload_type: u8,
-        telephone_event: Option<u8>,
-        telephone_event_rate: u32,
+        events: Vec<(u8, u32)>,
         ptime_ms: u32,
         comfort_noise: Option<u8>,
+        offered_as: Option<u8>,
     ) -> PyResult<()> {
-        Ok(self.0.set_codec(codec, payload_type, telephone_event, telephone_event_rate, ptime_ms, comfort_noise)?)
+        Ok(self.0.set_codec(codec, payload_type, &events, ptime_ms, comfort_noise, offered_as)?)
     }
 
     #[pyo3(signature = (rtp, rtcp, *, rtcp_mux=false, reopen=true))]

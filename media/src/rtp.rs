@@ -134,6 +134,13 @@ pub fn write_header(header: &Header, into: &mut [u8; HEADER_LEN]) {
     into[8..12].copy_from_slice(&header.ssrc.0.to_be_bytes());
 }
 
+/// Give a packet of the payload type `from` the payload type `to`; others stay as they are.
+pub fn rename(packet: &mut [u8], from: Option<Pt>, to: Pt) {
+    if let Some(second) = packet.get_mut(1).filter(|second| from == Some(Pt(**second & 0x7f))) {
+        *second = *second & 0x80 | to.0 & 0x7f;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ from call.codecs import (
     canonical,
     codec_of,
     comfort_noise_beside,
-    fitting_event,
+    fitting_first,
     format_attributes,
     formats,
     is_foreign,
@@ -121,7 +121,8 @@ def test_foreign_codecs_get_payload_types_of_their_own() -> None:
 def test_each_clock_has_its_telephone_event() -> None:
     assert our_events(["G722", "PCMU"]) == [TelephoneEvent(101, 8000)]
     assert our_events(["opus"]) == [TelephoneEvent(101, 8000), TelephoneEvent(110, 48_000)]
-    assert fitting_event("G722", (TelephoneEvent(110, 48_000), TelephoneEvent(126, 8000))) == TelephoneEvent(126, 8000)
+    wide, narrow = TelephoneEvent(110, 48_000), TelephoneEvent(126, 8000)
+    assert fitting_first("G722", (wide, narrow)) == (narrow, wide)
 
 
 @pytest.mark.parametrize(("wanted", "length"), [(5, 10), (20, 20), (30, 30), (50, 40), (90, 60)])

@@ -9,6 +9,7 @@ from call.interworking import (
     CodecName,
     LocalTransport,
     Preference,
+    TelephoneEvent,
     browser_answer,
     choose_browser_codec,
     codec_sentence,
@@ -112,5 +113,5 @@ def test_two_legs_of_one_call_agree_each_with_its_own_peer() -> None:
     trunk = read_trunk_answer(ours, theirs)
     assert (browser.format.codec, trunk.codec) == ("PCMA", "PCMA")
     assert (trunk.rtp, trunk.rtcp) == (("192.0.2.2", 30_000), ("192.0.2.2", 30_005))
-    assert trunk.telephone_event == far.telephone_event == 101
+    assert trunk.telephone_events == far.telephone_events == (TelephoneEvent(101, 8000),)
     assert codec_sentence(browser.format.codec, trunk.codec).startswith("Both speak PCMA")

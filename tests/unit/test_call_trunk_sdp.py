@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from call.codecs import CodecName
+from call.codecs import CodecName, TelephoneEvent
 from call.errors import GatewayError, PeerError, UnacceptableOffer
 from call.sdp import SessionDescription, parse
 from call.sdp_attributes import Direction
@@ -137,8 +137,7 @@ def test_answer_of_asterisk_settles_everything() -> None:
         index=0,
         codec="PCMU",
         payload_type=0,
-        telephone_event=101,
-        telephone_event_rate=8000,
+        telephone_events=(TelephoneEvent(101, 8000),),
         ptime_ms=20,
         rtp=("192.0.2.43", 14_260),
         rtcp=("192.0.2.43", 14_261),
@@ -150,7 +149,7 @@ def test_answer_of_asterisk_settles_everything() -> None:
 def test_terse_carrier_answer_has_its_own_rtcp_address_and_no_dtmf() -> None:
     media = read_trunk_answer(offer(), sample("carrier-terse.answer"))
     assert (media.codec, media.payload_type, media.ptime_ms) == ("PCMA", 8, 30)
-    assert (media.telephone_event, media.telephone_event_rate) == (None, 8000)
+    assert media.telephone_events == ()
     assert media.rtcp == ("198.51.100.31", 40_200)
 
 
@@ -270,26 +269,66 @@ def test_optional_srtp_is_answered_on_the_plain_section() -> None:
 def test_feedback_profile_is_kept_and_event_matches_the_clock_rate() -> None:
     text = sample("linphone.offer")
     media = read_trunk_offer(text, ("opus", "PCMU"))
-    assert (media.telephone_event, media.telephone_event_rate) == (101, 48_000)
+    assert media.telephone_events == tuple(
+        TelephoneEvent(number, clock) for number, clock in ((101, 48_000), (100, 8000), (99, 16_000))
+    )
     assert answer(text, media).media[0].protocol == "RTP/AVPF"
-    assert read_trunk_offer(text, ("PCMU",)).telephone_event == 100
+    assert answer(text, media).media[0].formats == ("96", "101"), "digits are heard under all of them"
+    assert read_trunk_offer(text, ("PCMU",)).telephone_events[0] == TelephoneEvent(100, 8000)
 
 
 def test_opus_with_a_narrow_telephone_event_takes_that_one() -> None:
     media = read_trunk_offer(sample("baresip.offer"), ("opus",))
-    assert (media.payload_type, media.telephone_event, media.telephone_event_rate) == (96, 101, 8000)
+    assert (media.payload_type, media.telephone_events) == (96, (TelephoneEvent(101, 8000),))
     assert media.rtcp == ("192.0.2.44", 22_403)
 
 
 def test_some_other_telephone_event_is_better_than_none() -> None:
     text = plain("a=rtpmap:101 telephone-event/16000")
-    assert read_trunk_offer(text, BOTH).telephone_event_rate == 16_000
+    assert read_trunk_offer(text, BOTH).telephone_events == (TelephoneEvent(101, 16_000),)
+
+
+@pytest.mark.parametrize("clock", [1, 7999, 48_001, 90_000])
+def test_a_telephone_event_of_a_wild_clock_is_passed_over(clock: int) -> None:
+    assert read_trunk_offer(plain(f"a=rtpmap:101 telephone-event/{clock}"), BOTH).telephone_events == ()
+
+
+def test_no_more_telephone_events_are_taken_than_the_media_core_hears() -> None:
+    numbers = range(96, 102)
+    lines = (f"a=rtpmap:{number} telephone-event/8000" for number in numbers)
+    text = plain(*lines, formats=" ".join(map(str, (0, *numbers))))
+    assert [event.payload_type for event in read_trunk_offer(text, BOTH).telephone_events] == [96, 97, 98, 99]
+
+
+def test_an_answer_may_keep_telephone_events_of_both_clocks() -> None:
+    ours = offer("opus", "PCMU")
+    lines = "a=rtpmap:111 opus/48000/2", "a=rtpmap:101 telephone-event/8000", "a=rtpmap:110 telephone-event/48000"
+    wide = read_trunk_answer(ours, plain(*lines, formats="111 101 110"))
+    assert wide.telephone_events == (TelephoneEvent(110, 48_000), TelephoneEvent(101, 8000))
+    narrow = read_trunk_answer(ours, plain(*lines, formats="0 101 110"))
+    assert narrow.telephone_events == (TelephoneEvent(101, 8000), TelephoneEvent(110, 48_000))
+
+
+def test_an_answer_under_other_numbers_is_heard_under_ours_as_well() -> None:
+    ours = offer("opus", "PCMU")
+    renamed = plain("a=rtpmap:96 opus/48000/2", "a=rtpmap:97 telephone-event/48000", formats="96 97")
+    media = read_trunk_answer(ours, renamed)
+    assert (media.payload_type, media.offered_as) == (96, 111)
+    assert media.telephone_events == (TelephoneEvent(97, 48_000), TelephoneEvent(110, 48_000))
+
+
+def test_a_number_of_ours_that_the_answer_gives_another_meaning_keeps_that() -> None:
+    ours = offer("opus", "PCMU")
+    swapped = plain("a=rtpmap:110 opus/48000/2", "a=rtpmap:111 telephone-event/48000", formats="110 111")
+    media = read_trunk_answer(ours, swapped)
+    assert (media.payload_type, media.offered_as) == (110, None)
+    assert media.telephone_events == (TelephoneEvent(111, 48_000),)
 
 
 def test_payload_type_zero_can_be_a_telephone_event() -> None:
     text = plain("a=rtpmap:0 telephone-event/8000", formats="8 0")
     media = read_trunk_offer(text, BOTH)
-    assert (media.codec, media.telephone_event) == ("PCMA", 0)
+    assert (media.codec, media.telephone_events) == ("PCMA", (TelephoneEvent(0, 8000),))
     assert answer(text, media).media[0].formats == ("8", "0")
 
 

@@ -7,6 +7,7 @@ from typing import cast
 
 import pytest
 
+from call.codecs import TelephoneEvent
 from call.coupling import Press
 from call.dtmf import DtmfPolicy
 from call.leg import Failed, Pressed
@@ -20,8 +21,10 @@ from sip.infodigits import NO_ROOM
 from sip.messages import DtmfRefused, InfoDtmf, SendDtmf
 from tests.unit.recorders import MediaRecorder, ReportRecorder
 
-WITH_EVENTS = TrunkMedia(0, "PCMU", 0, 101, 8000, 20, ("192.0.2.1", 4000), None, False, Direction.SENDRECV)
-WITHOUT = replace(WITH_EVENTS, telephone_event=None)
+WITH_EVENTS = TrunkMedia(
+    0, "PCMU", 0, (TelephoneEvent(101, 8000),), 20, ("192.0.2.1", 4000), None, False, Direction.SENDRECV
+)
+WITHOUT = replace(WITH_EVENTS, telephone_events=())
 
 
 class Bench:

@@ -114,7 +114,7 @@ async def test_invite_offers_our_port_and_the_trunks_codecs(bench: Bench) -> Non
 async def test_comfort_noise_is_neither_offered_nor_sent_unless_the_trunk_is_set_so(bench: Bench) -> None:
     assert " 13" not in bench.invite().sdp
     bench.leg.on_sip(messages.Answered("L1", NOISY, ()))
-    assert bench.media.last("set_codec") == ("PCMU", 0, 101, 8000, 20, None)
+    assert bench.media.last("set_codec") == ("PCMU", 0, ((101, 8000),), 20, None, None)
 
 
 async def test_comfort_noise_is_sent_to_a_trunk_that_takes_it() -> None:
@@ -123,7 +123,7 @@ async def test_comfort_noise_is_sent_to_a_trunk_that_takes_it() -> None:
     bench.leg.on_sip(messages.Ringing("L1", 183, ANSWER, ()))
     assert not bench.leg.takes_noise
     bench.leg.on_sip(messages.Answered("L1", NOISY, ()))
-    assert bench.media.last("set_codec") == ("PCMU", 0, 101, 8000, 20, 97)
+    assert bench.media.last("set_codec") == ("PCMU", 0, ((101, 8000),), 20, 97, None)
     assert bench.leg.spoken_codecs == ("PCMU", "CN")
 
 
@@ -154,7 +154,7 @@ async def test_flood_of_18x_is_not_all_told_but_the_answer_in_it_counts(bench: B
 async def test_sdp_of_a_183_opens_the_media_but_only_audio_is_early_media(bench: Bench) -> None:
     bench.invite()
     bench.leg.on_sip(messages.Ringing("L1", 183, ANSWER, ()))
-    assert bench.media.last("set_codec") == ("PCMU", 0, 101, 8000, 20, None)
+    assert bench.media.last("set_codec") == ("PCMU", 0, ((101, 8000),), 20, None, None)
     assert bench.media.last("set_remote") == (("198.51.100.7", 4000), ("198.51.100.7", 4001), False, True)
     bench.media.handler(relays.MediaStarted())
     assert bench.report.events == [Ringing(183, early_media=False), Ringing(183, early_media=True)]

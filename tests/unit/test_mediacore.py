@@ -52,7 +52,7 @@ class Side:
 def side(relay: Relay, stack: ExitStack, codec: str = "PCMU", payload_type: int = 0) -> Side:
     phone = stack.enter_context(Phone())
     leg = relay.rtp_leg()
-    leg.set_codec(codec, payload_type, 101)
+    leg.set_codec(codec, payload_type, [(101, 8000)])
     leg.set_remote(phone.address, None)
     return Side(phone, leg)
 
@@ -103,7 +103,7 @@ def test_a_silent_pcmu_frame_becomes_a_silent_pcma_frame(relay: Relay) -> None:
 def test_a_frame_length_of_its_own_is_given_to_each_side(relay: Relay) -> None:
     with ExitStack() as stack:
         one, other = side(relay, stack), side(relay, stack, "PCMA", 8)
-        other.leg.set_codec("PCMA", 8, 101, ptime_ms=30)
+        other.leg.set_codec("PCMA", 8, [(101, 8000)], ptime_ms=30)
         relay.route(one.leg, other.leg)
         for _ in range(3):
             one.say(bytes([ULAW_SILENCE]) * 160)
@@ -431,11 +431,15 @@ def test_what_a_leg_cannot_do_is_refused(relay: Relay) -> None:
     with pytest.raises(ValueError, match="beside PCMU and PCMA, not beside G722"):
         leg.set_codec("G722", 9, comfort_noise=13)
     for number in (0, 101):
-        with pytest.raises(ValueError, match="a payload type of its own"):
-            leg.set_codec("PCMU", 0, 101, comfort_noise=number)
+        with pytest.raises(ValueError, match="one of its own"):
+            leg.set_codec("PCMU", 0, [(101, 8000)], comfort_noise=number)
+    with pytest.raises(ValueError, match="5 telephone-events: expected at most 4"):
+        leg.set_codec("PCMU", 0, [(number, 8000) for number in range(96, 101)])
+    with pytest.raises(ValueError, match="telephone-event at 90000 Hz"):
+        leg.set_codec("PCMU", 0, [(101, 90_000)])
     with pytest.raises(ValueError, match="did not negotiate telephone-event"):
         leg.dtmf("1")
-    leg.set_codec("PCMU", 0, 101)
+    leg.set_codec("PCMU", 0, [(101, 8000)])
     with pytest.raises(ValueError, match="no DTMF digit"):
         leg.dtmf("1x")
     with pytest.raises(ValueError, match="port 0"):

@@ -42,7 +42,7 @@ class Browser:
 
 def browser(relay: Relay, stack: ExitStack, ufrag: str = "ufrag1") -> Browser:
     leg = relay.browser_leg(ufrag, PWD)
-    leg.set_codec("opus", 111, 110, 48000)
+    leg.set_codec("opus", 111, [(110, 48000)])
     return Browser(leg, stack.enter_context(BrowserPeer(relay, ufrag, PWD)))
 
 

@@ -31,7 +31,7 @@ def relay() -> Iterator[Relay]:
 
 def listener(relay: Relay, stack: ExitStack) -> tuple[Phone, Leg]:
     phone, leg = stack.enter_context(Phone()), relay.rtp_leg()
-    leg.set_codec("PCMU", 0, 101)
+    leg.set_codec("PCMU", 0, [(101, 8000)])
     leg.set_remote(phone.address, None)
     return phone, leg
 

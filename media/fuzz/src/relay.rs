@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use mediacore::codec::Codec;
-use mediacore::command::{Command, Format, Remote};
+use mediacore::command::{Command, EventType, Format, MOST_EVENT_TYPES, Remote};
 use mediacore::dtmf::{Digit, Form};
 use mediacore::event::Event;
 use mediacore::leg::{Leg, Settings};
@@ -28,6 +28,13 @@ use peer::Peer;
 const PEERS: usize = 4;
 /// Commands in one run, so that a long script of expensive ones (new codecs) stays fast.
 const MAX_STEPS: usize = 400;
+
+/// Telephone-events of a peer: none, one, or one more of another clock.
+fn event_types(extras: u8, rate_hz: u32) -> [Option<EventType>; MOST_EVENT_TYPES] {
+    let takes_any = extras & 1 != 0;
+    let takes_two = takes_any && extras & 8 != 0;
+    [takes_any.then_some((Pt(101), rate_hz)), takes_two.then_some((Pt(110), 48_000)), None, None]
+}
 
 struct Bench {
     relay: Relay,
@@ -204,8 +211,8 @@ impl Bench {
         let format = Format {
             codec,
             payload_type,
-            telephone_event: (extras & 1 != 0).then_some(Pt(101)),
-            telephone_event_rate_hz: script.choice([8000, 48_000]),
+            offered_as: (extras & 16 != 0).then_some(Pt(120)),
+            events: event_types(extras, script.choice([8000, 48_000])),
             ptime_ms: script.choice([20, 10, 30, 40, 60]),
             comfort_noise: takes_noise.then_some(Pt(if extras & 4 != 0 { 97 } else { 13 })),
         };

@@ -23,16 +23,18 @@ pub fn check(data: &[u8]) {
 }
 
 fn hear(script: &mut Script) {
-    let mut detector = Detector::new(script.choice([8000, 48_000, 0, u32::MAX]));
+    let mut detector = Detector::default();
+    let clocks = [script.choice([8000, 48_000, 0, u32::MAX]), 48_000];
     let mut now = Duration::ZERO;
     let (mut packets, mut digits) = (0_usize, 0_usize);
     while !script.is_over() {
         now += Duration::from_millis(u64::from(script.byte()));
         digits += usize::from(detector.on_tick(now).is_some());
         assert!(detector.deadline().is_none_or(|at| at > now), "a tick did not do its work");
-        let (ssrc, timestamp) = (Ssrc(u32::from(script.byte() % 3)), script.u32());
+        let (origin, timestamp) = (script.byte(), script.u32());
+        let (ssrc, clock) = (Ssrc(u32::from(origin % 3)), clocks[usize::from(origin / 3 % 2)]);
         let payload = script.bytes();
-        detector.on_packet(now, ssrc, timestamp, payload, &mut |digit| {
+        detector.on_packet(now, ssrc, timestamp, clock, payload, &mut |digit| {
             digits += 1;
             assert!(digit.event <= 15);
             assert_eq!(dtmf::event_of(digit.as_char()), Some(digit.event));
@@ -74,7 +76,7 @@ fn dial(script: &mut Script, generator: &mut Generator, longest_ms: u32) -> Vec<
 
 /// Let time pass until all is sent; of each train at least the first packet arrives, on a lossless line every one.
 fn transmit(script: &mut Script, mut generator: Generator, rate_hz: u32, is_lossy: bool) -> Vec<Digit> {
-    let mut detector = Detector::new(rate_hz);
+    let mut detector = Detector::default();
     let mut heard = Vec::new();
     let mut now = Duration::from_secs(1);
     while generator.is_sending() && now < LONGEST * 12 {
@@ -82,7 +84,7 @@ fn transmit(script: &mut Script, mut generator: Generator, rate_hz: u32, is_loss
         while let Some(Packet { marker, timestamp, payload }) = generator.next(now, ticks) {
             let copies = if is_lossy && !marker { script.byte() % 3 } else { 1 + script.byte() % 2 };
             for _ in 0..copies {
-                detector.on_packet(now, Ssrc(1), timestamp, &payload, &mut |digit| heard.push(digit));
+                detector.on_packet(now, Ssrc(1), timestamp, rate_hz, &payload, &mut |digit| heard.push(digit));
             }
         }
         now += TICK * u32::from(1 + script.byte() % if is_lossy { 8 } else { 2 });

@@ -1,5 +1,6 @@
 """The typed face of the Rust media core: what Python may ask of it. Nothing here is called per packet."""
 
+from collections.abc import Sequence
 from typing import Self, final
 
 from .types import Address, CodecName, DtmfForm, Event, SrtpProfile
@@ -43,18 +44,24 @@ class Leg:
         self,
         codec: CodecName,
         payload_type: int,
-        telephone_event: int | None = None,
-        telephone_event_rate: int = 8000,
+        events: Sequence[tuple[int, int]] = (),
         ptime_ms: int = 20,
         comfort_noise: int | None = None,
+        offered_as: int | None = None,
     ) -> None:
         """Say what the peer of this leg speaks, both ways. May be called again in mid-call.
 
         A browser leg then changes over with its peer's first packet of the new payload type, or after a second without
         any packet.
 
+        `events` are the payload types of telephone-event that it has, four at most, with their clocks in Hz: digits are
+        heard under any of them, and sent under the first.
+
         `comfort_noise` is its payload type beside PCMU or PCMA, if the peer takes it (RFC 3389): what is transcoded for
         this peer then goes without its silences.
+
+        `offered_as` is the payload type that we offered the codec by, where the peer answered with another: it is heard
+        under either, and spoken to under its own (RFC 3264 §6.1).
         """
     def set_remote(self, rtp: Address, rtcp: Address | None, *, rtcp_mux: bool = False, reopen: bool = True) -> None:
         """Where an RTP leg sends, from the remote SDP. `reopen` lets it learn the source once more."""

@@ -28,6 +28,8 @@ struct Key {
 #[derive(Clone, Copy)]
 struct Held {
     key: Key,
+    /// Of its durations, which may not be that of the event before: a peer may have several payload types.
+    clock_rate_hz: u32,
     /// Ticks in earlier segments of a long event (RFC 4733 §2.5.1.3).
     earlier: u32,
     duration: u16,
@@ -43,26 +45,21 @@ impl Held {
 }
 
 /// Turns packets of telephone-events into digits, each exactly once.
+#[derive(Default)]
 pub struct Detector {
-    clock_rate_hz: u32,
     held: Option<Held>,
     finished: [Option<Key>; REMEMBERED],
 }
 
 impl Detector {
-    /// `clock_rate_hz` is that of the negotiated telephone-event; it scales durations only.
-    #[must_use]
-    pub fn new(clock_rate_hz: u32) -> Self {
-        Self { clock_rate_hz: clock_rate_hz.max(1), held: None, finished: [None; REMEMBERED] }
-    }
-
-    /// One telephone-event payload with its stream and RTP timestamp. Up to two digits can come out: one whose end was lost,
-    /// and this one.
+    /// One telephone-event payload with its stream, RTP timestamp and the clock that was negotiated for its payload type,
+    /// which scales durations only. Up to two digits can come out: one whose end was lost, and this one.
     pub fn on_packet(
         &mut self,
         now: Duration,
         ssrc: Ssrc,
         timestamp: u32,
+        clock_rate_hz: u32,
         payload: &[u8],
         emit: &mut dyn FnMut(Digit),
     ) {
@@ -71,8 +68,11 @@ impl Detector {
         if self.finished.contains(&Some(key)) {
             return;
         }
-        let mut held = self.continued(now, key, emit);
-        held.duration = held.duration.max(packet.duration);
+        let new = Held { key, clock_rate_hz, earlier: 0, duration: 0, heard: now };
+        let mut held = self.continued(new, emit);
+        if held.clock_rate_hz == clock_rate_hz {
+            held.duration = held.duration.max(packet.duration);
+        }
         held.heard = now;
         self.held = Some(held);
         if packet.end {
@@ -91,12 +91,11 @@ impl Detector {
         self.held.map(|held| held.heard + LOST_END)
     }
 
-    /// The held event if `key` belongs to it, else a new one in its place.
-    fn continued(&mut self, now: Duration, key: Key, emit: &mut dyn FnMut(Digit)) -> Held {
-        let new = Held { key, earlier: 0, duration: 0, heard: now };
+    /// The held event if `new` belongs to it, else that one in its place.
+    fn continued(&mut self, new: Held, emit: &mut dyn FnMut(Digit)) -> Held {
         match self.held {
-            Some(held) if held.key == key => held,
-            Some(held) if held.is_continued_by(key) => {
+            Some(held) if held.key == new.key => held,
+            Some(held) if held.is_continued_by(new.key) => {
                 self.remember(held.key);
                 Held { earlier: held.earlier.saturating_add(u32::from(u16::MAX)), ..new }
             }
@@ -111,7 +110,7 @@ impl Detector {
         let held = self.held.take()?;
         self.remember(held.key);
         let ticks = u64::from(held.earlier) + u64::from(held.duration);
-        let duration_ms = u32::try_from(ticks * 1000 / u64::from(self.clock_rate_hz)).unwrap_or(u32::MAX);
+        let duration_ms = u32::try_from(ticks * 1000 / u64::from(held.clock_rate_hz.max(1))).unwrap_or(u32::MAX);
         Some(Digit { event: held.key.event, duration_ms })
     }
 
@@ -132,16 +131,17 @@ mod tests {
     type Row = (u64, u32, u8, bool, u16);
 
     fn feed(detector: &mut Detector, rows: &[Row]) -> Vec<(char, u32)> {
-        feed_from(SSRC, detector, rows)
+        feed_from((SSRC, 8000), detector, rows)
     }
 
-    fn feed_from(ssrc: Ssrc, detector: &mut Detector, rows: &[Row]) -> Vec<(char, u32)> {
+    /// From a stream with a clock.
+    fn feed_from((ssrc, clock_rate_hz): (Ssrc, u32), detector: &mut Detector, rows: &[Row]) -> Vec<(char, u32)> {
         let mut digits = Vec::new();
         for &(now_ms, timestamp, event, end, duration) in rows {
             let now = Duration::from_millis(now_ms);
             let payload = TelephoneEvent { event, end, volume: 10, duration }.to_bytes();
             digits.extend(detector.on_tick(now));
-            detector.on_packet(now, ssrc, timestamp, &payload, &mut |digit| digits.push(digit));
+            detector.on_packet(now, ssrc, timestamp, clock_rate_hz, &payload, &mut |digit| digits.push(digit));
         }
         digits.into_iter().map(|digit| (digit.as_char(), digit.duration_ms)).collect()
     }
@@ -155,39 +155,55 @@ mod tests {
             (60, 1000, 5, true, 480),
             (80, 1000, 5, true, 480),
         ];
-        assert_eq!(feed(&mut Detector::new(8000), &rows), [('5', 60)]);
+        assert_eq!(feed(&mut Detector::default(), &rows), [('5', 60)]);
     }
 
     #[test]
     fn chromiums_three_end_packets_are_one_digit() {
         // 48 kHz timestamps, 8 kHz durations, every packet with M and E (seen with telephone-event/8000 beside Opus).
         let rows = [(0, 48_000, 1, true, 960), (1, 48_000, 1, true, 960), (2, 48_000, 1, true, 960)];
-        assert_eq!(feed(&mut Detector::new(8000), &rows), [('1', 120)]);
+        assert_eq!(feed(&mut Detector::default(), &rows), [('1', 120)]);
     }
 
     #[test]
     fn durations_have_the_clock_that_was_negotiated() {
         for (clock_rate_hz, ticks) in [(8000, 800), (16_000, 1600), (48_000, 4800)] {
-            assert_eq!(feed(&mut Detector::new(clock_rate_hz), &[(0, 0, 5, true, ticks)]), [('5', 100)]);
+            let rows = [(0, 0, 5, true, ticks)];
+            assert_eq!(feed_from((SSRC, clock_rate_hz), &mut Detector::default(), &rows), [('5', 100)]);
         }
+    }
+
+    #[test]
+    fn a_digit_whose_end_was_lost_keeps_its_clock_beside_one_of_another() {
+        let mut detector = Detector::default();
+        assert_eq!(feed(&mut detector, &[(0, 0, 5, false, 800)]), []);
+        let rows = [(20, 9600, 6, true, 4800), (40, 9600, 6, true, 4800)];
+        assert_eq!(feed_from((SSRC, 48_000), &mut detector, &rows), [('5', 100), ('6', 100)]);
+    }
+
+    #[test]
+    fn a_digit_that_comes_under_two_payload_types_is_one() {
+        let mut detector = Detector::default();
+        assert_eq!(feed(&mut detector, &[(0, 0, 5, true, 800)]), [('5', 100)]);
+        assert_eq!(feed_from((SSRC, 48_000), &mut detector, &[(1, 0, 5, true, 4800)]), []);
     }
 
     #[test]
     fn the_same_key_twice_is_two_digits() {
         let rows = [(0, 0, 9, true, 800), (5, 0, 9, true, 800), (200, 1600, 9, false, 160), (220, 1600, 9, true, 800)];
-        assert_eq!(feed(&mut Detector::new(8000), &rows), [('9', 100), ('9', 100)]);
+        assert_eq!(feed(&mut Detector::default(), &rows), [('9', 100), ('9', 100)]);
     }
 
     #[test]
     fn a_lost_end_is_found_by_the_next_digit() {
         let rows = [(0, 0, 1, false, 160), (20, 0, 1, false, 320), (160, 1280, 2, true, 800), (180, 0, 1, true, 800)];
-        assert_eq!(feed(&mut Detector::new(8000), &rows), [('1', 40), ('2', 100)]);
+        assert_eq!(feed(&mut Detector::default(), &rows), [('1', 40), ('2', 100)]);
     }
 
     #[test]
     fn a_lost_end_is_found_by_time() {
-        let mut detector = Detector::new(48_000);
-        assert_eq!(feed(&mut detector, &[(100, 0, 12, false, 4800)]), []);
+        let mut detector = Detector::default();
+        assert_eq!(feed_from((SSRC, 48_000), &mut detector, &[(100, 0, 12, false, 4800)]), []);
         assert_eq!(detector.on_tick(Duration::from_millis(299)), None);
         assert_eq!(detector.deadline(), Some(Duration::from_millis(300)));
         assert_eq!(detector.on_tick(Duration::from_millis(300)), Some(Digit { event: 12, duration_ms: 100 }));
@@ -197,7 +213,7 @@ mod tests {
 
     #[test]
     fn every_packet_but_one_may_be_lost() {
-        let mut detector = Detector::new(8000);
+        let mut detector = Detector::default();
         assert_eq!(feed(&mut detector, &[(0, 0, 3, true, 800)]), [('3', 100)]);
         assert_eq!(feed(&mut detector, &[(900, 7200, 4, false, 160)]), []);
         assert_eq!(detector.on_tick(Duration::from_secs(2)), Some(Digit { event: 4, duration_ms: 20 }));
@@ -206,7 +222,7 @@ mod tests {
     #[test]
     fn reordered_packets_of_one_digit_keep_its_longest_duration() {
         let rows = [(0, 0, 7, false, 320), (1, 0, 7, false, 160), (2, 0, 7, true, 640), (3, 0, 7, false, 480)];
-        assert_eq!(feed(&mut Detector::new(8000), &rows), [('7', 80)]);
+        assert_eq!(feed(&mut Detector::default(), &rows), [('7', 80)]);
     }
 
     #[test]
@@ -219,21 +235,21 @@ mod tests {
             (130, 0, 0, false, 0xffff),
             (140, second, 0, true, 1601),
         ];
-        assert_eq!(feed(&mut Detector::new(8000), &rows), [('0', (0xffff + 1601) / 8)]);
+        assert_eq!(feed(&mut Detector::default(), &rows), [('0', (0xffff + 1601) / 8)]);
     }
 
     #[test]
     fn flash_and_short_payloads_are_no_digits() {
-        let mut detector = Detector::new(8000);
+        let mut detector = Detector::default();
         assert_eq!(feed(&mut detector, &[(0, 0, 16, true, 800), (0, 0, 255, true, 800)]), []);
-        detector.on_packet(Duration::ZERO, SSRC, 0, &[1, 0x80, 0], &mut |digit| panic!("{digit:?}"));
+        detector.on_packet(Duration::ZERO, SSRC, 0, 8000, &[1, 0x80, 0], &mut |digit| panic!("{digit:?}"));
         assert_eq!(detector.deadline(), None);
     }
 
     #[test]
     fn a_new_ssrc_may_use_the_old_timestamps() {
-        let mut detector = Detector::new(8000);
+        let mut detector = Detector::default();
         assert_eq!(feed(&mut detector, &[(0, 0, 1, true, 800), (10, 800, 2, false, 160)]), [('1', 100)]);
-        assert_eq!(feed_from(Ssrc(2), &mut detector, &[(20, 0, 1, true, 800)]), [('2', 20), ('1', 100)]);
+        assert_eq!(feed_from((Ssrc(2), 8000), &mut detector, &[(20, 0, 1, true, 800)]), [('2', 20), ('1', 100)]);
     }
 }

@@ -241,11 +241,12 @@ mod tests {
         assert_eq!(sent.iter().filter(|(_, packet)| packet.marker).count(), 1);
         let last = parse(&sent[sent.len() - 1].1.payload).expect("four bytes");
         assert_eq!((last.end, u32::from(last.duration)), (true, 144_000 - 2 * 0xffff));
-        let mut detector = Detector::new(48_000);
+        let mut detector = Detector::default();
         let mut digits = Vec::new();
         for (now_ms, packet) in sent {
             let emit = &mut |digit| digits.push(digit);
-            detector.on_packet(millis(now_ms), crate::rtp::Ssrc(1), packet.timestamp, &packet.payload, emit);
+            let (now, ssrc) = (millis(now_ms), crate::rtp::Ssrc(1));
+            detector.on_packet(now, ssrc, packet.timestamp, 48_000, &packet.payload, emit);
         }
         assert_eq!(digits.iter().map(|digit| digit.duration_ms).collect::<Vec<_>>(), [3000]);
     }

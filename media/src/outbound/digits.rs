@@ -94,7 +94,7 @@ impl Outbound {
         let (true, Some(format), Some(generator)) = (self.sending, self.format, &mut self.generator) else {
             return;
         };
-        let Some(payload_type) = format.telephone_event.filter(|_| wire.transport.rtp_path().is_some()) else {
+        let Some((payload_type, _)) = format.events[0].filter(|_| wire.transport.rtp_path().is_some()) else {
             return;
         };
         while let Some(packet) = generator.next(now, self.stream.clock(now)) {

@@ -38,6 +38,19 @@ fn a_packet_leaves_on_arrival_with_our_numbers_and_the_peers_payload_type() {
 }
 
 #[test]
+fn audio_is_heard_under_the_number_that_we_offered_as_well_as_under_the_peers() {
+    let format = Format { payload_type: Pt(96), offered_as: Some(Pt(111)), ..OPUS };
+    let (mut bench, one, other) = coupled(format, OPUS);
+    bench.say(one, 111, 0, &[0xe0]);
+    bench.say(one, 96, 1, &[0xe1]);
+    bench.say(other, 111, 0, &[0xe2]);
+    let sent: Vec<_> =
+        bench.take().iter().map(|packet| (packet.rtp().header.payload_type.0, packet.rtp().payload[0])).collect();
+    assert_eq!(sent, [(111, 0xe0), (111, 0xe1), (96, 0xe2)]);
+    assert_eq!(bench.count(one, "dropped_unknown_payload"), 0);
+}
+
+#[test]
 fn nothing_leaves_while_muted_and_the_mute_looks_like_silence_not_like_loss() {
     let (mut bench, one, _) = coupled(PCMU, PCMU);
     bench.say(one, 0, 0, &[1; 160]);

@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 
 use mediacore::browser::Browser;
+use mediacore::codec::Codec;
 use mediacore::command::{Command, Format};
 use mediacore::leg::Seed;
 use mediacore::outbox::MAX_PACKET;
@@ -168,12 +169,14 @@ impl Peer {
             200..=239 => stream.sequence.plus(u16::from(sequence_step)).plus(0u16.wrapping_sub(220)),
             _ => stream.sequence.plus(script.u16()),
         };
-        let (audio, event) =
-            self.agreed.last().map_or((Pt(0), None), |format| (format.payload_type, format.telephone_event));
+        let Format { payload_type: audio, offered_as, events: [event, other, ..], .. } =
+            self.agreed.last().copied().unwrap_or(Format::of(Codec::Pcmu, 20));
         let kind = script.byte();
         stream.payload_type = match kind {
             0..=191 => audio,
-            192..=239 => event.unwrap_or(Pt(101)),
+            192..=223 => event.map_or(Pt(101), |(number, _)| number),
+            224..=231 => other.map_or(Pt(110), |(number, _)| number),
+            232..=239 => offered_as.unwrap_or(audio),
             _ => Pt(script.byte() & 0x7f),
         };
         stream.marker = kind == 0;

@@ -6,8 +6,8 @@ pub(super) const PWD: &str = "a password of 22 chars";
 pub(super) const PCMU: Format = Format {
     codec: Codec::Pcmu,
     payload_type: Pt(0),
-    telephone_event: Some(Pt(101)),
-    telephone_event_rate_hz: 8000,
+    offered_as: None,
+    events: [Some((Pt(101), 8000)), None, None, None],
     ptime_ms: 20,
     comfort_noise: None,
 };
@@ -15,8 +15,8 @@ pub(super) const PCMA: Format = Format { codec: Codec::Pcma, payload_type: Pt(8)
 pub(super) const OPUS: Format = Format {
     codec: Codec::Opus,
     payload_type: Pt(111),
-    telephone_event: Some(Pt(110)),
-    telephone_event_rate_hz: 48_000,
+    offered_as: None,
+    events: [Some((Pt(110), 48_000)), None, None, None],
     ptime_ms: 20,
     comfort_noise: None,
 };

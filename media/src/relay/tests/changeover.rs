@@ -97,7 +97,7 @@ fn a_key_that_is_pressed_first_in_the_new_codec_is_heard() {
     let mut scene = scene(OPUS, PCMA);
     scene.say(OPUS, 0);
     scene.bench.command(scene.browser, Command::SetFormat(PCMU));
-    let key = Format { payload_type: PCMU.telephone_event.unwrap(), ..PCMU };
+    let key = Format { payload_type: PCMU.events[0].unwrap().0, ..PCMU };
     scene.say(key, 1);
     assert_eq!(scene.bench.count(scene.browser, "dropped_unknown_payload"), 0);
     scene.say(PCMU, 2);

@@ -5,7 +5,7 @@ use crate::codec::{Decoder, Encoder, MAX_PAYLOAD};
 use crate::dtmf::{self, ToneDetector, Tones};
 
 const G722: Format = Format { codec: Codec::G722, payload_type: Pt(9), ..PCMU };
-const MUTE: Format = Format { telephone_event: None, ..PCMU };
+const MUTE: Format = Format { events: [None; 4], ..PCMU };
 
 /// Packets of silence with these keys in it, pressed for 100 ms each.
 fn speech(codec: Codec, keys: &[u8], frames: usize) -> Vec<Vec<u8>> {
@@ -46,11 +46,11 @@ fn told(bench: &mut Bench) -> Vec<(LegId, u8, Form)> {
 
 /// Keys in telephone-events, each once.
 fn events_in(sent: &[Sent], payload_type: Pt) -> Vec<(u8, u32)> {
-    let mut detector = dtmf::Detector::new(8000);
+    let mut detector = dtmf::Detector::default();
     let mut keys = Vec::new();
     for packet in sent.iter().map(Sent::rtp).filter(|packet| packet.header.payload_type == payload_type) {
         let Header { ssrc, timestamp, .. } = packet.header;
-        detector.on_packet(Duration::ZERO, ssrc, timestamp, packet.payload, &mut |digit| keys.push(digit));
+        detector.on_packet(Duration::ZERO, ssrc, timestamp, 8000, packet.payload, &mut |digit| keys.push(digit));
     }
     keys.iter().map(|digit| (digit.event, digit.duration_ms)).collect()
 }
@@ -79,8 +79,9 @@ fn tones_become_events_and_are_heard_no_longer_than_40_ms() {
         digits(&mut bench, one, Form::Event, true);
         let sent = say_all(&mut bench, one, from, &speech(from.codec, &[1, 11, 1], 60));
         assert_eq!(told(&mut bench), [1, 11, 1].map(|key| (one, key, Form::Tone)), "{:?} {:?}", from.codec, to.codec);
-        let scale = to.telephone_event_rate_hz / 8000;
-        let events = events_in(&sent, to.telephone_event.unwrap());
+        let (payload_type, rate_hz) = to.events[0].unwrap();
+        let scale = rate_hz / 8000;
+        let events = events_in(&sent, payload_type);
         assert_eq!(events.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [1, 11, 1]);
         assert!(events.iter().all(|(_, ms)| (ms / scale).abs_diff(100) <= 15), "{events:?}");
         let (_, loud) = tones_in(&sent, to);
@@ -182,6 +183,37 @@ fn the_echo_of_our_own_tones_is_no_key() {
     let later: Vec<Vec<u8>> = [speech(Codec::Pcmu, &[], 12), speech(Codec::Pcmu, &[8], 12)].concat();
     say_all(&mut bench, one, PCMU, &later);
     assert_eq!(told(&mut bench), [(one, 8, Form::Tone)]);
+}
+
+#[test]
+fn keys_under_any_of_the_peers_payload_types_are_heard_once_each_with_their_length() {
+    let (narrow, wide) = (PCMU.events[0].unwrap(), OPUS.events[0].unwrap());
+    for (format, other) in [(PCMU, wide), (OPUS, narrow)] {
+        let events = [format.events[0], Some(other), None, None];
+        let (mut bench, one, _) = coupled(Format { events, ..format }, PCMU);
+        for (n, (payload_type, rate_hz)) in (0..).zip([narrow, wide, wide, narrow]) {
+            let [high, low] = u16::try_from(rate_hz / 10).unwrap().to_be_bytes();
+            for copy in 0..3 {
+                let key = packet(payload_type.0, 3 * n + copy, u32::from(n) * 9600, &[5, 0x8a, high, low]);
+                bench.receive(one, key);
+            }
+        }
+        let heard = bench.events().into_iter().filter_map(|(_, event)| match event {
+            Event::Dtmf(digit, Form::Event) => Some((digit.event, digit.duration_ms)),
+            _ => None,
+        });
+        assert_eq!(heard.collect::<Vec<_>>(), [(5, 100); 4], "{:?}", format.codec);
+        assert_eq!(bench.count(one, "dropped_unknown_payload"), 0);
+    }
+}
+
+#[test]
+fn keys_are_sent_under_the_first_of_the_peers_payload_types() {
+    let to = Format { events: [OPUS.events[0], PCMU.events[0], None, None], ..OPUS };
+    let (mut bench, _, other) = coupled(PCMU, to);
+    bench.command(other, Command::Dtmf { events: vec![7], duration_ms: 100, gap_ms: 80 });
+    let sent = rtp_only(bench.pass(at(1000)));
+    assert!(!sent.is_empty() && sent.iter().all(|packet| packet.rtp().header.payload_type == Pt(110)));
 }
 
 #[test]
