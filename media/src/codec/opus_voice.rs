@@ -10,9 +10,9 @@ const NARROWBAND_BITRATE: i32 = 24_000;
 const WIDEBAND_BITRATE: i32 = 32_000;
 /// What the copies of lost frames may cost on top, so that the frames themselves stay as good.
 const COPIES_BITRATE: i32 = 8_000;
-/// -60 dBov: what is louder is always encoded, lest the background be heard to repeat itself. (RFC 3389 tells its level and
-/// its timbre, so `route/hush.rs` may begin sooner.)
-const LOUDEST: f32 = OVERLOAD_POWER * 1e-6;
+/// -70 dBov: what is louder is always encoded, for a frame of 20 ms that is said again and again is a buzz of 50 Hz. (RFC 3389
+/// tells a background's timbre, so `route/hush.rs` may begin sooner.)
+const LOUDEST: f32 = OVERLOAD_POWER * 1e-7;
 /// While it is quiet, the background is encoded once in so many ms.
 const REFRESH_MS: u32 = 400;
 /// A longer payload, of several frames of noise, is not sent again.
