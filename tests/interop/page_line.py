@@ -29,12 +29,13 @@ class Exchange:
 
 @contextmanager
 def exchange_with(directory: Path, trunks: Mapping[str, Settings]) -> Iterator[Exchange]:
-    """A gateway with these trunks; the number of each is its name."""
+    """A gateway with these trunks, which may be stopped before; the number of each is its name."""
     ports = {name: free_block(2)[0] for name in trunks}  # baresip wants two
     tables = {name: trunk_to(ports[name], [name], **settings) for name, settings in trunks.items()}
     gateway = GatewayProcess(directory, settings_for(directory, trunk=tables))
     yield Exchange(gateway, ports)
-    gateway.stop()
+    if gateway.program.returncode is None:
+        gateway.stop()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -23,10 +23,10 @@ FAX_ONLY: Final = AUDIO.split("m=audio")[0] + FAX
 BOTH_WAYS: Final = AUDIO.replace("m=audio 50000", "m=audio 0") + FAX
 
 
-@pytest.fixture
-async def exchange(tmp_path: Path) -> AsyncIterator[Exchange]:
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
     trunks = {"carrier": {"from_host": "home.example"}, "pool": {"host": "127.0.0.9", "sources": [f"{HOST}/32"]}}
-    with exchange_with(tmp_path, trunks) as made:
+    with exchange_with(tmp_path_factory.mktemp("carriers"), trunks) as made:
         yield made
 
 
@@ -39,8 +39,11 @@ async def page(exchange: Exchange) -> AsyncIterator[PageLike]:
 async def test_from_has_the_domain_that_the_trunk_wants(exchange: Exchange, page: PageLike) -> None:
     async with Peer.open(exchange.ports["carrier"]) as peer:
         call = await page.call_without_audio("carrier")
-        assert "@home.example>" in (await peer.request("INVITE")).header("From")
-        await call.hang_up()
+        invite = await peer.request("INVITE")
+        assert "@home.example>" in invite.header("From")
+        peer.reply(invite, 486, "Busy Here")
+        assert (await call.ended())["cause"] == "busy"
+        await peer.request("ACK")
 
 
 async def test_a_call_from_another_address_of_the_carrier_rings(exchange: Exchange, page: PageLike) -> None:
@@ -69,6 +72,7 @@ async def test_an_offer_of_fax_is_refused_and_the_call_goes_on(exchange: Exchang
         await dialog.response(488)
         dialog.ack_refusal()
         assert (await call.hang_up())["cause"] == "hangup"
+        await dialog.request("BYE")
 
 
 @pytest.mark.parametrize("more", [SECOND_AUDIO, VIDEO, FAX], ids=["srtp", "video", "fax"])
@@ -82,3 +86,4 @@ async def test_what_is_offered_beside_the_audio_is_declined_in_its_place(
         dialog.ack()
         assert [(line[0], line[1] == "0") for line in media] == [("m=audio", False), (more.split()[0], True)]
         assert (await call.hang_up())["cause"] == "hangup"
+        await dialog.request("BYE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -65,6 +66,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         ):
             calm, dialog = await answered_by(peer, page, "calm")
             yield Scene(gateway, page, flooder, calm, dialog)
+            await asyncio.to_thread(gateway.stop)  # while the peers are there to confirm its goodbyes
 
 
 async def answered_by(peer: Peer, page: PageLike, number: str) -> tuple[PageCall, Dialog]:
@@ -86,6 +88,8 @@ async def test_a_flood_of_18x_leaves_the_page_its_socket_and_its_other_call(scen
             scene.dialog.send("OPTIONS")
             await scene.dialog.response(200)  # the SIP worker has read them
     await scene.goes_on(flooded, "call.progress")
+    scene.flooder.reply(invite, 486, "Busy Here")
+    assert (await flooded.ended())["cause"] == "busy"
 
 
 async def test_a_flood_of_digits_leaves_the_page_its_socket_and_its_other_call(scene: Scene) -> None:
