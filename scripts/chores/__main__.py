@@ -1,4 +1,4 @@
-"""Command line: `python -m chores setup run|check|test`, `… check`, `… test`, `… fuzz [SECONDS]`."""
+"""Command line: `python -m chores setup run|check|test`, `… check`, `… test`, `… fuzz [build|SECONDS]`."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from chores import fuzz, provision, verify
 from chores.progress import ChoreFailed
 
 ROOT = Path(__file__).resolve().parents[2]
-USAGE = "usage: python -m chores setup run|check|test  |  check  |  test  |  fuzz [SECONDS]"
+USAGE = "usage: python -m chores setup run|check|test  |  check  |  test  |  fuzz [build|SECONDS]"
 
 
 def main(arguments: list[str]) -> int:
@@ -25,6 +25,9 @@ def main(arguments: list[str]) -> int:
                 return verify.test(ROOT)
             case ["fuzz"]:
                 return fuzz.run(ROOT, fuzz.DEFAULT_SECONDS)
+            case ["fuzz", "build"]:
+                fuzz.build(ROOT)
+                return 0
             case ["fuzz", seconds] if seconds.isdecimal():
                 return fuzz.run(ROOT, int(seconds))
             case _:

@@ -1,6 +1,6 @@
 """Fuzzing of what strangers send: the targets of media/fuzz (Rust) and the groups of tests/fuzz (Python).
 
-Twice as many run at a time as there are processors, so that all have their minute within CI's half hour.
+Three times as many run at a time as there are processors, so that all have their minute within CI's half hour.
 """
 
 from __future__ import annotations
@@ -49,12 +49,9 @@ def run(root: Path, seconds: int) -> int:
     """Fuzz every target for so long, beginning with its corpus; 0 when none failed."""
     home = root / "media" / "fuzz"
     targets = sorted(path.stem for path in (home / "fuzz_targets").glob("*.rs"))
-    log = root / ".cache" / "logs" / "fuzz.log"
-    log.unlink(missing_ok=True)
-    with step("fuzz targets", "compiling with coverage instrumentation"):
-        _build(home, log)
+    build(root)
     say(f"  … {len(targets) + len(GROUPS)} targets, {seconds} s each: {' '.join([*targets, *GROUPS])}")
-    with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(3 * (os.cpu_count() or 1)) as pool:
         rust = [pool.submit(_fuzz, home, target, seconds) for target in targets]
         python = [pool.submit(_fuzz_python, root, group, seconds) for group in GROUPS]
         passed = [each.result() for each in (*rust, *python)]
@@ -62,9 +59,14 @@ def run(root: Path, seconds: int) -> int:
     return 0 if all(passed) else 1
 
 
-def _build(home: Path, log: Path) -> None:
+def build(root: Path) -> None:
+    """Compile the targets in Rust, unless they are."""
+    log = root / ".cache" / "logs" / "fuzz.log"
+    log.unlink(missing_ok=True)
     env = with_cargo() | {"RUSTFLAGS": " ".join(INSTRUMENTATION)}
-    run_logged(["cargo", "build", "--locked", "--release", "--bins", "--target", TRIPLE], log, env=env, cwd=home)
+    command = ["cargo", "build", "--locked", "--release", "--bins", "--target", TRIPLE]
+    with step("fuzz targets", "compiling with coverage instrumentation"):
+        run_logged(command, log, env=env, cwd=root / "media" / "fuzz")
 
 
 def _fuzz(home: Path, target: str, seconds: int) -> bool:

@@ -20,8 +20,21 @@ SOURCES: Final = ("call", "sip", "webrtc", "gateway", "demo", "tests", "bench", 
 CLIPPY: Final = ("--all-targets", "--features", "python", "--", "-D", "warnings")
 EVERYTHING: Final = ("--features", "g729")
 """What `make test` adds to the Rust tests; `make check` works without bcg729."""
-CALLS: Final = ("limits", "login", "networks", "offers", "races", "sipp", "start", "trunk_faults", "trunk_floods")
+CALLS: Final = (
+    "carriers",
+    "limits",
+    "login",
+    "networks",
+    "offers",
+    "races",
+    "sipp",
+    "start",
+    "trunk_faults",
+    "trunk_floods",
+)
 """Tests of the whole gateway, tests/interop/test_gateway_….py, that judge no sound and count no packets."""
+PAGES: Final = ("tests/web", "tests/fuzz")
+"""The page with a gateway that is none, and readers of foreign input: they judge no sound either."""
 SHOWN_LINES: Final = 40
 FUZZ_SECONDS: Final = "60"
 """Per target, in the whole test run; `make fuzz` takes longer."""
@@ -84,24 +97,28 @@ def check(root: Path) -> int:
 def test(root: Path) -> int:
     """Everything: `check`, and every test with real peers and a real browser.
 
-    Those of SIP and of calls mostly wait, so the others that need no network run beside them. Whoever judges sound, or
-    counts packets, has the machine for itself.
+    Those of SIP and of calls mostly wait, so the page's and those that need no network run beside them, and the fuzz
+    targets are compiled. Whoever judges sound, or counts packets, has the machine for itself.
     """
     calls = [f"tests/interop/test_gateway_{name}.py" for name in CALLS]
     sip = sorted(str(path.relative_to(root)) for path in (root / "tests/interop").glob("test_sip_*.py"))
     rest = [str(path.relative_to(root)) for path in sorted((root / "tests").iterdir()) if path.is_dir()]
-    rest = [path for path in rest if path not in ("tests/unit", "tests/property")]
+    rest = [path for path in rest if path not in ("tests/unit", "tests/property", *PAGES)]
     load = Tool("bench tests", ("cargo", "test", "--quiet"), "bench/loadgen", "bench/loadgen/Cargo.toml")
-    waiting = [_pytest(root, "SIP tests", sip), _pytest(root, "call tests", calls)]
-    together = [*waiting, *_tests(root, EVERYTHING), load, *_style(root)]
+    waiting = [
+        _pytest(root, "SIP tests", sip),
+        _pytest(root, "call tests", calls),
+        _pytest(root, "browser page", PAGES),
+    ]
+    together = [*waiting, *_tests(root, EVERYTHING), load, _fuzz(root, "fuzz targets", "build"), *_style(root)]
     others = _pytest(root, "other tests", [*rest, *(f"--ignore={path}" for path in (*sip, *calls))], alone=True)
-    return _run(root, [*together, others, _fuzz(root)])
+    fuzz = _fuzz(root, "fuzz tests", os.environ.get("FUZZ_SECONDS", FUZZ_SECONDS), alone=True)
+    return _run(root, [*together, others, fuzz])
 
 
-def _fuzz(root: Path) -> Tool:
-    seconds = os.environ.get("FUZZ_SECONDS", FUZZ_SECONDS)
-    command = (str(root / ".venv/bin/python"), "-B", "-m", "chores", "fuzz", seconds)
-    return Tool("fuzz tests", command, needs="media/fuzz/Cargo.toml", alone=True)
+def _fuzz(root: Path, name: str, what: str, *, alone: bool = False) -> Tool:
+    command = (str(root / ".venv/bin/python"), "-B", "-m", "chores", "fuzz", what)
+    return Tool(name, command, needs="media/fuzz/Cargo.toml", alone=alone)
 
 
 def _run(root: Path, tools: Sequence[Tool]) -> int:
