@@ -140,7 +140,7 @@ class TelephoneEvent(NamedTuple):
 
 
 _EVENT_CLOCKS_HZ: Final = range(8000, 48_001)
-_MOST_EVENTS: Final = 4
+MOST_TELEPHONE_EVENTS: Final = 4
 """Telephone-events that the media core hears on a leg; Chromium names four."""
 _OUR_EVENTS: Final = (TelephoneEvent(101, 8000), TelephoneEvent(110, 48_000))
 
@@ -200,7 +200,7 @@ def fitting_first(codec: CodecName, events: Iterable[TelephoneEvent]) -> tuple[T
     """
     own = codec_of(codec).rtpmap.clock_rate_hz
     by_fit = sorted(events, key=lambda event: (event.clock_rate_hz != own, event.clock_rate_hz != 8000))
-    return tuple(by_fit[:_MOST_EVENTS])
+    return tuple(by_fit[:MOST_TELEPHONE_EVENTS])
 
 
 def packet_length_ms(codec: CodecName, section: MSection) -> int:

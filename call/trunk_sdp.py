@@ -16,6 +16,7 @@ from call import sdes, sdp, trunk_srtp
 from call.codec_policy import Preference, choose_trunk_codec
 from call.codecs import (
     COMFORT_NOISE,
+    MOST_TELEPHONE_EVENTS,
     CodecName,
     Format,
     TelephoneEvent,
@@ -228,12 +229,12 @@ def _under_our_numbers(media: TrunkMedia, offered: MSection, taken: Sequence[int
     An answer should keep the numbers (RFC 3264 §6.1); of peers that do not, some send by ours and some by theirs.
     """
     free = [one for one in formats(offered) if one.payload_type not in taken]
-    clocks = {event.clock_rate_hz for event in media.telephone_events}
-    ours = (one for one in telephone_events(offered) if one.clock_rate_hz in clocks and one.payload_type not in taken)
+    settled = media.telephone_events
+    ours = (one for one in telephone_events(offered) if settled and one.payload_type not in taken)
     return replace(
         media,
         offered_as=next((one.payload_type for one in free if one.codec == media.codec), None),
-        telephone_events=fitting_first(media.codec, (*media.telephone_events, *ours)),
+        telephone_events=(*settled, *ours)[:MOST_TELEPHONE_EVENTS],
     )
 
 

@@ -314,7 +314,9 @@ def test_an_answer_under_other_numbers_is_heard_under_ours_as_well() -> None:
     renamed = plain("a=rtpmap:96 opus/48000/2", "a=rtpmap:97 telephone-event/48000", formats="96 97")
     media = read_trunk_answer(ours, renamed)
     assert (media.payload_type, media.offered_as) == (96, 111)
-    assert media.telephone_events == (TelephoneEvent(97, 48_000), TelephoneEvent(110, 48_000))
+    assert media.telephone_events == tuple(
+        TelephoneEvent(number, clock) for number, clock in ((97, 48_000), (101, 8000), (110, 48_000))
+    )
 
 
 def test_a_number_of_ours_that_the_answer_gives_another_meaning_keeps_that() -> None:
@@ -322,7 +324,11 @@ def test_a_number_of_ours_that_the_answer_gives_another_meaning_keeps_that() -> 
     swapped = plain("a=rtpmap:110 opus/48000/2", "a=rtpmap:111 telephone-event/48000", formats="110 111")
     media = read_trunk_answer(ours, swapped)
     assert (media.payload_type, media.offered_as) == (110, None)
-    assert media.telephone_events == (TelephoneEvent(111, 48_000),)
+    assert media.telephone_events == (TelephoneEvent(111, 48_000), TelephoneEvent(101, 8000))
+
+
+def test_keys_are_not_heard_where_the_answer_takes_no_telephone_event() -> None:
+    assert read_trunk_answer(offer("opus", "PCMU"), plain(formats="0")).telephone_events == ()
 
 
 def test_payload_type_zero_can_be_a_telephone_event() -> None:
