@@ -244,10 +244,16 @@ class PageLike:
     async def send(self, message: Message) -> None:
         await self.socket.send(json.dumps(message))
 
-    async def call(self, to: str, speech: Speech | None = None, headers: dict[str, str] | None = None) -> PageCall:
+    async def call(
+        self,
+        to: str,
+        speech: Speech | None = None,
+        headers: dict[str, str] | None = None,
+        audio: Audio | None = None,
+    ) -> PageCall:
         """Call with audio; returns once ICE and DTLS are on their way, or the call was refused."""
         call = self._new_call()
-        call.audio = Audio(speech)
+        call.audio = audio or Audio(speech)
         await self._start(call, to, await call.audio.offer(), headers)
         answer = asyncio.create_task(call.until("call.answer-sdp"))
         ended = asyncio.create_task(call.ended())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from tests.harness.gateway import GatewayProcess, Settings, settings_for, trunk_to
-from tests.harness.pagelike import PageCall, page_at
+from tests.harness.pagelike import Audio, PageCall, page_at
 from tests.harness.ports import free_block
 from tests.harness.speech import Speech
 from tests.harness.tonephone import TonePhone
@@ -52,12 +52,17 @@ class Line(Generic[PhoneT]):
 
 @asynccontextmanager
 async def line_to(
-    exchange: Exchange, trunk: str, phone: PhoneT, codecs: Sequence[int], speech: Speech | None = None
+    exchange: Exchange,
+    trunk: str,
+    phone: PhoneT,
+    codecs: Sequence[int],
+    speech: Speech | None = None,
+    audio: Audio | None = None,
 ) -> AsyncIterator[Line[PhoneT]]:
     """A call of a page through a trunk, answered with these payload types; the page says the speech, or nothing."""
     port = phone.open()
     async with Peer.open(exchange.ports[trunk]) as peer, page_at(exchange.gateway.signal_url, user="alice") as page:
-        call = await page.call(trunk, speech)
+        call = await page.call(trunk, speech, audio=audio)
         invite = await peer.request("INVITE")
         peer.reply(invite, 200, "OK", body=sdp(port, codecs=codecs))
         dialog = peer.join(invite)

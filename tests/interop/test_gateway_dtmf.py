@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.harness.baresip import Baresip
+from tests.harness.eventphone import KEY_MS, EventAudio, EventPhone
 from tests.harness.keyphone import KeyPhone
 from tests.harness.pagelike import page_at
+from tests.harness.patience import eventually
 from tests.harness.sipp import Sipp, expect, expect_info, info_of_callee, reply
 from tests.harness.sipp import sdp as sipp_sdp
 from tests.harness.speech import Speech
@@ -26,6 +28,7 @@ WITH_EVENTS, WITHOUT = (0, 101), (0,)
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
     """With a trunk for each form."""
     forms = {"auto": {}, "info": {"dtmf": "info"}, "tones": {"dtmf": "inband", "detect_inband": True}}
+    forms["wide"] = {"codecs": ["opus", "PCMU"]}
     with exchange_with(tmp_path_factory.mktemp("dtmf"), forms) as exchange:
         yield exchange
 
@@ -94,6 +97,30 @@ async def test_keys_by_info_are_told_to_the_page_in_order_and_a_copy_in_rtp_is_n
             line.dialog.send("INFO", RELAY, f"Signal={key}\r\nDuration=100\r\n")
         line.phone.press("59#")  # at once: a copy comes within 2 s (ADR 0016)
         await page_is_told(line, "59#")
+
+
+@pytest.mark.parametrize(
+    ("answered", "pressed"),
+    [
+        ((111, 101, 110), [("1", 101, 8000), ("1", 110, 48_000), ("2", 101, 8000), ("#", 110, 48_000)]),
+        ((111, 96), [("1", 110, 48_000), ("1", 96, 48_000), ("2", 101, 8000), ("#", 110, 48_000)]),
+    ],
+    ids=["both that were offered", "another number than was offered"],
+)
+async def test_events_under_each_number_that_was_agreed_or_offered_arrive_once_with_their_length(
+    exchange: Exchange, answered: tuple[int, ...], pressed: list[tuple[str, int, int]]
+) -> None:
+    audio, keys = EventAudio(), [(key, KEY_MS) for key, _, _ in pressed]
+    async with line_to(exchange, "wide", EventPhone(), answered, audio=audio) as line:
+        for key in pressed:
+            line.phone.press(*key)
+        await page_is_told(line, "".join(key for key, _ in keys))
+        await eventually(lambda: len(audio.keys) >= len(keys))
+        call_id = await line.call.record_id()
+    journal = (await exchange.gateway.record(call_id))["journal"]
+    heard = [entry["why"] for entry in journal if entry["what"] == "digit in RTP"]
+    assert heard == [f"{key} for {length} ms" for key, length in keys]
+    assert audio.keys == keys
 
 
 async def test_sipp_sends_and_takes_keys_by_info(exchange: Exchange, tmp_path: Path) -> None:
