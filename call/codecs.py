@@ -79,7 +79,7 @@ def codec_of(name: CodecName) -> Codec:
     match = _FOREIGN.fullmatch(name)
     if match is None or len(name) > _MAX_FOREIGN or int(match[2]) > _MAX_CLOCK_HZ or match[1] in _NO_VOICE:
         raise ValueError(f"{name!r} is no codec")
-    return Codec(name, match[1], RtpMap(_FIRST_DYNAMIC, match[1], int(match[2]), int(match[3] or 1)))
+    return Codec(name, match[1], RtpMap(FIRST_DYNAMIC, match[1], int(match[2]), int(match[3] or 1)))
 
 
 def is_foreign(name: CodecName) -> bool:
@@ -113,14 +113,15 @@ class Format:
         return RtpMap(self.payload_type, common.encoding, common.clock_rate_hz, common.channels)
 
 
-_FIRST_DYNAMIC: Final = 96
+FIRST_DYNAMIC: Final = 96
+"""Payload types from here to 127 are free for any codec (RFC 3551 §6)."""
 _TAKEN: Final = frozenset({101, 110, 111})
 """Payload types of telephone-event and Opus in our offers."""
 
 
 def our_formats(names: Iterable[CodecName], fmtps: Mapping[CodecName, str] = MappingProxyType({})) -> list[Format]:
     """These codecs under the payload types that we offer them by; `fmtps` are those of codecs that are passed on."""
-    free = (number for number in range(_FIRST_DYNAMIC, 128) if number not in _TAKEN)
+    free = (number for number in range(FIRST_DYNAMIC, 128) if number not in _TAKEN)
     return [
         Format(name, next(free) if is_foreign(name) else codec_of(name).rtpmap.payload_type, fmtps.get(name, ""))
         for name in names

@@ -16,6 +16,7 @@ from call import sdes, sdp, trunk_srtp
 from call.codec_policy import Preference, choose_trunk_codec
 from call.codecs import (
     COMFORT_NOISE,
+    FIRST_DYNAMIC,
     MOST_TELEPHONE_EVENTS,
     CodecName,
     Format,
@@ -34,7 +35,7 @@ from call.codecs import (
 from call.errors import PeerError, UnacceptableOffer
 from call.sdes import Crypto, Policy
 from call.sdp import Connection, MSection, Origin, SessionDescription
-from call.sdp_attributes import Attribute, Direction, every
+from call.sdp_attributes import STATIC_RTPMAPS, Attribute, Direction, every
 
 Address = tuple[str, int]
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -118,6 +119,13 @@ def read_trunk_answer(offer_text: str, answer_text: str, srtp: Policy = "off") -
         raise UnacceptableOffer(
             f"The trunk answered with a codec that was not offered ({names}).",
             hint="Compare the codecs of the trunk with those of its entry in the configuration.",
+        )
+    if chosen.payload_type < FIRST_DYNAMIC and STATIC_RTPMAPS.get(chosen.payload_type) != chosen.rtpmap:
+        # The SIP stack would give the call up, and blame the way to the trunk.
+        raise UnacceptableOffer(
+            f"The trunk answered with {spoken([chosen.codec])} under payload type {chosen.payload_type}, "
+            "which is not free for it.",
+            hint=f"Let the trunk use the number of the offer, or one of {FIRST_DYNAMIC} to 127 (RFC 3551 §6).",
         )
     media = _media(answer, index, chosen, mux=offered.rtcp_mux and section.rtcp_mux)
     media = _under_our_numbers(media, offered, taken=section.payload_types)

@@ -31,7 +31,7 @@ CAPACITY: Final = 3
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[GatewayProcess]:
     """With room for few calls: a call that is not given back is missed."""
-    trunk = trunk_to(free_port(), ["sipp"], max_calls=CAPACITY)
+    trunk = trunk_to(free_port(), ["sipp"], max_calls=CAPACITY, codecs=["opus", "G722", "PCMU", "PCMA"])
     running = GatewayProcess(tmp_path, settings_for(tmp_path, trunk={"peer": trunk}))
     yield running
     running.stop()
@@ -116,6 +116,19 @@ async def test_an_answer_with_a_name_for_an_address_ends_the_call_in_words(scene
     scene.peer.reply(invite, 200, "OK", body=ANSWER.replace(V4, "c=IN IP4 media.example.net"))
     await scene.peer.request("BYE")
     assert "media.example.net" in (await call.ended())["sentence"]
+    await scene.left_nothing(call, "no-common-media")
+
+
+@pytest.mark.parametrize("payload_type", [0, 35, 72])
+async def test_an_answer_with_opus_under_a_number_that_is_not_free_names_the_number_and_not_the_host(
+    scene: Scene, payload_type: int
+) -> None:
+    call, invite = await scene.called()
+    answer = sdp(50000, codecs=(111,)).replace("AVP 111", f"AVP {payload_type}").replace(":111", f":{payload_type}")
+    scene.peer.reply(invite, 200, "OK", body=answer)
+    ended = await call.ended()
+    assert f"Opus under payload type {payload_type}" in ended["sentence"] and "96 to 127" in ended["hint"]
+    assert all(message["type"] != "call.answered" for message in call.messages)
     await scene.left_nothing(call, "no-common-media")
 
 

@@ -338,6 +338,19 @@ def test_payload_type_zero_can_be_a_telephone_event() -> None:
     assert answer(text, media).media[0].formats == ("8", "0")
 
 
+@pytest.mark.parametrize("payload_type", [0, 35, 95])
+def test_answer_with_a_codec_under_a_number_that_is_not_free_is_refused(payload_type: int) -> None:
+    text = plain(f"a=rtpmap:{payload_type} opus/48000/2", formats=str(payload_type))
+    with pytest.raises(UnacceptableOffer, match=f"Opus under payload type {payload_type}, which is not free") as caught:
+        read_trunk_answer(offer("opus"), text)
+    assert "96 to 127" in caught.value.hint
+
+
+def test_answer_with_a_static_codec_under_a_dynamic_number_is_understood() -> None:
+    media = read_trunk_answer(offer(), plain("a=rtpmap:97 PCMU/8000", formats="97"))
+    assert (media.codec, media.payload_type) == ("PCMU", 97)
+
+
 def test_offer_without_telephone_event_is_answered_without() -> None:
     text = plain(formats="8")
     assert answer(text, read_trunk_offer(text, BOTH)).media[0].formats == ("8",)

@@ -2,10 +2,14 @@
 
 use super::*;
 use crate::codec::{Decoder, Encoder, MAX_PAYLOAD};
+use crate::command::{EventType, MOST_EVENT_TYPES};
 use crate::dtmf::{self, ToneDetector, Tones};
 
 const G722: Format = Format { codec: Codec::G722, payload_type: Pt(9), ..PCMU };
-const MUTE: Format = Format { events: [None; 4], ..PCMU };
+const MUTE: Format = Format { events: [None; MOST_EVENT_TYPES], ..PCMU };
+/// Telephone-events of `PCMU` and `OPUS`.
+const NARROW: EventType = (Pt(101), 8000);
+const WIDE: EventType = (Pt(110), 48_000);
 
 /// Packets of silence with these keys in it, pressed for 100 ms each.
 fn speech(codec: Codec, keys: &[u8], frames: usize) -> Vec<Vec<u8>> {
@@ -45,12 +49,12 @@ fn told(bench: &mut Bench) -> Vec<(LegId, u8, Form)> {
 }
 
 /// Keys in telephone-events, each once.
-fn events_in(sent: &[Sent], payload_type: Pt) -> Vec<(u8, u32)> {
+fn events_in(sent: &[Sent], (payload_type, rate_hz): EventType) -> Vec<(u8, u32)> {
     let mut detector = dtmf::Detector::default();
     let mut keys = Vec::new();
     for packet in sent.iter().map(Sent::rtp).filter(|packet| packet.header.payload_type == payload_type) {
         let Header { ssrc, timestamp, .. } = packet.header;
-        detector.on_packet(Duration::ZERO, ssrc, timestamp, 8000, packet.payload, &mut |digit| keys.push(digit));
+        detector.on_packet(Duration::ZERO, ssrc, timestamp, rate_hz, packet.payload, &mut |digit| keys.push(digit));
     }
     keys.iter().map(|digit| (digit.event, digit.duration_ms)).collect()
 }
@@ -79,11 +83,9 @@ fn tones_become_events_and_are_heard_no_longer_than_40_ms() {
         digits(&mut bench, one, Form::Event, true);
         let sent = say_all(&mut bench, one, from, &speech(from.codec, &[1, 11, 1], 60));
         assert_eq!(told(&mut bench), [1, 11, 1].map(|key| (one, key, Form::Tone)), "{:?} {:?}", from.codec, to.codec);
-        let (payload_type, rate_hz) = to.events[0].unwrap();
-        let scale = rate_hz / 8000;
-        let events = events_in(&sent, payload_type);
+        let events = events_in(&sent, to.events[0].unwrap());
         assert_eq!(events.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [1, 11, 1]);
-        assert!(events.iter().all(|(_, ms)| (ms / scale).abs_diff(100) <= 15), "{events:?}");
+        assert!(events.iter().all(|(_, ms)| ms.abs_diff(100) <= 15), "{events:?}");
         let (_, loud) = tones_in(&sent, to);
         assert!(loud <= 3 * 42, "{loud} ms of tone");
     }
@@ -109,7 +111,7 @@ fn a_tone_beside_its_event_is_one_key() {
     let end = bench.now + at(1000);
     sent.extend(rtp_only(bench.pass(end)));
     assert_eq!(told(&mut bench), [(one, 5, Form::Tone)]);
-    assert_eq!(events_in(&sent, Pt(101)).len(), 1);
+    assert_eq!(events_in(&sent, NARROW).len(), 1);
 }
 
 #[test]
@@ -140,7 +142,7 @@ fn a_key_in_another_form_waits_for_those_before_it() {
         let mut sent = bench.take();
         sent.extend(bench.pass(at(1000)));
         let sent = rtp_only(sent);
-        let events: Vec<u8> = events_in(&sent, Pt(101)).iter().map(|(key, _)| *key).collect();
+        let events: Vec<u8> = events_in(&sent, NARROW).iter().map(|(key, _)| *key).collect();
         assert_eq!([events, tones_in(&sent, PCMU).0].concat(), [1, 2], "{first:?}");
         let times: Vec<u32> = sent.iter().map(|packet| packet.rtp().header.timestamp).collect();
         assert!(times.is_sorted(), "{times:?}");
@@ -186,12 +188,11 @@ fn the_echo_of_our_own_tones_is_no_key() {
 }
 
 #[test]
-fn keys_under_any_of_the_peers_payload_types_are_heard_once_each_with_their_length() {
-    let (narrow, wide) = (PCMU.events[0].unwrap(), OPUS.events[0].unwrap());
-    for (format, other) in [(PCMU, wide), (OPUS, narrow)] {
-        let events = [format.events[0], Some(other), None, None];
-        let (mut bench, one, _) = coupled(Format { events, ..format }, PCMU);
-        for (n, (payload_type, rate_hz)) in (0..).zip([narrow, wide, wide, narrow]) {
+fn keys_under_any_of_the_peers_payload_types_are_heard_and_passed_on_once_each_with_their_length() {
+    for (format, extra, to) in [(PCMU, WIDE, PCMU), (PCMU, WIDE, OPUS), (OPUS, NARROW, PCMU), (OPUS, NARROW, OPUS)] {
+        let events = [format.events[0], Some(extra), None, None];
+        let (mut bench, one, _) = coupled(Format { events, ..format }, to);
+        for (n, (payload_type, rate_hz)) in (0..).zip([NARROW, WIDE, WIDE, NARROW]) {
             let [high, low] = u16::try_from(rate_hz / 10).unwrap().to_be_bytes();
             for copy in 0..3 {
                 let key = packet(payload_type.0, 3 * n + copy, u32::from(n) * 9600, &[5, 0x8a, high, low]);
@@ -202,14 +203,16 @@ fn keys_under_any_of_the_peers_payload_types_are_heard_once_each_with_their_leng
             Event::Dtmf(digit, Form::Event) => Some((digit.event, digit.duration_ms)),
             _ => None,
         });
-        assert_eq!(heard.collect::<Vec<_>>(), [(5, 100); 4], "{:?}", format.codec);
+        assert_eq!(heard.collect::<Vec<_>>(), [(5, 100); 4], "{:?} {:?}", format.codec, to.codec);
         assert_eq!(bench.count(one, "dropped_unknown_payload"), 0);
+        let sent = rtp_only(bench.pass(at(2000)));
+        assert_eq!(events_in(&sent, to.events[0].unwrap()), [(5, 100); 4], "{:?} {:?}", format.codec, to.codec);
     }
 }
 
 #[test]
 fn keys_are_sent_under_the_first_of_the_peers_payload_types() {
-    let to = Format { events: [OPUS.events[0], PCMU.events[0], None, None], ..OPUS };
+    let to = Format { events: [Some(WIDE), Some(NARROW), None, None], ..OPUS };
     let (mut bench, _, other) = coupled(PCMU, to);
     bench.command(other, Command::Dtmf { events: vec![7], duration_ms: 100, gap_ms: 80 });
     let sent = rtp_only(bench.pass(at(1000)));
@@ -251,7 +254,7 @@ fn five_percent_loss_makes_no_digit_twice_and_loses_none() {
     }
     let expected: Vec<u8> = (0..200).map(|digit| digit % 10).collect();
     assert_eq!(told(&mut bench).iter().map(|(_, key, _)| *key).collect::<Vec<_>>(), expected);
-    let passed = events_in(&rtp_only(sent), Pt(101));
+    let passed = events_in(&rtp_only(sent), NARROW);
     assert_eq!(passed.iter().map(|(key, _)| *key).collect::<Vec<_>>(), expected);
     let exact = passed.iter().filter(|(_, ms)| *ms == 120).count();
     assert!(exact >= 198, "{exact} of 200 with their duration");
