@@ -58,7 +58,9 @@ class Agent:
         self._process: asyncio.subprocess.Process | None = None
         self._channel: Channel | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self._stopping = False
+        self._stopping = asyncio.Event()
+        self._has_parted = False
+        """The goodbyes are done with: the worker has ended in order, or there can be no other."""
         self._is_left = asyncio.Event()
         """Nobody waits for the goodbyes any more."""
         self._ready = asyncio.Event()
@@ -122,9 +124,11 @@ class Agent:
 
     async def stop(self) -> None:
         """End all calls, then the worker, once every far end knows or `leave` is called."""
-        self._stopping = True
+        self._stopping.set()
         self.post(messages.Stop())
         if self._keeper:
+            if self._is_over:  # it may wait long for a worker that nobody needs
+                self._keeper.cancel()
             await self._see_out(self._keeper)
         await self._reap()
 
@@ -215,8 +219,8 @@ class Agent:
         raise TransportError("The SIP worker died while starting; its own words are in the log above.")
 
     async def _keep(self) -> None:
-        """See to it that a worker runs; nothing but `stop` ends this."""
-        while not self._stopping:
+        """See to it that a worker runs; when we stop, for as long as it has goodbyes to say."""
+        while not self._is_over:
             try:
                 if self._process and self._ready.is_set():
                     await self._outlive(self._process)
@@ -224,6 +228,11 @@ class Agent:
                     await self._replace()
             except Exception:
                 self._log.exception("the watch over the SIP worker failed, and goes on")
+
+    @property
+    def _is_over(self) -> bool:
+        is_idle = not self._ready.is_set() and not len(self._ledger)
+        return self._stopping.is_set() and (self._has_parted or is_idle)
 
     async def _outlive(self, process: asyncio.subprocess.Process) -> None:
         """Pass events on; when the worker is lost, say so."""
@@ -234,7 +243,7 @@ class Agent:
             await self._reap()
             if self._now() - born >= YOUNG_S:  # one that dies young is likely to die again
                 self._backoff_s = FIRST_BACKOFF_S
-            if not self._stopping:
+            if not self._has_parted:
                 self._mourn(f"The SIP worker {fate} ({_exit_in_words(process.returncode)}).")
 
     def _mourn(self, reason: str) -> None:
@@ -297,6 +306,8 @@ class Agent:
             waiting = self._waiting.pop(event.sequence, None)
             if waiting and not waiting.done():  # who asked may have given up
                 waiting.set_result(event)
+        elif isinstance(event, messages.Stopped):
+            self._has_parted = True
 
     def _deliver(self, event: TrunkEvent) -> None:
         try:
@@ -305,18 +316,25 @@ class Agent:
             self._log.exception("an event of the SIP worker was mishandled: %s", event.type)
 
     async def _replace(self) -> None:
-        """Try once to start another worker."""
-        await asyncio.sleep(self._backoff_s)
-        if self._stopping:
-            return
+        """Try once to start another worker, after a pause unless we stop."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._backoff_s):
+                await self._stopping.wait()
         self._backoff_s = min(self._backoff_s * 2, MAX_BACKOFF_S)
         try:
             await self._launch()
         except TransportError as error:
-            self._log.error("the SIP worker cannot be restarted: %s Next try in %.1f s.", error, self._backoff_s)
+            self._has_parted = self._stopping.is_set()
+            if self._has_parted:
+                words = "the SIP worker cannot be restarted: %s %d calls get no goodbye and may go on over there"
+                self._log.error(words, error, len(self._ledger))
+            else:
+                self._log.error("the SIP worker cannot be restarted: %s Next try in %.1f s.", error, self._backoff_s)
         else:
             self._log.info("a new SIP worker runs as process %d", self.started.pid)
             self._end_orphans()
+            if self._stopping.is_set():
+                self.post(messages.Stop())
 
     def _end_orphans(self) -> None:
         """Nobody shall be billed for the calls that the last worker held."""
@@ -331,6 +349,7 @@ class Agent:
 
     async def _reap(self) -> None:
         """Make sure that the process is gone."""
+        patience_s = STOP_TIMEOUT_S if self._stopping.is_set() and self._ready.is_set() else 0
         self._ready.clear()
         process, channel = self._process, self._channel
         for waiting in filter(lambda each: not each.done(), self._waiting.values()):
@@ -343,7 +362,7 @@ class Agent:
             return
         if process.returncode is None:
             try:
-                async with asyncio.timeout(0 if not self._stopping else STOP_TIMEOUT_S):
+                async with asyncio.timeout(patience_s):
                     await process.wait()
             except TimeoutError:
                 _kill(process)

@@ -127,6 +127,38 @@ async def test_an_end_that_every_far_end_confirms_is_quick(scene: Scene, end: si
     assert "far ends" not in scene.gateway.program.log
 
 
+def kill_worker(gateway: GatewayProcess) -> None:
+    (worker,) = gateway.program.descendants()
+    os.kill(worker, signal.SIGKILL)
+
+
+async def test_a_gateway_that_stops_without_a_sip_worker_says_the_goodbyes_of_the_lost_one(scene: Scene) -> None:
+    await scene.talking()
+    kill_worker(scene.gateway)
+    ending = Ending(scene.gateway, signal.SIGTERM)
+    await scene.peer.request("BYE")
+    await ending.comes_at_once()
+    assert "far ends" not in scene.gateway.program.log
+
+
+async def test_a_sip_worker_that_dies_amid_its_last_goodbyes_is_followed_by_one_that_says_them(scene: Scene) -> None:
+    scene.peer.confirms = False
+    await scene.talking()
+    ending = Ending(scene.gateway, signal.SIGTERM)
+    first = await scene.peer.request("BYE")
+    kill_worker(scene.gateway)
+    again = await scene.peer.heard(lambda m: m.method == "BYE" and m.header("CSeq") != first.header("CSeq"))
+    scene.peer.reply(again, 200, "OK")
+    await ending.comes_at_once()
+
+
+async def test_a_gateway_without_calls_that_stops_needs_no_other_sip_worker(gateway: GatewayProcess) -> None:
+    kill_worker(gateway)
+    ending = Ending(gateway, signal.SIGTERM)
+    await ending.comes_at_once()
+    assert "a new SIP worker runs" not in gateway.program.log
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_who_stops_is_told_what_is_waited_for_and_need_not_wait(scene: Scene, number: signal.Signals) -> None:
     scene.peer.confirms = False

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from call.errors import TransportError
+from sip import succession
 from sip.messages import Heartbeat, Start
-from tests.harness.patience import PATIENCE_S
+from tests.harness.patience import PATIENCE_S, eventually
 from tests.interop.sip_line import Line, line_to
 from tests.interop.sip_peer import HOST, Peer, open_peer
 
@@ -21,6 +22,7 @@ peer = pytest.fixture(open_peer)
 spawn = asyncio.create_subprocess_exec
 
 NONSENSE = "import socket, sys; socket.socket(fileno=int(sys.argv[-1])).sendall(b'?\\n'); sys.stdin.read()"
+AT_ONCE_S = 1.0
 LONG_WORDS = "import sys; sys.stderr.write('x' * 300_000 + '\\n'); from sip.worker import main; main()"
 
 
@@ -91,6 +93,29 @@ async def test_a_mishap_of_the_watch_itself_is_told_and_another_worker_started(
             assert (await gateway.agent.ready()).pid != before
         assert "a bug" in caplog.text
         await gateway.works(peer)
+
+
+async def test_a_stop_says_how_many_calls_get_no_goodbye_where_no_worker_can_be_started(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with line_to(peer) as gateway:
+        await gateway.call_out(peer)
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", out_of_descriptors)
+        await lose_worker(gateway)
+        async with asyncio.timeout(PATIENCE_S):
+            await gateway.agent.stop()
+    assert "1 calls get no goodbye" in caplog.text
+
+
+async def test_a_stop_without_calls_waits_for_no_worker_that_waits_for_its_ports(
+    peer: Peer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with line_to(peer) as gateway:
+        with succession.announced(HOST, gateway.port):
+            await lose_worker(gateway)
+            await eventually(lambda: "still ends its calls" in caplog.text)
+            async with asyncio.timeout(AT_ONCE_S):
+                await gateway.agent.stop()
 
 
 async def test_a_question_that_nobody_waits_for_any_more_harms_nobody(peer: Peer) -> None:
