@@ -7,19 +7,19 @@ import contextlib
 import dataclasses
 import logging
 import os
-import signal
 import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from call.errors import Overloaded, PeerError, TransportError
-from sip import messages
+from sip import messagelines, messages
 from sip.channel import Channel
 from sip.ledger import Ledger
 from sip.messages import Heartbeat, Start, Started, TrunkEvent
 from sip.schedstat import Scheduled
 from sip.starvation import is_starved, used_s
+from sip.workerprocess import exit_in_words, kill, relay_errors
 
 START_TIMEOUT_S = 15.0
 """Beside the time that the worker of another gateway may take to free the ports (sip.succession)."""
@@ -155,7 +155,7 @@ class Agent:
             words = "the SIP worker is killed: far ends have not confirmed the end of their calls (%d left)"
             self._log.warning(words, len(self._ledger))
             if self._process:
-                _kill(self._process)
+                kill(self._process)
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
 
@@ -203,7 +203,7 @@ class Agent:
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
             )
-            self._errors = asyncio.create_task(self._relay_errors(self._process), name="sip-worker-errors")
+            self._errors = asyncio.create_task(relay_errors(self._process, self._log), name="sip-worker-errors")
             self._channel = await Channel.open(ours)
             unless_it_works.pop_all()
         self._lines = self._channel.lines()
@@ -211,7 +211,7 @@ class Agent:
 
     async def _first_event(self) -> Started:
         async for line in self._lines:
-            event = messages.decode_event(line)
+            event = messagelines.decode_event(line)
             if isinstance(event, Started):
                 return event
             if isinstance(event, messages.StartFailed):
@@ -244,7 +244,7 @@ class Agent:
             if self._now() - born >= YOUNG_S:  # one that dies young is likely to die again
                 self._backoff_s = FIRST_BACKOFF_S
             if not self._has_parted:
-                self._mourn(f"The SIP worker {fate} ({_exit_in_words(process.returncode)}).")
+                self._mourn(f"The SIP worker {fate} ({exit_in_words(process.returncode)}).")
 
     def _mourn(self, reason: str) -> None:
         self._log.error("%s", reason)
@@ -258,7 +258,7 @@ class Agent:
         try:
             async for line in self._lines:
                 self._signs_of_life += 1
-                self._take(messages.decode_event(line))
+                self._take(messagelines.decode_event(line))
         except PeerError as error:
             return f"talked nonsense, {error}, and was killed"
         finally:
@@ -285,7 +285,7 @@ class Agent:
                 else:
                     silent_turns += 1
                 alive, before = alive or now, now
-        _kill(process)
+        kill(process)
 
     async def _knock(self) -> None:
         while True:
@@ -365,35 +365,6 @@ class Agent:
                 async with asyncio.timeout(patience_s):
                     await process.wait()
             except TimeoutError:
-                _kill(process)
+                kill(process)
                 await process.wait()
         await self._errors
-
-    async def _relay_errors(self, process: asyncio.subprocess.Process) -> None:
-        """The worker logs to its standard error, one "LEVEL words" a line; anything else is a cry for help."""
-        assert process.stderr
-        while line := await _line_of(process.stderr):
-            text = line.decode(errors="replace").rstrip()
-            name, _, words = text.partition(" ")
-            level = logging.getLevelNamesMapping().get(name)
-            self._log.log(level or logging.WARNING, "worker: %s", words if level else text)
-
-
-def _kill(process: asyncio.subprocess.Process) -> None:
-    # Not `process.kill`: it would reap the process first, and asyncio's watcher could not say how it ended.
-    with contextlib.suppress(ProcessLookupError):  # it may have gone by itself a moment ago
-        os.kill(process.pid, signal.SIGKILL)
-
-
-async def _line_of(stream: asyncio.StreamReader) -> bytes:
-    """The next line; of one that is too long, a word about it and then the rest. b"" at the end."""
-    try:
-        return await stream.readline()
-    except ValueError:
-        return b"WARNING (the beginning of a very long line is left out)\n"
-
-
-def _exit_in_words(returncode: int | None) -> str:
-    if returncode is not None and returncode < 0:
-        return f"signal {-returncode}"
-    return f"exit status {returncode}"

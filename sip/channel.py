@@ -6,7 +6,8 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 
-from sip.messages import Command, Event, decode_command, encode
+from sip.messagelines import decode_command, encode
+from sip.messages import Command, Event
 
 MAX_LINE_BYTES = 1 << 20
 

@@ -1,17 +1,16 @@
 """The frozen commands and events between the gateway and its SIP worker process.
 
-One message is one line of JSON on a Unix stream socket. The gateway names the legs: `leg` is the gateway's id for calls
-it places, and the worker's `w…` id for calls that come in. Headers are (name, value) pairs in wire order; no CR, no LF.
+`sip.messagelines` writes and reads them. The gateway names the legs: `leg` is the gateway's id for calls it places, and
+the worker's `w…` id for calls that come in. Headers are (name, value) pairs in wire order; no CR, no LF.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field
 
-from call.errors import PeerError
 from sip.dialogstate import DialogState
 
 Headers = tuple[tuple[str, str], ...]
@@ -364,37 +363,3 @@ Event = Annotated[
     Started | StartFailed | TrunkEvent | DialogNote | DialogOver | Parted | Heartbeat | Stopped,
     Field(discriminator="type"),
 ]
-_COMMAND_TYPES: Final = get_args(get_args(Command)[0])
-_PARSING: Final = ConfigDict(cache_strings="keys")  # values hardly ever come twice: 16,000 would be kept in vain
-_COMMANDS: Final[TypeAdapter[Command]] = TypeAdapter(Command, config=_PARSING)
-_EVENTS: Final[TypeAdapter[Event]] = TypeAdapter(Event, config=_PARSING)
-
-
-def encode(message: Command | Event) -> bytes:
-    """One message as a line of JSON, with its newline."""
-    adapter: TypeAdapter[Any] = _COMMANDS if isinstance(message, _COMMAND_TYPES) else _EVENTS
-    return adapter.dump_json(message) + b"\n"
-
-
-def decode_command(line: bytes) -> Command:
-    """Parse a line that the gateway sent.
-
-    Raises:
-        PeerError: It is not a command.
-    """
-    try:
-        return _COMMANDS.validate_json(line)
-    except ValidationError as error:
-        raise PeerError(f"not a worker command: {error.errors()[0]['msg']}") from error
-
-
-def decode_event(line: bytes) -> Event:
-    """Parse a line that the worker sent.
-
-    Raises:
-        PeerError: It is not an event.
-    """
-    try:
-        return _EVENTS.validate_json(line)
-    except ValidationError as error:
-        raise PeerError(f"not a worker event: {error.errors()[0]['msg']}") from error

@@ -17,7 +17,7 @@ import sys
 from typing import Final, NoReturn
 
 from call.errors import PeerError, TransportError
-from sip import messages, succession
+from sip import messagelines, messages, succession
 from sip.channel import Channel
 from sip.stack import PjStack
 
@@ -38,7 +38,7 @@ async def obey(channel: Channel, stack: PjStack, silence_s: float) -> bool:
         async with asyncio.timeout(silence_s) as patience:
             async for line in channel.lines():
                 patience.reschedule(loop.time() + silence_s)
-                if not carry_out(messages.decode_command(line), channel, stack):
+                if not carry_out(messagelines.decode_command(line), channel, stack):
                     return True
     except TimeoutError:
         logging.error("the gateway has said nothing for %.0f s: its calls are ended", silence_s)

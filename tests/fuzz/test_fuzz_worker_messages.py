@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from call.errors import PeerError
-from sip import messages
+from sip import messagelines, messages
 from tests.harness.fuzzing import bounded, corpus, damaged, spliced
 
 COMMANDS = get_args(get_args(messages.Command)[0])
@@ -27,16 +27,16 @@ events = st.one_of(*map(st.from_type, EVENTS))
 
 
 def as_object(message: messages.Command | messages.Event) -> dict[str, Any]:
-    return dict(json.loads(messages.encode(message)))
+    return dict(json.loads(messagelines.encode(message)))
 
 
 def read_worker_message(line: bytes) -> None:
     with suppress(PeerError):
-        command = messages.decode_command(line)
-        assert messages.decode_command(messages.encode(command)) == command
+        command = messagelines.decode_command(line)
+        assert messagelines.decode_command(messagelines.encode(command)) == command
     with suppress(PeerError):
-        event = messages.decode_event(line)
-        assert messages.decode_event(messages.encode(event)) == event
+        event = messagelines.decode_event(line)
+        assert messagelines.decode_event(messagelines.encode(event)) == event
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -52,13 +52,13 @@ def test_the_corpus_has_every_message() -> None:
 @given(commands)
 @bounded
 def test_every_command_arrives_as_it_was_sent(command: messages.Command) -> None:
-    assert messages.decode_command(messages.encode(command)) == command
+    assert messagelines.decode_command(messagelines.encode(command)) == command
 
 
 @given(events)
 @bounded
 def test_every_event_arrives_as_it_was_sent(event: messages.Event) -> None:
-    assert messages.decode_event(messages.encode(event)) == event
+    assert messagelines.decode_event(messagelines.encode(event)) == event
 
 
 @given(st.binary(max_size=200))

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from call.errors import TransportError
-from sip import messages
+from sip import messagelines, messages
 from sip.agent import SILENT_TURNS, TURN_S
 from sip.channel import Channel
 from sip.messages import Answered, Ended, Heartbeat, Invite, Start, Started
@@ -189,7 +189,7 @@ class Orphan:
 
     async def expect(self, kind: type) -> None:
         async for text in self._lines:
-            if isinstance(messages.decode_event(text), kind):
+            if isinstance(messagelines.decode_event(text), kind):
                 return
         raise AssertionError(f"no {kind.__name__}")
 

@@ -1,4 +1,4 @@
-"""`sip.messages`: what goes through the socket comes out equal, and nothing else comes out at all."""
+"""`sip.messagelines`: what goes through the socket comes out equal, and nothing else comes out at all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from call.errors import PeerError
-from sip import messages
+from sip import messagelines, messages
 
 COMMANDS = typing.get_args(typing.get_args(messages.Command)[0])
 EVENTS = typing.get_args(typing.get_args(messages.Event)[0])
@@ -30,21 +30,21 @@ st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False
 
 @given(st.one_of([any_of(kind) for kind in COMMANDS]))
 def test_commands_survive_the_socket(command: messages.Command) -> None:
-    line = messages.encode(command)
+    line = messagelines.encode(command)
     assert line.count(b"\n") == 1
-    assert messages.decode_command(line) == command
+    assert messagelines.decode_command(line) == command
 
 
 @given(st.one_of([any_of(kind) for kind in EVENTS]))
 def test_events_survive_the_socket(event: messages.Event) -> None:
-    line = messages.encode(event)
+    line = messagelines.encode(event)
     assert line.count(b"\n") == 1
-    assert messages.decode_event(line) == event
+    assert messagelines.decode_event(line) == event
 
 
 @given(st.binary())
 def test_any_bytes_give_a_message_or_a_peer_error(line: bytes) -> None:
-    for decode in (messages.decode_command, messages.decode_event):
+    for decode in (messagelines.decode_command, messagelines.decode_event):
         try:
             decode(line)
         except PeerError as error:
@@ -63,7 +63,7 @@ def test_every_message_names_its_type_once(kind: type) -> None:
 
 
 def test_parser_keeps_no_word_of_a_message() -> None:
-    line = messages.encode(messages.DtmfRefused("a leg that is named nowhere else", "1", 400))
-    first, second = (messages.decode_event(line) for _ in range(2))
+    line = messagelines.encode(messages.DtmfRefused("a leg that is named nowhere else", "1", 400))
+    first, second = (messagelines.decode_event(line) for _ in range(2))
     assert isinstance(first, messages.DtmfRefused) and isinstance(second, messages.DtmfRefused)
     assert first.leg is not second.leg
