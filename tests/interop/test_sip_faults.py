@@ -58,6 +58,32 @@ async def test_a_challenge_is_answered_with_digest(
         await gateway.expect(Answered)
 
 
+BASIC = 'Basic realm="test"'
+BEARER = 'Bearer authz_server="https://id.example", scope="calls"'
+NEWER = CHALLENGE.format(0, "SHA-512")
+
+
+@pytest.mark.parametrize("other", [BASIC, BEARER, NEWER], ids=["Basic", "Bearer", "SHA-512"])
+@pytest.mark.parametrize(
+    ("status", "challenge", "response"),
+    [(401, "WWW-Authenticate", "Authorization"), (407, "Proxy-Authenticate", "Proxy-Authorization")],
+)
+async def test_of_several_challenges_the_topmost_that_we_can_answer_is_answered(
+    peer: Peer, status: int, challenge: str, response: str, other: str
+) -> None:
+    """RFC 8760 §2.4, RFC 3261 §22.4."""
+    offered = (other, CHALLENGE.format(1, "SHA-256"), CHALLENGE.format(2, "MD5"))
+    async with line_to(peer, **CREDENTIALS) as gateway:
+        first = await gateway.place(peer)
+        peer.reply(first, status, "Who are you", headers=[f"{challenge}: {each}" for each in offered])
+        second = await peer.request("INVITE")
+        assert len(second.all(response)) == 1
+        assert 'nonce="n1"' in second.header(response)
+        assert is_right(second, response, "secret")
+        peer.reply(second, 200, "OK", body=ANSWER)
+        await gateway.expect(Answered)
+
+
 async def test_several_proxies_that_each_ask_get_an_answer_of_their_own(peer: Peer) -> None:
     """RFC 3665 §3.3: what the first asked for stays in the INVITE that the second lets through (RFC 3261 §22.3)."""
     asked: list[tuple[str, str]] = []
