@@ -137,15 +137,6 @@ std::string activeRemoteSdp(int callId)
     return pjmedia_sdp_neg_get_active_remote(call.invite()->neg, &sdp) == PJ_SUCCESS ? print(sdp) : "";
 }
 
-std::string remoteSdpInNegotiation(int callId)
-{
-    LockedCall call(callId);
-    const pjmedia_sdp_session *sdp = NULL;
-    if (!call.invite() || !call.invite()->neg)
-        return "";
-    return pjmedia_sdp_neg_get_neg_remote(call.invite()->neg, &sdp) == PJ_SUCCESS ? print(sdp) : "";
-}
-
 void forgetInvite(int callId)
 {
     LockedCall call(callId);

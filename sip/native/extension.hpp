@@ -165,9 +165,6 @@ void forgetInvite(int callId);
 
 /** The remote SDP in force on a call (RFC 3264), "" if there is none. */
 std::string activeRemoteSdp(int callId);
-
-/** The peer's SDP that is being or was last negotiated, "" if there is none. */
-std::string remoteSdpInNegotiation(int callId);
 #endif
 
 }  // namespace pj

@@ -4,5 +4,4 @@
 %extend pj::Call {
     void forgetInvite() { pj::forgetInvite($self->getId()); }
     std::string activeRemoteSdp() { return pj::activeRemoteSdp($self->getId()); }
-    std::string remoteSdpInNegotiation() { return pj::remoteSdpInNegotiation($self->getId()); }
 }
