@@ -30,6 +30,7 @@ from gateway.site import make_site, own_origins
 from gateway.sounds import Sounds
 from gateway.surroundings import Surroundings
 from gateway.switchboard import Switchboard
+from gateway.trunkstatus import describe_trunks
 from sip import messages
 from sip.agent import Agent
 from webrtc.dtls import Certificates
@@ -160,6 +161,7 @@ class _House:
     """The parts of one gateway, wired to each other."""
 
     def __init__(self, config: Config, sounds: Sounds) -> None:
+        self._trunks = config.trunk
         self.records = Records(locate(config.records))
         try:
             self.relays = _open_relays(config)
@@ -226,6 +228,7 @@ class _House:
             "sessions": self.directory.session_count,
             "tasks": len(asyncio.all_tasks()),
             "load": self.load.describe(),
+            "trunks": describe_trunks(self._trunks, self.agent.registrations),
             "media": media,
         }
 

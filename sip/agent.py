@@ -16,7 +16,7 @@ from call.errors import Overloaded, PeerError, TransportError
 from sip import messagelines, messages
 from sip.channel import Channel
 from sip.ledger import Ledger
-from sip.messages import Heartbeat, Start, Started, TrunkEvent
+from sip.messages import Heartbeat, Registered, Start, Started, TrunkEvent
 from sip.schedstat import Scheduled
 from sip.starvation import is_starved, used_s
 from sip.workerprocess import exit_in_words, kill, relay_errors
@@ -51,6 +51,8 @@ class Agent:
     ) -> None:
         """`on_lost` gets a sentence when the worker died: all its legs are gone; a new one is on its way."""
         self.started: Started
+        self.registrations: dict[str, Registered] = {}
+        """What each trunk said last to the worker that runs."""
         self._settings = start
         self._on_event = on_event
         self._on_lost = on_lost
@@ -249,6 +251,7 @@ class Agent:
     def _mourn(self, reason: str) -> None:
         self._log.error("%s", reason)
         self._ledger.worker_lost()
+        self.registrations.clear()
         self._on_lost(reason)
 
     async def _read(self, process: asyncio.subprocess.Process) -> str:
@@ -306,6 +309,8 @@ class Agent:
             waiting = self._waiting.pop(event.sequence, None)
             if waiting and not waiting.done():  # who asked may have given up
                 waiting.set_result(event)
+        elif isinstance(event, Registered):
+            self.registrations[event.trunk] = event
         elif isinstance(event, messages.Stopped):
             self._has_parted = True
 

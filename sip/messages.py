@@ -350,6 +350,19 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, slots=True)
+class Registered:
+    """What a trunk said to our REGISTER (RFC 3261 §10), each time that it says something."""
+
+    trunk: str
+    status: int
+    """Final response; 408: there was none."""
+    phrase: str
+    until: float
+    """Unix time; 0: we are not registered."""
+    type: Literal["registered"] = "registered"
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """All dialogs are closed; the worker exits."""
 
@@ -360,6 +373,6 @@ LegEvent = Incoming | Ringing | Answered | Reoffered | Reanswered | Ended | Info
 TrunkEvent = LegEvent | InviteRefused
 """What concerns calls; the other events are about the worker itself."""
 Event = Annotated[
-    Started | StartFailed | TrunkEvent | DialogNote | DialogOver | Parted | Heartbeat | Stopped,
+    Started | StartFailed | TrunkEvent | DialogNote | DialogOver | Parted | Heartbeat | Registered | Stopped,
     Field(discriminator="type"),
 ]

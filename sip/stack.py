@@ -176,7 +176,7 @@ class PjStack:
         self.transports[kind] = (identity, port)
 
     def _add_line(self, account: TrunkAccount) -> None:
-        line = TrunkLine(account, self.incoming)
+        line = TrunkLine(account, self.incoming, self._emit)
         try:
             line.create(account_config(account, self.settings, *self.transports[account.transport]))
         except pj.Error as error:

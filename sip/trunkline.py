@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 
 import pjsua2 as pj
 
-from sip.messages import TrunkAccount
+from sip.messages import Registered, TrunkAccount
 
 log = logging.getLogger("sip.trunkline")
 
@@ -15,12 +16,17 @@ log = logging.getLogger("sip.trunkline")
 class TrunkLine(pj.Account):
     """Credentials, transport, Contact; pjsip keeps the registration up, if the trunk wants one."""
 
-    def __init__(self, settings: TrunkAccount, on_invite: Callable[[pj.OnIncomingCallParam], None]) -> None:
+    def __init__(
+        self,
+        settings: TrunkAccount,
+        on_invite: Callable[[pj.OnIncomingCallParam], None],
+        emit: Callable[[Registered], None],
+    ) -> None:
         pj.Account.__init__(self)
         self.trunk = settings
         self.is_leaving = False
         """Our last REGISTER is not answered yet."""
-        self._on_invite = on_invite
+        self._on_invite, self._emit = on_invite, emit
         self._trouble: str | None = None
         """Why we are not registered, "" if we are; None: that is not known yet."""
 
@@ -38,8 +44,13 @@ class TrunkLine(pj.Account):
 
     def onRegState(self, prm: pj.OnRegStateParam) -> None:
         self.is_leaving, was_leaving = False, self.is_leaving
-        trouble = "" if 200 <= prm.code < 300 else f"{prm.code} {prm.reason}"
-        if trouble == self._trouble or was_leaving:
+        if was_leaving:
+            return
+        is_taken = 200 <= prm.code < 300
+        until = time.time() + prm.expiration if is_taken else 0.0
+        self._emit(Registered(self.trunk.name, prm.code, prm.reason, until))
+        trouble = "" if is_taken else f"{prm.code} {prm.reason}"
+        if trouble == self._trouble:
             return
         self._trouble = trouble
         if trouble:

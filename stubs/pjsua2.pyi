@@ -202,6 +202,7 @@ class OnIncomingCallParam:
 class OnRegStateParam:
     code: int
     reason: str
+    expiration: int
 
 class Account:
     def __init__(self) -> None: ...

@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sip.messages import Answered, Incoming, Invite, Release
 from sip.stacksettings import REGISTER_AGAIN_S
+from tests.harness.gateway import GatewayProcess, settings_for, trunk_to
+from tests.harness.patience import eventually
+from tests.harness.ports import free_port
 from tests.interop.sip_line import line, trunk
 from tests.interop.sip_peer import HOST, Dialog, Message, Peer, open_peer, sdp
 from tests.interop.sip_stream_peer import StreamPeer
@@ -50,6 +55,33 @@ async def test_we_register_with_the_password_and_take_it_back(peer: Peer, caplog
     assert [each.message for each in caplog.records if "registered" in each.message] == [
         "worker: trunk peer has registered us: its calls come here"
     ]
+
+
+async def test_the_admin_is_shown_until_when_a_trunk_has_registered_us_or_why_not(tmp_path: Path) -> None:
+    async with Peer.open(free_port()) as taking, Peer.open(free_port()) as refusing:
+        account = {"user": "4930", "password": "secret", "registration": True}
+        trunks = {
+            "taking": trunk_to(taking.port, ["1"], **account),
+            "refusing": trunk_to(refusing.port, ["2"], **account),
+            "silent": trunk_to(free_port(), ["3"]),
+        }
+        gateway = await asyncio.to_thread(GatewayProcess, tmp_path, settings_for(tmp_path, trunk=trunks))
+
+        def states() -> dict[str, str]:
+            return {name: each["registration"]["state"] for name, each in gateway.ask("status")["trunks"].items()}
+
+        try:
+            assert states() == {"taking": "pending", "refusing": "pending", "silent": "off"}
+            await registered(taking, await taking.request("REGISTER"))
+            refusing.reply(await refusing.request("REGISTER"), 403, "Not here")
+            await eventually(lambda: states() == {"taking": "registered", "refusing": "failed", "silent": "off"})
+            shown = gateway.ask("status")["trunks"]
+        finally:
+            stopping = asyncio.create_task(asyncio.to_thread(gateway.stop))
+            accept(taking, await taking.request("REGISTER"), expires=0)
+            await stopping
+    assert 0 < shown["taking"]["registration"]["until"] - time.time() <= 300
+    assert "403 Not here" in shown["refusing"]["registration"]["sentence"]
 
 
 def calling(peer: Peer, called: str, address: tuple[str, int]) -> Dialog:
