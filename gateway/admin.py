@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from gateway.admincalls import LiveCalls
+from gateway.admincalls import LiveCalls, beginning_with
+from gateway.adminhost import OwnNames
 from gateway.adminplay import play_routes
 from gateway.adminrecording import recording_route
 from gateway.callrecord import CallRecord
@@ -47,7 +47,7 @@ def make_admin(
 
     async def read_call(request: Request) -> JSONResponse:
         call_id = request.path_params["call_id"]
-        live = [call for key, call in live_calls().items() if key.startswith(call_id)]
+        live = beginning_with(live_calls(), call_id)
         record = live[0].record() if len(live) == 1 else await asyncio.to_thread(records.find, call_id)
         if record is None:
             return problem(HTTPStatus.NOT_FOUND, f"There is no call {call_id}, or its beginning fits several.")
@@ -60,9 +60,7 @@ def make_admin(
         *play_routes(live_calls, sounds),
         recording_route(live_calls),
     ]
-    # A page on another site must not read this through a name that resolves to 127.0.0.1 (DNS rebinding).
-    trusted = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
-    return Starlette(routes=routes, middleware=[trusted], exception_handlers=EXPLAINED)
+    return Starlette(routes=routes, middleware=[Middleware(OwnNames)], exception_handlers=EXPLAINED)
 
 
 def _limit(text: str) -> int:

@@ -17,10 +17,15 @@ def find_live(calls: Mapping[str, LiveCall], beginning: str) -> LiveCall:
     Raises:
         Refused: There is none, or there are several.
     """
-    found = [call for call_id, call in calls.items() if call_id.startswith(beginning)]
+    found = beginning_with(calls, beginning)
     if not found:
         raise Refused(HTTPStatus.NOT_FOUND, f"There is no live call {beginning}.")
     if len(found) > 1:
         words = f"{len(found)} live calls begin with {beginning}: give more of the id."
         raise Refused(HTTPStatus.NOT_FOUND, words)
     return found[0]
+
+
+def beginning_with(calls: Mapping[str, LiveCall], beginning: str) -> list[LiveCall]:
+    """The live calls whose id begins so."""
+    return [call for call_id, call in calls.items() if call_id.startswith(beginning)]

@@ -89,7 +89,10 @@ async def test_this_machine_may_ask(admin: ASGIApp, host: str) -> None:
 
 @pytest.mark.parametrize("host", ["evil.example.com", "127.0.0.1.evil.example", ""])
 async def test_name_that_was_rebound_to_this_machine_may_not(admin: ASGIApp, host: str) -> None:
-    assert (await get(admin, "/api/status", host)).status == 400
+    answer = await get(admin, "/api/status", host)
+    assert answer.status == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "must name this machine" in answer.json["detail"]
 
 
 async def test_nothing_can_be_changed(admin: ASGIApp) -> None:
