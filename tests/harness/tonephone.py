@@ -30,14 +30,16 @@ WINDOW: Final = 13
 SSRC: Final = 7
 STEADY_S: Final = 0.1
 """A longer pause between two packets is heard as one."""
+RATHER_LOUD: Final = 0.3
+"""Amplitude of a tone, of 1."""
 LOUD: Final = 0.9
 """A tone that is all there is has this share of the energy at least, whatever codecs it went through."""
 
 
-def sine(hertz: int, seconds: float, rate_hz: int = RATE_HZ) -> Samples:
-    """A tone, rather loud."""
+def sine(hertz: int, seconds: float, rate_hz: int = RATE_HZ, amplitude: float = RATHER_LOUD) -> Samples:
+    """A tone."""
     angles = np.arange(round(seconds * rate_hz)) * (math.tau * hertz / rate_hz)
-    return np.asarray(0.3 * np.sin(angles))
+    return np.asarray(amplitude * np.sin(angles))
 
 
 def tone_speech(hertz: int) -> Speech:
@@ -76,11 +78,11 @@ class TonePhone:
     The kernel says when a packet came, however busy this process is.
     """
 
-    def __init__(self, hertz: int) -> None:
+    def __init__(self, hertz: int, amplitude: float = RATHER_LOUD) -> None:
         self.heard: list[Heard] = []
         self.late_s = self.paused_s = 0.0
         """How late this process was at worst, and in all pauses in which it was held up: the page lives here, too."""
-        self.say(0, _frames(hertz))
+        self.say(0, _frames(hertz, amplitude))
         self._news = asyncio.Event()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._talking: asyncio.Task[None] | None = None
@@ -173,7 +175,7 @@ class TonePhone:
             self.paused_s += overslept_s if overslept_s > STEADY_S else 0.0
 
 
-def _frames(hertz: int) -> list[bytes]:
+def _frames(hertz: int, amplitude: float) -> list[bytes]:
     """A second of the tone, cut into packets."""
-    codes = bytes(ulaw_encode(round(8000 * float(sample))) for sample in sine(hertz, 1.0, ULAW_HZ))
+    codes = bytes(ulaw_encode(round(8192 * float(sample))) for sample in sine(hertz, 1.0, ULAW_HZ, amplitude))
     return [codes[at : at + SAMPLES_PER_FRAME] for at in range(0, len(codes), SAMPLES_PER_FRAME)]
