@@ -97,7 +97,7 @@ async def test_the_peers_bye_reaches_the_port_in_our_contact(tmp_path: Path) -> 
 
 @both
 async def test_a_call_whose_peer_is_gone_can_be_ended(kind: str, tmp_path: Path) -> None:
-    async with facing(kind, tmp_path) as (caller, peer):
+    async with facing(kind, tmp_path, goodbyes_s=1.0) as (caller, peer):
         await cut_off(caller, peer)
         peer.shut()
         caller.agent.post(Release("a1"))
@@ -107,7 +107,7 @@ async def test_a_call_whose_peer_is_gone_can_be_ended(kind: str, tmp_path: Path)
 
 @both
 async def test_an_offer_that_cannot_be_sent_leaves_the_call_as_it_was(kind: str, tmp_path: Path) -> None:
-    async with facing(kind, tmp_path) as (caller, peer):
+    async with facing(kind, tmp_path, goodbyes_s=1.0) as (caller, peer):
         await cut_off(caller, peer)
         peer.shut()
         caller.agent.post(Reoffer("a1", sdp(40000, version=2)))
@@ -242,7 +242,7 @@ async def test_a_call_that_rings_is_cancelled_over_a_new_connection_when_its_own
 
 
 async def test_a_200_that_comes_again_over_a_new_connection_is_acknowledged_there(tmp_path: Path) -> None:
-    async with facing("tcp", tmp_path, tcp_port=0) as (caller, peer):
+    async with facing("tcp", tmp_path, tcp_port=0, goodbyes_s=1.0) as (caller, peer):
         invite = await caller.place(peer)
         peer.reply(invite, 200, "OK", body=ANSWER)
         await lost(peer, "ACK")

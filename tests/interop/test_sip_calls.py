@@ -283,6 +283,7 @@ async def test_unusual_numbers_are_escaped_and_line_breaks_refused(peer: Peer) -
         assert ended.leg == "a2"
         assert "line break" in ended.detail
         assert await line.is_quiet(peer, "INVITE")
+        peer.reply(invite, 486, "Busy Here")
 
 
 async def test_info_digits_arrive_once(peer: Peer) -> None:

@@ -54,6 +54,7 @@ async def test_we_announce_nothing_that_we_refuse(peer: Peer) -> None:
         invite = await gateway.place(peer)
         assert words(invite.header("Allow")) == {"INVITE", "ACK", "BYE", "CANCEL", "UPDATE", "PRACK", "INFO", "OPTIONS"}
         assert words(invite.header("Supported")) == {"100rel", "timer"}
+        peer.reply(invite, 486, "Busy Here")
 
 
 @pytest.mark.parametrize("method", ["REFER", "SUBSCRIBE", "NOTIFY", "MESSAGE"])

@@ -349,7 +349,9 @@ def longer(offer: str, length: int) -> str:
 async def test_a_long_message_is_sent_whole(peer: Peer) -> None:
     async with line_to(peer) as gateway:
         gateway.agent.post(Invite("a1", "peer", "4711", longer(OFFER, 6000)))
-        assert (await peer.request("INVITE")).body == longer(OFFER, 6000)
+        invite = await peer.request("INVITE")
+        assert invite.body == longer(OFFER, 6000)
+        peer.reply(invite, 486, "Busy Here")
 
 
 async def test_a_message_that_is_too_long_ends_its_call_and_no_other(peer: Peer) -> None:
@@ -357,4 +359,6 @@ async def test_a_message_that_is_too_long_ends_its_call_and_no_other(peer: Peer)
         gateway.agent.post(Invite("a1", "peer", "4711", longer(OFFER, 10_000)))
         assert (await gateway.expect(Ended)).by == "fault"
         gateway.agent.post(Invite("a2", "peer", "4711", OFFER))
-        assert (await peer.request("INVITE")).body == OFFER
+        invite = await peer.request("INVITE")
+        assert invite.body == OFFER
+        peer.reply(invite, 486, "Busy Here")
