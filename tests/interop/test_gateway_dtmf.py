@@ -152,7 +152,6 @@ async def test_a_desk_phone_takes_keys_by_info(exchange: Exchange, tmp_path: Pat
             await call.press("15#")
             await phone.program.says(r"received DTMF: '#'")
             await call.hang_up()
-            await phone.program.says("session closed|terminated")
         taken = [line for line in phone.program.lines if "received DTMF" in line]
         assert [line.partition("'")[2][0] for line in taken] == list("15#")
     finally:
