@@ -26,7 +26,12 @@ def sdp(
 ) -> str:
     """An audio description."""
     names = {0: "PCMU/8000", 8: "PCMA/8000", 9: "G722/8000", 13: "CN/8000", 111: "opus/48000/2"}
-    names |= {96: "telephone-event/48000", 101: "telephone-event/8000", 110: "telephone-event/48000"}
+    names |= {
+        96: "telephone-event/48000",
+        98: "opus/48000/2",
+        101: "telephone-event/8000",
+        110: "telephone-event/48000",
+    }
     lines = ["v=0", f"o=- 7 {version} IN IP4 {HOST}", "s=-", f"c=IN IP4 {HOST}", "t=0 0"]
     lines.append(f"m=audio {port} RTP/AVP {' '.join(map(str, codecs))}")
     lines += [f"a=rtpmap:{codec} {names[codec]}" for codec in codecs]

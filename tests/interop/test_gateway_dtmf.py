@@ -104,8 +104,9 @@ async def test_keys_by_info_are_told_to_the_page_in_order_and_a_copy_in_rtp_is_n
     [
         ((111, 101, 110), [("1", 101, 8000), ("1", 110, 48_000), ("2", 101, 8000), ("#", 110, 48_000)]),
         ((111, 96), [("1", 110, 48_000), ("1", 96, 48_000), ("2", 101, 8000), ("#", 110, 48_000)]),
+        ((98, 96), [("1", 110, 48_000), ("1", 96, 48_000), ("2", 101, 8000), ("#", 110, 48_000)]),
     ],
-    ids=["both that were offered", "another number than was offered"],
+    ids=["both that were offered", "another number than was offered", "Opus, too, has another"],
 )
 async def test_events_under_each_number_that_was_agreed_or_offered_arrive_once_with_their_length(
     exchange: Exchange, answered: tuple[int, ...], pressed: list[tuple[str, int, int]]
@@ -117,8 +118,9 @@ async def test_events_under_each_number_that_was_agreed_or_offered_arrive_once_w
         await page_is_told(line, "".join(key for key, _ in keys))
         await eventually(lambda: len(audio.keys) >= len(keys))
         call_id = await line.call.record_id()
-    journal = (await exchange.gateway.record(call_id))["journal"]
-    heard = [entry["why"] for entry in journal if entry["what"] == "digit in RTP"]
+    record = await exchange.gateway.record(call_id)
+    heard = [entry["why"] for entry in record["journal"] if entry["what"] == "digit in RTP"]
+    assert record["media"]["trunk"]["dropped_unknown_payload"] == 0, "Opus is heard by the number of our offer"
     assert heard == [f"{key} for {length} ms" for key, length in keys]
     assert audio.keys == keys
 
