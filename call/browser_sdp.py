@@ -25,7 +25,6 @@ _PROTOCOL: Final = re.compile(r"((UDP|TCP)/(D?TLS)/)?RTP/SAVPF?", re.IGNORECASE)
 _ICE_TEXT: Final = re.compile(r"[A-Za-z0-9+/]{4,256}")
 _STRONG_HASHES: Final = ("sha-256", "sha-384", "sha-512")
 _HOST_TYPE_PREFERENCE: Final = 126
-_PTIME_MS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +223,8 @@ def browser_answer(
     spoken = [chosen] if noise is None else [chosen, Format(COMFORT_NOISE, noise)]
     agreed = direction.limited_to(offer.direction.mirrored)
     role = setup or offer.answer_setup()
-    attributes = _media_attributes(offer, spoken, event, agreed) + _transport_attributes(transport, role)
+    ptime_ms = codecs.packet_length_ms(codec, offer.section)
+    attributes = _media_attributes(offer, spoken, event, agreed, ptime_ms) + _transport_attributes(transport, role)
     audio = _accepted(offer, transport, [*spoken, event] if event else spoken, attributes)
     media = (audio if index == offer.index else _rejected(one) for index, one in enumerate(offer.description.media))
     answer = SessionDescription(
@@ -232,7 +232,7 @@ def browser_answer(
         attributes=_session_attributes(offer),
         media=tuple(media),
     )
-    return BrowserAnswer(str(answer), chosen, event, _PTIME_MS, agreed, role, noise)
+    return BrowserAnswer(str(answer), chosen, event, ptime_ms, agreed, role, noise)
 
 
 def _origin(transport: LocalTransport, session_id: int, version: int) -> Origin:
@@ -265,14 +265,14 @@ def _accepted(
 
 
 def _media_attributes(
-    offer: BrowserOffer, chosen: Sequence[Format], event: TelephoneEvent | None, direction: Direction
+    offer: BrowserOffer, chosen: Sequence[Format], event: TelephoneEvent | None, direction: Direction, ptime_ms: int
 ) -> list[Attribute]:
     lines = [Attribute("mid", offer.mid)] if offer.mid else []
     lines += [Attribute(direction.value), Attribute("rtcp-mux")]
     # With it, the page's `track` event carries a stream that fits into an <audio> element (RFC 8830 §2).
     lines += [Attribute("msid", "webtrunk audio")] if direction.sends else []
     lines += codecs.format_attributes(chosen, [event] if event else [], "0-15")
-    return [*lines, Attribute("ptime", str(_PTIME_MS))]
+    return [*lines, Attribute("ptime", str(ptime_ms))]
 
 
 def _transport_attributes(transport: LocalTransport, setup: Setup) -> list[Attribute]:

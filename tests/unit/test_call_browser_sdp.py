@@ -129,6 +129,13 @@ def test_answer_to_firefox_takes_the_only_telephone_event_beside_opus() -> None:
     assert answer.telephone_event == TelephoneEvent(101, 8000)
 
 
+@pytest.mark.parametrize(("line", "length_ms"), [("a=ptime:60", 60), ("a=maxptime:10", 10), ("a=ptime:33", 20)])
+def test_a_browser_gets_packets_of_the_length_that_it_asks_for(line: str, length_ms: int) -> None:
+    text = CHROMIUM.replace("a=rtcp-mux", f"{line}\r\na=rtcp-mux", 1)
+    answer = browser_answer(read_browser_offer(text), codec="opus", transport=TRANSPORT, session_id=1, version=1)
+    assert (answer.ptime_ms, parse(answer.sdp).media[0].ptime_ms) == (length_ms, length_ms)
+
+
 def test_offer_without_telephone_event_is_answered_without() -> None:
     text = without(CHROMIUM, "a=rtpmap:110", "a=rtpmap:126")
     answer = browser_answer(read_browser_offer(text), codec="opus", transport=TRANSPORT, session_id=1, version=1)
