@@ -189,7 +189,7 @@ def _setup(description: SessionDescription, section: MSection) -> str:
 
 def _common_codecs(section: MSection) -> tuple[Format, ...]:
     found = codecs.formats(section)
-    if all(codecs.is_foreign(one.codec) for one in found):
+    if not found:
         names = codecs.spoken_names(section)
         raise UnacceptableOffer(
             f"The browser offered no audio codec that webtrunk speaks (it offered {names}).",

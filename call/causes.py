@@ -8,6 +8,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
+from call.codecs import CodecName, codec_of
+
 
 class Cause(Enum):
     """How a call ended, as the page and the record see it."""
@@ -228,6 +230,18 @@ def answered_elsewhere() -> Ending:
 def connection_lost(which: str, hint: str = "") -> Ending:
     """A leg went silent; `which` names it in words."""
     return Ending(Cause.CONNECTION_LOST, 408, which, hint)
+
+
+def no_common_codec(browser: CodecName, trunk: CodecName) -> Ending:
+    """An answered call whose legs speak these, and hear nothing of each other."""
+    ours, theirs = codec_of(browser).spoken, codec_of(trunk).spoken
+    return Ending(
+        Cause.NO_COMMON_MEDIA,
+        488,
+        f"The browser speaks {ours} and the trunk {theirs}, and webtrunk cannot transcode between them.",
+        "Let the page offer both and answer `call.renegotiate`, or take the one that is only passed on out of "
+        "`trunk.X.codecs`.",
+    )
 
 
 def login_limit(max_s: float) -> Ending:

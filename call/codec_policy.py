@@ -2,7 +2,7 @@
 
 The browser wants its answer at once, while the trunk's codec is known only with its answer: the browser's is chosen
 by policy, and what the trunk is offered follows from it. A codec that webtrunk cannot transcode is passed on only when
-both sides have it.
+both sides have it (ADR 0024).
 """
 
 from __future__ import annotations
@@ -125,28 +125,36 @@ def better_browser_codec(
 
 def _merits(codec: CodecName, trunk_codec: CodecName, prefer: Preference) -> tuple[bool, ...]:
     """What speaks for a browser's codec beside the trunk's; wideband only where it may cost something."""
-    is_relayed = codec == trunk_codec
-    is_heard = is_relayed or not (is_foreign(codec) or is_foreign(trunk_codec))
     is_wide = prefer != "cpu" and codec_of(codec).is_wide and codec_of(trunk_codec).is_wide
-    return is_heard, is_relayed, is_wide
+    return can_be_joined(codec, trunk_codec), codec == trunk_codec, is_wide
+
+
+def can_be_joined(browser_codec: CodecName, trunk_codec: CodecName) -> bool:
+    """Whether legs that speak these hear each other: relayed, or transcoded."""
+    return browser_codec == trunk_codec or not (is_foreign(browser_codec) or is_foreign(trunk_codec))
 
 
 def offer_to_trunk(
-    browser_codec: CodecName, trunk_codecs: Sequence[CodecName], prefer: Preference
+    browser_codec: CodecName, offered: Sequence[CodecName], trunk_codecs: Sequence[CodecName], prefer: Preference
 ) -> tuple[CodecName, ...]:
     """What a trunk is offered once the browser's codec is chosen, the preferred one first.
 
-    A codec that is only passed on is offered alone, or not at all. A list orders the others, but a relay comes first:
-    what the list names before the browser's codec, the browser has not, and would gain nothing by (ADR 0021).
+    All that the browser hears, or will once it has changed over to another codec that it `offered`. A list orders them,
+    but a relay comes first: what the list names before the browser's codec, the browser has not, and would gain nothing
+    by (ADR 0021). What can only be passed on comes last, unless the browser speaks it (ADR 0024).
     """
-    if is_foreign(browser_codec):
-        return (browser_codec,)
-    known = [codec for codec in trunk_codecs if not is_foreign(codec)]
+
+    def will_be_heard(codec: CodecName) -> bool:
+        better = better_browser_codec(browser_codec, offered, codec, prefer)
+        return can_be_joined(better.codec if better else browser_codec, codec)
+
+    offer = [codec for codec in trunk_codecs if will_be_heard(codec)]
     if not isinstance(prefer, str):
-        known.sort(key=_place_in(prefer))
-    if prefer != "quality":
-        known.sort(key=lambda codec: codec != browser_codec)
-    return tuple(known)
+        offer.sort(key=_place_in(prefer))
+    offer.sort(key=is_foreign)
+    if prefer != "quality" or is_foreign(browser_codec):
+        offer.sort(key=lambda codec: codec != browser_codec)
+    return tuple(offer)
 
 
 def choose_trunk_codec(
@@ -154,9 +162,12 @@ def choose_trunk_codec(
 ) -> CodecName | None:
     """Choose from a trunk's offer; None when it has nothing of `trunk_codecs`.
 
-    The trunk's order decides (RFC 3264 §6.1), but for what the route wishes; what can only be passed on comes last.
+    The trunk's order decides (RFC 3264 §6.1), but for what the route wishes. What can only be passed on comes last, and
+    first where it leads `trunk_codecs`, for then the browser speaks it.
     """
     common = [codec for codec in offered if codec in trunk_codecs]
+    if common and is_foreign(trunk_codecs[0]) and trunk_codecs[0] in common:
+        return trunk_codecs[0]
     match prefer:
         case "quality":
             common.sort(key=lambda codec: not codec_of(codec).is_wide)
@@ -179,7 +190,7 @@ def codec_sentence(
     if browser.name == trunk.name:
         return f"Both speak {browser.spoken}: relayed without transcoding{because}."
     speak = f"Browser speaks {browser.spoken} and trunk speaks {trunk.spoken}"
-    if is_foreign(browser.name) or is_foreign(trunk.name):
+    if not can_be_joined(browser.name, trunk.name):
         return f"{speak}, and webtrunk cannot transcode between them{because}."
     wide = " and keeps wideband" if browser.is_wide and trunk.is_wide else ""
     return f"{speak}, so webtrunk transcodes{wide}{because}."

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from call import interworking
+from call import causes, interworking
+from call.causes import Ending
 from call.codecs import COMFORT_NOISE, CodecName
 from call.interworking import Choice, Preference
+
+PATIENCE_S: Final = 10.0
+"""How long a call without any sound waits for its page to change over, which takes some hundred milliseconds."""
 
 
 class BrowserCodec:
     """What one browser leg speaks and why, and what it had better speak (design D7)."""
 
-    def __init__(self, offered: Sequence[CodecName], trunk_codecs: Sequence[CodecName], prefer: Preference) -> None:
+    def __init__(
+        self,
+        offered: Sequence[CodecName],
+        trunk_codecs: Sequence[CodecName],
+        prefer: Preference,
+        end: Callable[[Ending], None],
+    ) -> None:
         """Choose from the first offer; `trunk_codecs` are those that the trunk speaks or may answer.
+
+        `end` ends a call in which nothing can be heard.
 
         Raises:
             UnacceptableOffer: There is no codec to choose.
         """
         self.choice: Choice = interworking.choose_browser_codec(offered, trunk_codecs, prefer)
         self.spares_silence = COMFORT_NOISE in trunk_codecs
-        self._prefer = prefer
+        self._prefer, self._end = prefer, end
         self._trunk_codec: CodecName | None = None
         self._asked_for: Choice | None = None
+        self._patience: asyncio.TimerHandle | None = None
 
     def better(self, offered: Sequence[CodecName]) -> Choice | None:
         """What the browser had better speak, of this offer; None: what it speaks."""
@@ -34,6 +49,7 @@ class BrowserCodec:
         """The trunk speaks this codec: why the page is to offer again; "" if it is not, or was asked already."""
         self._trunk_codec = trunk_codec
         asked_for, self._asked_for = self._asked_for, self.better(offered)
+        self._judge(trunk_codec)
         if self._asked_for is None or self._asked_for == asked_for:
             return ""
         return interworking.change_sentence(self.choice.codec, trunk_codec, self._asked_for)
@@ -41,3 +57,21 @@ class BrowserCodec:
     def change_to(self, better: Choice) -> None:
         """The browser speaks this from now on."""
         self.choice, self._asked_for = better, None
+        self.cancel()
+
+    def cancel(self) -> None:
+        """Something is heard again, or the leg is over."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _judge(self, trunk_codec: CodecName) -> None:
+        """A call in which nothing can be heard ends: at once, if the page has no codec to change over to (ADR 0024)."""
+        self.cancel()
+        if interworking.can_be_joined(self.choice.codec, trunk_codec):
+            return
+        ending = causes.no_common_codec(self.choice.codec, trunk_codec)
+        if self._asked_for is None:
+            self._end(ending)
+        else:
+            self._patience = asyncio.get_running_loop().call_later(PATIENCE_S, self._end, ending)

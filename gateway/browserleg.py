@@ -41,6 +41,7 @@ class BrowserLeg:
         self.describe_codecs: Callable[[], str] = lambda: ""
         self.final_stats: dict[str, Any] = {}
         self.media: Leg | None = None
+        self.offered: tuple[Format, ...] = ()
         self.speaker: Speaker | None = None
         self._is_held = self._is_recorded = False
         self._pages = CallPages(self)
@@ -48,7 +49,6 @@ class BrowserLeg:
         self._is_answered = False
         self._is_over = False
         self._codec: BrowserCodec | None = None
-        self._offered: tuple[CodecName, ...] = ()
         self._remote_ice = ("", "")
         self._answer: BrowserAnswer | None = None
         self._dtls: BrowserDtls | None = None
@@ -170,7 +170,7 @@ class BrowserLeg:
             GatewayError: The offer cannot be served; nothing was allocated.
         """
         offer = browser_sdp.read_browser_offer(sdp)
-        self._codec = BrowserCodec(offer.codec_names, codecs, prefer)
+        self._codec = BrowserCodec(offer.codec_names, codecs, prefer, self._finish)
         self._renew_credentials()
         self.media = self._house.relays.browser_leg(*self._credentials, self._on_media)
         self._dtls = self._open_dtls(self.media)
@@ -220,7 +220,7 @@ class BrowserLeg:
             comfort_noise=self._codec.spares_silence,
         )
         # Of the offer only what the next one is compared with: parsed, it would be many kB.
-        self._offered, self._answer = offer.codec_names, answer
+        self.offered, self._answer = offer.codecs, answer
         self._remote_ice = (offer.ufrag, offer.pwd)
         self._apply(answer)
         return answer.sdp
@@ -348,8 +348,8 @@ class BrowserLeg:
                 assert_never(command)
 
     def _suit(self, trunk_codec: CodecName) -> None:
-        """Ask the page for another offer, if another codec is better by now; one that does not listen goes on."""
-        why = self._codec.suit(trunk_codec, self._offered) if self._codec else ""
+        """Ask the page for another offer, if another codec is better by now; if nothing is heard, it must make one."""
+        why = self._codec.suit(trunk_codec, [one.codec for one in self.offered]) if self._codec else ""
         if why:
             self._report.note("renegotiation", why)
             self._pages.send(signalling.CallRenegotiate(self._pages.name, why))
@@ -381,6 +381,8 @@ class BrowserLeg:
         self._stop_ringing()
         self._grace.cancel()
         self._watch.cancel()
+        if self._codec is not None:
+            self._codec.cancel()
         self._pages.end(ending)
         if self.media is not None:
             self.final_stats = dict(self.media.stats())

@@ -165,7 +165,7 @@ class Switchboard:
         assert browser.media is not None and browser.format is not None
         leg = live.trunk = self._trunk_leg(live.id, live, Side.CALLEE)
         browser.belong_to(session, message.call)
-        leg.follow(browser.format)
+        leg.follow(browser.format, browser.offered)
         self._house.relays.couple(browser.media, leg.media)
         session.send(signalling.CallAnswerSdp(message.call, answer, live.id))
         self._begin(live)

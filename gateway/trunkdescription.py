@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 
 from call import interworking, trunk_sdp
-from call.codecs import CodecName, Format
+from call.codecs import CodecName, Format, is_foreign
 from call.sdp_attributes import Direction
 from call.trunk_sdp import TrunkMedia
 from gateway.config import TrunkSettings
@@ -21,15 +22,17 @@ class TrunkDescription:
         self._address, self._rtp_port = address, rtp_port
         self._session_id, self._version = secrets.randbits(62), 1
         self._fmtps: dict[CodecName, str] = {}
-        self.codecs: tuple[CodecName, ...] = settings.spoken_codecs
-        """What an offer of ours has, in order."""
+        self.codecs: tuple[CodecName, ...] = tuple(sorted(settings.spoken_codecs, key=is_foreign))
+        """What an offer of ours has, in order; what can only be passed on comes last while no browser speaks it."""
         self.text = ""
         """What we said last."""
 
-    def follow(self, browser: Format) -> None:
-        """Offer from now on what fits the codec that the browser was given."""
-        self.codecs = interworking.offer_to_trunk(browser.codec, self._settings.spoken_codecs, self._settings.prefer)
-        self._fmtps = {browser.codec: browser.fmtp}
+    def follow(self, browser: Format, offered: Iterable[Format] = ()) -> None:
+        """Offer from now on what fits the codec that the browser was given, or another of those that it offered."""
+        self._fmtps |= {one.codec: one.fmtp for one in (browser, *offered)}
+        self.codecs = interworking.offer_to_trunk(
+            browser.codec, tuple(self._fmtps), self._settings.spoken_codecs, self._settings.prefer
+        )
 
     def renew(self) -> None:
         """What is said next is another version of the session."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, assert_never
 
 from call import causes, trunk_sdp
@@ -83,7 +83,7 @@ class TrunkLeg:
     def spoken_codecs(self) -> tuple[CodecName, ...]:
         """What the trunk speaks; as long as that is open, what it may speak."""
         if self.remote is None:
-            return self._settings.spoken_codecs
+            return self._ours.codecs
         return with_comfort_noise((self.remote.codec,)) if self.takes_noise else (self.remote.codec,)
 
     @property
@@ -91,9 +91,9 @@ class TrunkLeg:
         """Whether silence may go to the trunk, and come from it, as comfort noise."""
         return self.remote is not None and self.remote.comfort_noise is not None
 
-    def follow(self, browser: Format) -> None:
-        """Offer from now on what fits the codec that the browser was given."""
-        self._ours.follow(browser)
+    def follow(self, browser: Format, offered: Iterable[Format] = ()) -> None:
+        """Offer from now on what fits the codec that the browser was given, or another of those that it offered."""
+        self._ours.follow(browser, offered)
 
     # -- beginnings -----------------------------------------------------------------------------------
 

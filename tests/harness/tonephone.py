@@ -73,16 +73,16 @@ class Heard:
 
 
 class TonePhone:
-    """Speaks PCMU with the gateway, unless told otherwise.
+    """Speaks PCMU with the gateway, under whatever number, unless told otherwise.
 
     The kernel says when a packet came, however busy this process is.
     """
 
-    def __init__(self, hertz: int, amplitude: float = RATHER_LOUD) -> None:
+    def __init__(self, hertz: int, amplitude: float = RATHER_LOUD, payload_type: int = 0) -> None:
         self.heard: list[Heard] = []
         self.late_s = self.paused_s = 0.0
         """How late this process was at worst, and in all pauses in which it was held up: the page lives here, too."""
-        self.say(0, _frames(hertz, amplitude))
+        self.say(payload_type, _frames(hertz, amplitude))
         self._news = asyncio.Event()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._talking: asyncio.Task[None] | None = None

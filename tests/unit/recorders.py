@@ -40,6 +40,12 @@ def offer(ufrag: str = "aaaa", fingerprint: str = "AB") -> str:
     return "\r\n".join(lines)
 
 
+def with_ilbc(sdp: str) -> str:
+    """This offer of a browser with a codec that webtrunk only passes on."""
+    more = "a=rtpmap:97 iLBC/8000\r\na=fmtp:97 mode=20\r\na=rtpmap:111"
+    return sdp.replace("SAVPF 111", "SAVPF 111 97").replace("a=rtpmap:111", more)
+
+
 @dataclass
 class MediaRecorder:
     """A leg of the media core: keeps the last arguments of every call, and all calls in order."""

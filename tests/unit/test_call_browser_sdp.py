@@ -43,6 +43,11 @@ def answer_lines(offer: BrowserOffer, direction: Direction = Direction.SENDRECV)
     return answer.sdp.split("\r\n")
 
 
+def test_offer_of_nothing_but_what_is_only_passed_on_can_be_served() -> None:
+    alone = CHROMIUM.replace("SAVPF 111 63 9 0 8 13", "SAVPF 111").replace("opus/48000/2", "iLBC/8000")
+    assert read_browser_offer(alone).codec_names == ("ILBC/8000",)
+
+
 def test_chromium_offer_gives_what_the_call_needs() -> None:
     offer = read_browser_offer(CHROMIUM)
     assert (offer.ufrag, offer.pwd) == ("HB2z", "ozaP8m33DGXChW60NuJ9mlsu")

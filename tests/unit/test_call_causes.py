@@ -128,6 +128,12 @@ def test_cause_becomes_a_q850_number(ending: Ending, q850: int) -> None:
         (causes.not_answered("Bob"), Cause.NO_ANSWER, 480, "Bob did not answer."),
         (causes.answered_elsewhere(), Cause.ANSWERED_ELSEWHERE, 487, "The call was answered in another window."),
         (causes.connection_lost("Gone."), Cause.CONNECTION_LOST, 408, "Gone."),
+        (
+            causes.no_common_codec("opus", "ILBC/8000"),
+            Cause.NO_COMMON_MEDIA,
+            488,
+            "The browser speaks Opus and the trunk ILBC, and webtrunk cannot transcode between them.",
+        ),
     ],
 )
 def test_endings_of_our_own_side_say_who(ending: Ending, cause: Cause, status: int, sentence: str) -> None:

@@ -6,6 +6,7 @@ from call.codec_policy import (
     Choice,
     Preference,
     better_browser_codec,
+    can_be_joined,
     change_sentence,
     choose_browser_codec,
     choose_trunk_codec,
@@ -17,6 +18,7 @@ from call.codecs import CodecName
 from call.errors import UnacceptableOffer
 
 CHROMIUM = ["opus", "G722", "PCMU", "PCMA"]
+WITH_ILBC = [*CHROMIUM, "ILBC/8000"]
 
 
 def test_quality_offers_wideband_first_and_cpu_what_costs_least() -> None:
@@ -36,6 +38,7 @@ def test_quality_offers_wideband_first_and_cpu_what_costs_least() -> None:
         ([*CHROMIUM, "ILBC/8000"], ["ILBC/8000", "PCMA"], "cpu", "ILBC/8000"),
         ([*CHROMIUM, "ILBC/8000"], ["PCMA"], ["ILBC/8000", "PCMA"], "PCMA"),
         ([*CHROMIUM, "ILBC/8000"], ["ILBC/8000"], "quality", "ILBC/8000"),
+        (["ILBC/8000"], ["PCMA", "ILBC/8000"], "quality", "ILBC/8000"),
     ],
 )
 def test_the_browsers_codec(
@@ -109,6 +112,9 @@ def test_one_sentence_says_why_another_codec_is_better() -> None:
     )
 
 
+TRUNK = ("ILBC/8000", "G722", "PCMU", "opus", "CN")
+
+
 @pytest.mark.parametrize(
     ("browser", "prefer", "offered"),
     [
@@ -120,13 +126,40 @@ def test_one_sentence_says_why_another_codec_is_better() -> None:
         ("PCMA", ["PCMA", "PCMU", "G722"], ("PCMU", "G722", "opus", "CN")),
         ("PCMU", ["G722", "PCMU"], ("PCMU", "G722", "opus", "CN")),
         ("PCMA", "cpu", ("G722", "PCMU", "opus", "CN")),
-        ("ILBC/8000", "cpu", ("ILBC/8000",)),
     ],
 )
 def test_what_the_trunk_is_offered_follows_the_browser(
     browser: CodecName, prefer: Preference, offered: tuple[CodecName, ...]
 ) -> None:
-    assert offer_to_trunk(browser, ("ILBC/8000", "G722", "PCMU", "opus", "CN"), prefer) == offered
+    assert offer_to_trunk(browser, CHROMIUM, TRUNK, prefer) == offered
+
+
+@pytest.mark.parametrize(
+    ("browser", "page", "prefer", "offered"),
+    [
+        ("opus", WITH_ILBC, "quality", ("G722", "PCMU", "opus", "CN", "ILBC/8000")),
+        ("PCMU", WITH_ILBC, "cpu", ("PCMU", "G722", "opus", "CN", "ILBC/8000")),
+        ("PCMU", WITH_ILBC, ["PCMU", "ILBC/8000"], ("PCMU", "G722", "opus", "CN", "ILBC/8000")),
+        ("ILBC/8000", WITH_ILBC, "cpu", ("ILBC/8000", "G722", "PCMU", "opus", "CN")),
+        ("ILBC/8000", WITH_ILBC, ["ILBC/8000"], ("ILBC/8000",)),
+        ("ILBC/8000", ["ILBC/8000"], "quality", ("ILBC/8000",)),
+    ],
+)
+def test_what_can_only_be_passed_on_is_offered_last_unless_the_browser_speaks_it(
+    browser: CodecName, page: list[CodecName], prefer: Preference, offered: tuple[CodecName, ...]
+) -> None:
+    assert offer_to_trunk(browser, page, TRUNK, prefer) == offered
+
+
+@pytest.mark.parametrize("prefer", ["quality", "cpu", ["ILBC/8000", "opus"], ["PCMU", "ILBC/8000"]])
+@pytest.mark.parametrize("page", [CHROMIUM, WITH_ILBC, ["ILBC/8000", "PCMA"], ["PCMU", "ILBC/8000"]])
+def test_whatever_the_trunk_takes_of_our_offer_is_heard_once_the_browser_has_changed_over(
+    page: list[CodecName], prefer: Preference
+) -> None:
+    for now in page:
+        for taken in offer_to_trunk(now, page, TRUNK, prefer):
+            better = better_browser_codec(now, page, taken, prefer)
+            assert can_be_joined(better.codec if better else now, taken)
 
 
 @pytest.mark.parametrize(
@@ -140,9 +173,10 @@ def test_what_the_trunk_is_offered_follows_the_browser(
         (["PCMU", "PCMA", "G722"], ["PCMU", "PCMA", "G722"], ["G722", "PCMA"], "G722"),
         (["PCMU", "PCMA", "G722"], ["PCMU", "PCMA"], ["G722", "PCMA"], "PCMA"),
         (["PCMU", "G729"], ["G729", "PCMU"], ["G722", "PCMA"], "PCMU"),
-        (["PCMA", "ILBC/8000"], ["ILBC/8000", "PCMA"], ["ILBC/8000"], "PCMA"),
+        (["PCMA", "ILBC/8000"], ["PCMA", "ILBC/8000"], ["ILBC/8000"], "PCMA"),
         (["PCMU", "PCMA"], ["PCMA", "PCMU"], [], "PCMU"),
-        (["ILBC/8000", "PCMA"], ["ILBC/8000", "PCMA"], "quality", "PCMA"),
+        (["ILBC/8000", "PCMA"], ["PCMA", "ILBC/8000"], "quality", "PCMA"),
+        (["PCMA", "ILBC/8000"], ["ILBC/8000", "PCMA"], "quality", "ILBC/8000"),
         (["ILBC/8000"], ["ILBC/8000", "PCMA"], "quality", "ILBC/8000"),
         (["G729"], ["PCMU"], "quality", None),
     ],

@@ -10,9 +10,9 @@ from call.coupling import Accept, Press, Progress, Release, Suit
 from call.errors import GatewayError, PeerError, UnacceptableOffer
 from call.interworking import Preference
 from call.leg import Answered, Ended, LegEvent, Pressed, Settled
-from gateway import relays
+from gateway import browsercodec, relays
 from gateway.browserleg import BrowserLeg
-from tests.unit.recorders import House, MediaRecorder, Page, ReportRecorder, offer, page
+from tests.unit.recorders import House, MediaRecorder, Page, ReportRecorder, offer, page, with_ilbc
 from webrtc import signalling
 from webrtc.dtls import Certificates, DtlsEndpoint, Fingerprint
 from webrtc.signalling import CallIncoming
@@ -386,6 +386,59 @@ async def test_call_that_still_rings_has_nothing_to_renegotiate(bench: Bench) ->
     bench.ring(callee)
     bench.leg.post(Suit(PCMA))
     assert callee.types == ["call.incoming"]
+
+
+ILBC = Format("ILBC/8000", 96, "mode=30")
+
+
+async def half_deaf(bench: Bench, sdp: str = "") -> None:
+    """A call whose page was given PCMU, though its trunk then takes what can only be passed on."""
+    bench.leg.take_offer(sdp or with_ilbc(offer()), ("PCMU", "ILBC/8000"), "cpu")
+    bench.leg.belong_to(bench.caller.session, "p-1")
+    bench.leg.post(Accept())
+    bench.leg.post(Suit(ILBC))
+
+
+async def test_page_is_asked_to_change_over_to_a_codec_that_can_only_be_passed_on(bench: Bench) -> None:
+    await half_deaf(bench)
+    assert bench.caller.types[-1] == "call.renegotiate"
+    bench.leg.take_new_offer(with_ilbc(offer()))
+    assert bench.media.last("set_codec") == ("ILBC/8000", 97, ((126, 8000),), 20, None)
+    assert bench.report.events == [Settled(Format("ILBC/8000", 97, "mode=20"))]
+
+
+async def test_call_ends_in_words_when_the_page_does_not_change_over_and_nothing_is_heard(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browsercodec, "PATIENCE_S", 0.0)
+    await half_deaf(bench)
+    assert bench.endings == []
+    await bench.report.news.wait()
+    assert bench.endings == [(Cause.NO_COMMON_MEDIA, 488)]
+    assert bench.caller.types[-2:] == ["call.renegotiate", "call.ended"]
+
+
+async def test_call_ends_at_once_when_the_page_has_nothing_to_change_over_to(bench: Bench) -> None:
+    await half_deaf(bench, offer())
+    assert bench.endings == [(Cause.NO_COMMON_MEDIA, 488)]
+    assert "call.renegotiate" not in bench.caller.types
+
+
+@pytest.mark.parametrize("rescue", ["the page changes over", "the trunk goes back", "the page hangs up"])
+async def test_no_end_for_want_of_a_codec_hangs_over_a_call_that_is_heard_again_or_over(
+    bench: Bench, rescue: str
+) -> None:
+    await half_deaf(bench)
+    assert bench.leg._codec is not None
+    assert bench.leg._codec._patience is not None
+    match rescue:
+        case "the page changes over":
+            bench.leg.take_new_offer(with_ilbc(offer()))
+        case "the trunk goes back":
+            bench.leg.post(Suit(Format("PCMU", 0)))
+        case _:
+            bench.leg.hang_up()
+    assert bench.leg._codec._patience is None
 
 
 # -- media and DTLS -----------------------------------------------------------------------------------

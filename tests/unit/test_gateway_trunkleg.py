@@ -6,7 +6,7 @@ import pytest
 
 from call import oneway
 from call.causes import Cause, Ending, hung_up, media_core_error
-from call.codecs import Format
+from call.codecs import CodecName, Format
 from call.coupling import Accept, Press, Progress, Release, Suit
 from call.errors import GatewayError, PeerError
 from call.interworking import Preference
@@ -48,6 +48,7 @@ class Bench:
     srtp: Policy = "off"
     prefer: Preference = "quality"
     comfort_noise: bool = False
+    codecs: tuple[CodecName, ...] | None = None
 
     def __post_init__(self) -> None:
         settings = TrunkSettings(
@@ -56,6 +57,7 @@ class Bench:
             srtp=self.srtp,
             prefer=self.prefer,
             comfort_noise=self.comfort_noise,
+            codecs=self.codecs,
         )
         self.leg = TrunkLeg(
             "L1",
@@ -109,6 +111,14 @@ async def test_invite_offers_our_port_and_the_trunks_codecs(bench: Bench) -> Non
     assert (invite.from_user, invite.from_display, invite.headers) == ("100", "Alice", (("X-A", "1"),))
     assert "c=IN IP4 192.0.2.1" in invite.sdp
     assert "m=audio 30000 RTP/AVP 9 0 8" in invite.sdp
+
+
+async def test_what_can_only_be_passed_on_is_offered_with_the_pages_parameters_beside_the_rest() -> None:
+    bench = Bench(codecs=("ILBC/8000", "PCMU"))
+    bench.leg.follow(Format("PCMU", 0), (Format("PCMU", 0), Format("ILBC/8000", 97, "mode=20")))
+    sdp = bench.invite().sdp
+    assert "RTP/AVP 0 96 101\r\n" in sdp
+    assert "a=fmtp:96 mode=20\r\n" in sdp
 
 
 async def test_comfort_noise_is_neither_offered_nor_sent_unless_the_trunk_is_set_so(bench: Bench) -> None:
