@@ -54,7 +54,7 @@ impl Leg {
             ("rx_level_dbov", self.meter.level_dbov().into()),
             ("rtt_ms", remote.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0).into()),
             ("tx_buffer_ms", self.outbound.buffer().map(|depth| depth.as_secs_f64() * 1000.0).into()),
-            ("remote_lost", remote.lost.map(f64::from).into()),
+            ("remote_lost", self.remote_lost().map_or(Figure::Unknown, Figure::Count)),
             ("remote_jitter_ms", remote.jitter.map(|jitter| jitter.as_secs_f64() * 1000.0).into()),
             ("remote_r", remote.judgement[0].map(f64::from).into()),
             ("remote_mos", remote.judgement[1].map(|tenths| f64::from(tenths) / 10.0).into()),

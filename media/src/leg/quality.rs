@@ -38,9 +38,17 @@ impl Leg {
     #[must_use]
     pub fn spoken(&self) -> Option<Quality> {
         let packets = self.counters.tx_packets;
-        let lost = u64::try_from(self.reporter.remote().lost?).unwrap_or(0);
+        let lost = self.remote_lost()?;
         let buffer_ms = unseen_buffer(self.reporter.remote().jitter.map_or(0.0, millis));
         self.quality(packets, buffer_ms, Loss::of(lost, packets, lost))
+    }
+
+    /// How many of our packets the peer says it lost, 0 to all of them (RFC 3550 §6.4.1); `None` until it says.
+    ///
+    /// Duplicates make its count negative, and it may be nonsense.
+    pub(super) fn remote_lost(&self) -> Option<u64> {
+        let told = self.reporter.remote().lost?;
+        Some(u64::try_from(told).unwrap_or(0).min(self.counters.tx_packets))
     }
 
     fn quality(&self, packets: u64, buffer_ms: f64, loss: Loss) -> Option<Quality> {

@@ -86,6 +86,17 @@ fn each_direction_is_judged_by_its_own_counters() {
 }
 
 #[test]
+fn a_peer_cannot_have_lost_more_than_was_sent_nor_less_than_nothing() {
+    let (mut bench, one, other) = coupled(PCMU, PCMU);
+    assert_eq!(bench.number(one, "remote_lost"), None, "no report has come");
+    bench.talk([one, other], 900, |_| false);
+    for (told, believed) in [(7, 7), (-0x80_0000, 0), (0x7f_ffff, bench.count(one, "tx_packets"))] {
+        bench.report(one, told);
+        assert_eq!(bench.count(one, "remote_lost"), believed, "{told}");
+    }
+}
+
+#[test]
 fn nothing_is_measured_of_a_peer_that_never_sent() {
     let (mut bench, one, other) = coupled(PCMU, PCMU);
     for name in ["rx_lost", "rx_loss_bursts", "rx_reordered", "rx_duplicates", "rx_jitter_ms"] {
