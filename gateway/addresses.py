@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 import socket
 
+from call.errors import TransportError
+
 
 def is_address(text: str) -> bool:
     """A literal IP address."""
@@ -45,3 +47,18 @@ def default_route_address() -> str:
             return ""
         address: str = probe.getsockname()[0]
         return "" if is_loopback(address) else address
+
+
+def check_ours(address: str) -> None:
+    """Look whether a port can be opened on a literal address; none stays open.
+
+    Raises:
+        TransportError: It cannot.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except OSError as error:
+        hint = "Name one that `ip address` shows, or 0.0.0.0 for all of them."
+        raise TransportError(f"{address} is not an address of this machine.", hint=hint) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import resource
 import signal
@@ -245,7 +246,9 @@ def _open_relays(config: Config) -> Relays:
     try:
         return Relays(config.media, config.networks)
     except OSError as error:
-        hint = "Set `media.browser_port` and `network.bind`, or stop what uses the port."
+        hint = "Set `media.browser_port` to a free port, or stop what uses it."
+        if error.errno == errno.EADDRNOTAVAIL:
+            hint = "Set `bind` of each [[network]] to an address of this machine."
         raise TransportError(f"The media engine cannot start: {error.strerror or error}.", hint=hint) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def make_check(load: Load, which: Callable[[Path | None], str], config_option: C
         from gateway.portsinuse import ports_in_use
 
         click.echo(which(path))
-        for line in (*_set_up(settings), *settings.remarks, *ports_in_use(settings)):
+        for line in (*_set_up(settings), *settings.remarks, *_scarce_room(settings), *ports_in_use(settings)):
             click.echo(line)
         click.echo("The configuration is good.")
 
@@ -38,7 +39,7 @@ def _set_up(settings: Config) -> Iterator[str]:
         yield f"trunk {name}: {trunk.transport} {trunk.host}:{trunk.sip_port}, allows {', '.join(trunk.allow)}"
     yield f"users: {', '.join(settings.user) or 'none'}; login: {settings.auth.mode}"
     if settings.records_calls:
-        yield f"recordings: {_recorded(settings)}, {settings.recording.format}, in {settings.recording.folder}"
+        yield f"recordings: {_recorded(settings)}, {settings.recording.format}, in {_folder(settings)}"
     if settings.tee.url:
         yield f"tee: {settings.tee.legs} legs, to {settings.tee.shown_url}"
 
@@ -51,3 +52,21 @@ def _recorded(settings: Config) -> str:
     ]
     exceptions = ", ".join(f"{who}: {mode}" for who, mode in own if mode)
     return f"{settings.recording.mode} (but {exceptions})" if exceptions else settings.recording.mode
+
+
+def _folder(settings: Config) -> Path:
+    """Where recordings go; a relative one begins where the gateway is started."""
+    return Path(settings.recording.folder).absolute()
+
+
+def _scarce_room(settings: Config) -> Iterator[str]:
+    """What `min_free_mb` leaves of the disk on which recordings are, if that is nothing."""
+    if not settings.records_calls:
+        return
+    folder = _folder(settings)
+    disk = shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists()))
+    for what, size in (("its disk has", disk.total), ("are free on its disk", disk.free)):
+        if size < settings.recording.min_free_bytes:
+            least = f"recording.min_free_mb ({settings.recording.min_free_mb})"
+            yield f"{least} is more than {what}, {size // 2**20} MB: nothing will be recorded."
+            return

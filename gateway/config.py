@@ -6,7 +6,6 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, Strict, field_validator
 
@@ -315,14 +314,9 @@ class Config(Settings):
             *self._noiseless_trunks(),
             *self._toneless_trunks(),
             *self._foreign_trunks(),
-            *self._overheard(),
+            *self.recording.remarks,
+            *self.tee.remarks,
         )
-
-    def _overheard(self) -> list[str]:
-        host = urlsplit(self.tee.url).hostname or ""
-        if not self.tee.url.startswith("ws:") or is_loopback(host):
-            return []
-        return [f"tee: what is said goes to {host} in clear; use wss:// unless nobody is on the way."]
 
     @property
     def records_calls(self) -> bool:
@@ -378,7 +372,7 @@ class Config(Settings):
     def _foreign_trunks(self) -> list[str]:
         words = "codecs and prefer leave nothing that browsers speak: unless a page offers more, its calls end with 488"
         return [
-            f"trunk {name}: {words}; add opus or PCMA."
+            f"trunk {name}: {words}; add opus or PCMA to {_list_without_browsers(trunk)}."
             for name, trunk in self.trunk.items()
             if not serves_any_browser(trunk.spoken_codecs, trunk.prefer)
         ]
@@ -387,3 +381,8 @@ class Config(Settings):
     def trunk_rules(self) -> tuple[TrunkRule, ...]:
         """The trunks in order, for the dial plan."""
         return tuple(TrunkRule(name, trunk.allow) for name, trunk in self.trunk.items())
+
+
+def _list_without_browsers(trunk: TrunkSettings) -> str:
+    """The setting that leaves nothing that browsers speak."""
+    return "prefer" if serves_any_browser(trunk.spoken_codecs, "quality") else "codecs"

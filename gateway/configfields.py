@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, Final, Literal, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, PlainValidator, Strict, StringConstraints
+from pydantic import AfterValidator, Field, PlainValidator, Strict, StringConstraints, WrapValidator
 
 from call import codecs, dialplan, tones
 from call.errors import UnknownDestination
@@ -150,14 +151,15 @@ def _prefer(value: object) -> str | tuple[str, ...]:
         return value
     if not isinstance(value, list | tuple) or not value or not all(isinstance(codec, str) for codec in value):
         raise ValueError(f"expected 'quality', 'cpu' or a list of codecs such as [\"PCMA\", \"opus\"], not {value!r}")
-    return _different(tuple(_codec(codec) for codec in value))
+    return _different(value, lambda written: tuple(_codec(codec) for codec in written))
 
 
-def _different(value: tuple[str, ...]) -> tuple[str, ...]:
-    for entry in value:
-        if value.count(entry) > 1:
-            raise ValueError(f"{entry!r} is there twice")
-    return value
+def _different(written: Sequence[object], read: Callable[[Any], tuple[str, ...]]) -> tuple[str, ...]:
+    codecs = read(written)
+    for at, codec in enumerate(codecs):
+        if codec in codecs[:at]:
+            raise ValueError(f"{written[at]!r} is there twice")
+    return codecs
 
 
 T = TypeVar("T")
@@ -187,6 +189,6 @@ Ringback = Annotated[Line, AfterValidator(_sound)]
 Database = Annotated[str, AfterValidator(_database)]
 Codec = Annotated[str, AfterValidator(_codec)]
 """In the spelling of `call.codecs`."""
-Codecs = Annotated[Listed[Codec], Field(min_length=1), AfterValidator(_different)]
+Codecs = Annotated[Listed[Codec], Field(min_length=1), WrapValidator(_different)]
 Prefer = Annotated[Literal["quality", "cpu"] | tuple[str, ...], PlainValidator(_prefer)]
 """What a route wishes: the best sound, the least work, or these codecs towards browsers."""

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, PlainValidator
 
+from gateway.addresses import is_loopback
 from gateway.configbase import Settings
 from gateway.configrules import read_secret
 
@@ -69,6 +70,18 @@ class RecordingSettings(Settings):
     min_free_mb: Annotated[int, Field(ge=0, le=1_000_000_000)] = 500
     """Recordings stop while less is free on their disk."""
 
+    @property
+    def min_free_bytes(self) -> int:
+        """The same in bytes."""
+        return self.min_free_mb * 2**20
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What may be meant, but deserves a word."""
+        if self.consent_tone is False and self.consent_tone_every_s:
+            return ("recording: consent_tone_every_s changes nothing, since consent_tone is false.",)
+        return ()
+
 
 class TeeSettings(Settings):
     """A copy of what is said, live, to a WebSocket server, such as a transcriber."""
@@ -86,6 +99,17 @@ class TeeSettings(Settings):
     def secret(self) -> str:
         """The Authorization header; empty: none."""
         return read_secret(self.authorization_file) if self.authorization_file else self.authorization
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What may be meant, but deserves a word."""
+        if not self.url:
+            given = "authorization" if self.authorization else "authorization_file" if self.authorization_file else ""
+            return (f"tee: {given} changes nothing: without url there is no tee.",) if given else ()
+        host = urlsplit(self.url).hostname or ""
+        if self.url.startswith("wss:") or is_loopback(host):
+            return ()
+        return (f"tee: what is said goes to {host} in clear; use wss:// unless nobody is on the way.",)
 
     @property
     def shown_url(self) -> str:

@@ -125,8 +125,7 @@ def _hush(live: LiveCall) -> None:
 def _recorder(settings: RecordingSettings, relays: Relays) -> Recorder | None:
     if not settings.folder:
         return None
-    free_bytes = settings.min_free_mb * 2**20
-    return Recorder(Path(settings.folder), settings.format, free_bytes, lambda: relays.clock_ms)
+    return Recorder(Path(settings.folder).absolute(), settings.format, settings.min_free_bytes, lambda: relays.clock_ms)
 
 
 def _facts(live: LiveCall, legs: tuple[str, ...]) -> dict[str, Any]:

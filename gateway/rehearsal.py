@@ -9,7 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from call.errors import GatewayError
+from gateway.addresses import check_ours, is_address
 from gateway.config import Config, RecordSettings
+from gateway.configfields import AUTO
 from gateway.configrules import Found
 from gateway.listeners import check_authorities, check_certificate
 from gateway.recorder import check_folder
@@ -31,6 +33,11 @@ def rehearse(config: Config, sounds: Sounds) -> list[Found]:
 
 
 def _attempts(config: Config, sounds: Sounds) -> Iterator[tuple[Location, Attempt]]:
+    for at, network in enumerate(config.network):
+        if network.bind != AUTO:
+            yield ("network", at, "bind"), partial(check_ours, network.bind)
+    if is_address(config.listen.host):
+        yield ("listen", "host"), partial(check_ours, config.listen.host)
     for section, pair in (("listen", config.listen), ("sip", config.sip)):
         yield (section, "tls_cert"), partial(check_certificate, pair.tls_cert, pair.tls_key, section)
     yield ("sip", "tls_ca"), partial(check_authorities, config.sip.tls_ca, "sip.tls_ca")

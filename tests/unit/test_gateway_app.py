@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from call.errors import TransportError
-from gateway.app import Gateway
-from gateway.config import AuthSettings, Config
+from gateway.app import Gateway, _open_relays
+from gateway.config import AuthSettings, Config, NetworkSettings
 from gateway.sounds import Sounds
 
 
@@ -31,3 +31,10 @@ async def test_gateway_that_is_stopped_while_it_starts_waits_no_longer() -> None
     await asyncio.wait_for(house._while_serving(forever(), [server]), 5)
     assert not server.done()
     server.cancel()
+
+
+def test_address_that_is_not_ours_is_blamed_and_not_the_port() -> None:
+    config = Config(auth=AuthSettings(mode="open"), network=(NetworkSettings(bind="192.0.2.1"),))
+    with pytest.raises(TransportError, match="is not an address of this machine") as caught:
+        _open_relays(config)
+    assert caught.value.hint == "Set `bind` of each [[network]] to an address of this machine."

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
@@ -172,6 +173,46 @@ def test_folder_that_nobody_can_make_is_no_good_configuration(run: Run) -> None:
     result = run("check")
     assert result.exit_code == 1
     assert "recording.folder: The folder /proc/nope cannot be written: No such file or directory." in result.output
+
+
+def test_relative_folder_is_told_as_the_one_in_the_working_directory(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    run.add('[recording]\nmode = "all"\nfolder = "recordings"\n')
+    assert f"recordings: all, ogg, in {tmp_path}/elsewhere/recordings\n" in run("check").output
+
+
+@pytest.mark.parametrize(
+    ("least_mb", "words"),
+    [
+        (50, ""),
+        (200, "recording.min_free_mb (200) is more than are free on its disk, 100 MB: nothing will be recorded."),
+        (3000, "recording.min_free_mb (3000) is more than its disk has, 1000 MB: nothing will be recorded."),
+    ],
+)
+def test_disk_without_room_for_any_recording_is_remarked(
+    run: Run, monkeypatch: pytest.MonkeyPatch, least_mb: int, words: str
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(total=1000 * 2**20, free=100 * 2**20))
+    run.add(f'[recording]\nmode = "all"\nfolder = "{run.file.parent}/new"\nmin_free_mb = {least_mb}\n')
+    result = run("check")
+    assert result.exit_code == 0
+    assert words in result.output
+    assert ("min_free_mb" in result.output) is bool(words)
+
+
+@pytest.mark.parametrize("verb", ["check", "run"])
+def test_address_of_another_machine_is_told_with_its_line(run: Run, verb: str) -> None:
+    run.add('[listen]\nhost = "192.0.2.1"\norigins = ["https://a"]\n[[network]]\nbind = "127.0.0.1"\n')
+    run.add('[[network]]\nbind = "2001:db8::1"\n')
+    run.file.write_text(run.file.read_text().replace(OPEN, f'[auth]\nkey = "{"k" * 32}"\n'))
+    result = run(verb)
+    assert result.exit_code == 1
+    listener, network = result.output.splitlines()
+    assert listener.startswith(f"{run.file}:6: listen.host: 192.0.2.1 is not an address of this machine. Name one")
+    assert network.startswith(f"{run.file}:11: network.1.bind: 2001:db8::1 is not an address of this machine. Name")
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,20 @@ def test_a_tee_in_clear_is_remarked(url: str, is_remarked: bool) -> None:
     assert ("t.example.com in clear" in remarks) is is_remarked
 
 
+@pytest.mark.parametrize(
+    ("text", "remark"),
+    [
+        ('[tee]\nauthorization = "Bearer x"\n', "tee: authorization changes nothing: without url there is no tee."),
+        (
+            "[recording]\nconsent_tone = false\nconsent_tone_every_s = 15\n",
+            "recording: consent_tone_every_s changes nothing, since consent_tone is false.",
+        ),
+    ],
+)
+def test_a_setting_that_changes_nothing_is_remarked(text: str, remark: str) -> None:
+    assert read(OPEN + text).remarks == (remark,)
+
+
 @pytest.mark.parametrize("seconds", [0, 5, 15.5, 3600])
 def test_the_consent_tone_may_come_again(seconds: float) -> None:
     assert read(f"{OPEN}[recording]\nconsent_tone_every_s = {seconds}\n").recording.consent_tone_every_s == seconds
