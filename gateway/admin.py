@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any, Final
@@ -24,6 +24,15 @@ from gateway.records import Records
 from gateway.sounds import Sounds
 
 MAX_CALLS: Final = 1000
+ENDPOINTS: Final[Mapping[str, str]] = {
+    "GET /api/status": "how many calls and pages there are, the load, and what the media core counts",
+    "GET /api/calls?limit=50": "live and past calls, the newest first",
+    "GET /api/calls/{call_id}": "one call in full; the beginning of its id is enough, as below",
+    "POST /api/calls/{call_id}/play": "play a sound file into a live call (docs/sounds.md)",
+    "DELETE /api/calls/{call_id}/play": "end the prompt",
+    "POST /api/calls/{call_id}/recording": "start, pause, resume or stop its recording (docs/recording.md)",
+}
+"""For people who look around: what there is, and what it does."""
 
 
 def make_admin(
@@ -33,6 +42,9 @@ def make_admin(
     sounds: Sounds,
 ) -> Starlette:
     """The application of the admin listener."""
+
+    async def list_endpoints(_: Request) -> JSONResponse:
+        return JSONResponse({"endpoints": ENDPOINTS})
 
     async def read_status(_: Request) -> JSONResponse:
         return JSONResponse(await status())
@@ -54,6 +66,7 @@ def make_admin(
         return JSONResponse(asdict(record))
 
     routes = [
+        Route("/", list_endpoints),
         Route("/api/status", read_status),
         Route("/api/calls", list_calls),
         Route("/api/calls/{call_id}", read_call),

@@ -53,7 +53,8 @@ class CallRecording:
         self._news: asyncio.Event | None = None
         """For those who have asked: set with the next answer of the recorder."""
         self._beeping: asyncio.TimerHandle | None = None
-        self._is_answered = self._is_on = False
+        self._is_answered = False
+        self._state: State = "starting"
 
     # -- what the call says ---------------------------------------------------------------------------
 
@@ -82,7 +83,7 @@ class CallRecording:
     @property
     def is_on(self) -> bool:
         """Whether what is said now is recorded."""
-        return self._is_on
+        return self._state == "recording"
 
     def describe(self) -> dict[str, Any]:
         """For the call's record: each recording by its number."""
@@ -138,8 +139,8 @@ class CallRecording:
     def _require(self, state: State, what: str, other: State | None = None) -> Handle:
         handle = self._current
         if handle is None or handle.status.state not in (state, other):
-            is_state = handle.status.state if handle is not None else "not being recorded"
-            raise PolicyError(f"There is nothing to {what}: the call is {is_state}.")
+            stands = "the call is not being recorded" if handle is None else _STANDS[handle.status.state]
+            raise PolicyError(f"There is nothing to {what}: {stands}.")
         return handle
 
     # -- recording ------------------------------------------------------------------------------------
@@ -159,15 +160,15 @@ class CallRecording:
         if self._news is not None:
             self._news.set()
             self._news = None
-        self._ways.note(f"recording {_WORDS[status.state]}", status.why or status.file)
-        is_on = status.state == "recording"
-        if is_on != self._is_on:
-            self._is_on = is_on
-            self._ways.tell(is_on)
+        before, self._state = self._state, status.state
+        words = "goes on" if before == "paused" and self.is_on else _WORDS[status.state]
+        self._ways.note(f"recording {words}", status.why or status.file)
+        if self.is_on != (before == "recording"):
+            self._ways.tell(self.is_on)
         self._stop_beeping()
-        if is_on and self._is_answered:
+        if self.is_on and self._is_answered:
             self._beep()
-        elif not is_on:
+        elif not self.is_on:
             self._ways.hush()
 
     def _beep(self) -> None:
@@ -183,8 +184,15 @@ class CallRecording:
 
 _WORDS: Final[dict[State, str]] = {
     "starting": "is being started",
-    "recording": "goes on",
+    "recording": "began",
     "paused": "paused",
     "finished": "finished",
     "failed": "failed",
+}
+_STANDS: Final[dict[State, str]] = {
+    "starting": "the recording is only being started",
+    "recording": "the call is being recorded",
+    "paused": "the recording is paused already",
+    "finished": "the recording is finished",
+    "failed": "the recording has failed",
 }

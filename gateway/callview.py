@@ -31,7 +31,7 @@ def greeting(addresses: Addresses, settings: Config, *, demo: bool) -> str:
     lines = [
         "",
         f"  webtrunk is ready.  Softphone: {addresses.page}",
-        f"  SIP: {addresses.sip_udp}   browser media: UDP {addresses.browser_media}   admin: {addresses.admin}",
+        f"  SIP: {addresses.sip_udp}   browser media: UDP {addresses.browser_media}   API: {addresses.admin}",
     ]
     if demo:
         users = " or ".join(f"{addresses.page}?user={user}" for user in settings.user)

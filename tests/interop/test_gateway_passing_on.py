@@ -122,7 +122,7 @@ async def answered(
 async def test_a_trunk_that_takes_what_is_only_passed_on_is_heard_once_the_page_has_changed_over(
     exchange: Exchange,
 ) -> None:
-    phone = TonePhone(PHONE_HZ, ILBC)
+    phone = TonePhone(PHONE_HZ, payload_type=ILBC)
     async with answered(exchange, "last", phone, mask="PCMU", takes_ilbc=True) as line:
         assert "RTP/AVP 8 96 101\r\n" in line.offer
         await line.page_talks()
@@ -145,14 +145,14 @@ async def test_a_trunk_that_takes_the_other_codec_is_heard_once_the_page_has_cha
 
 
 async def test_a_trunk_that_takes_what_the_page_was_given_is_heard_at_once(exchange: Exchange) -> None:
-    async with answered(exchange, "first", TonePhone(PHONE_HZ, ILBC), mask="PCMU", takes_ilbc=True) as line:
+    async with answered(exchange, "first", TonePhone(PHONE_HZ, payload_type=ILBC), mask="PCMU", takes_ilbc=True) as line:
         await line.both_hear()
         assert "call.renegotiate" not in [message["type"] for message in line.call.messages]
         assert (await line.call.hang_up())["cause"] == "hangup"
 
 
 async def test_a_page_that_does_not_change_over_loses_its_call_in_words(exchange: Exchange) -> None:
-    async with answered(exchange, "last", TonePhone(PHONE_HZ, ILBC), mask="PCMU", takes_ilbc=True) as line:
+    async with answered(exchange, "last", TonePhone(PHONE_HZ, payload_type=ILBC), mask="PCMU", takes_ilbc=True) as line:
         ended = await line.call.ended(2 * PATIENCE_S)
         assert ended["cause"] == "no-common-media"
         assert "speaks PCMA and the trunk ILBC" in ended["sentence"]

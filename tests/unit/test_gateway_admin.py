@@ -8,7 +8,9 @@ from unittest.mock import patch
 import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
+from starlette.applications import Starlette
 from starlette.requests import Request
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from gateway.admin import make_admin
@@ -80,6 +82,15 @@ async def test_unknown_or_ambiguous_call_is_a_problem_in_words(admin: ASGIApp, c
 
 async def test_status_is_what_the_gateway_says(admin: ASGIApp) -> None:
     assert (await get(admin, "/api/status")).json == {"calls": 1}
+
+
+async def test_root_lists_all_that_can_be_asked_and_the_readme_does_too(admin: ASGIApp) -> None:
+    listed = set((await get(admin, "/")).json["endpoints"])
+    routes = [route for route in cast(Starlette, admin).routes if isinstance(route, Route)]
+    there = {f"{method} {route.path}" for route in routes for method in route.methods or () if method != "HEAD"}
+    assert {endpoint.partition("?")[0] for endpoint in listed} == there - {"GET /"}
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert [endpoint for endpoint in listed if endpoint.replace("{call_id}", "ID") not in readme] == []
 
 
 @pytest.mark.parametrize("host", ["localhost:8081", "127.0.0.1", "[::1]:8081"])

@@ -82,7 +82,7 @@ async def test_every_call_is_recorded_from_its_answer_to_its_end() -> None:
     await bench.calls.end()
     assert (bench.told, bench.calls.is_on) == ([True, False], False)
     assert bench.calls.describe()["1"]["why"] == "the call ended"
-    assert bench.notes == [("recording goes on", "/file"), ("recording finished", "the call ended")]
+    assert bench.notes == [("recording began", "/file"), ("recording finished", "the call ended")]
 
 
 async def test_a_recording_on_demand_goes_through_all_states() -> None:
@@ -95,6 +95,13 @@ async def test_a_recording_on_demand_goes_through_all_states() -> None:
     assert states == ["recording", "paused", "recording", "finished", "recording"]
     assert bench.told == [True, False, True, False, True]
     assert bench.beeps == 3
+    assert [what for what, _ in bench.notes] == [
+        "recording began",
+        "recording paused",
+        "recording goes on",
+        "recording finished",
+        "recording began",
+    ]
     assert list(bench.calls.describe()) == ["1", "2"]
 
 
@@ -171,9 +178,9 @@ async def test_both_who_stop_a_recording_that_fails_learn_it_and_where_its_sound
     [
         ([], "pause", "nothing to pause"),
         ([], "stop", "nothing to stop"),
-        (["start"], "resume", "the call is recording"),
+        (["start"], "resume", "nothing to resume: the call is being recorded."),
         (["start"], "start", "already"),
-        (["start", "pause"], "pause", "the call is paused"),
+        (["start", "pause"], "pause", "nothing to pause: the recording is paused already."),
         (["start", "stop"], "stop", "not being recorded"),
     ],
 )
