@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 LIVE: Final = "live"
+OVER: Final = frozenset({"finished", "failed"})
+"""States of a recording to which nothing is added any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ class Ways:
     """Withdraw a consent tone that still waits for the end of a prompt."""
     note: Callable[[str, str], None]
     """Write into the journal: what, why."""
+    keep: Callable[[], None]
+    """Save how the recordings stand: a gateway that is killed leaves files that nobody knows of otherwise."""
 
 
 class CallRecording:
@@ -86,8 +88,8 @@ class CallRecording:
         return self._state == "recording"
 
     def describe(self) -> dict[str, Any]:
-        """For the call's record: each recording by its number."""
-        return {str(number): as_dict(handle.status) for number, handle in enumerate(self._handles, 1)}
+        """For the call's record: each recording by its number, as of now."""
+        return {str(number): as_dict(handle.recording.status) for number, handle in enumerate(self._handles, 1)}
 
     # -- what people ask ------------------------------------------------------------------------------
 
@@ -170,6 +172,7 @@ class CallRecording:
             self._beep()
         elif not self.is_on:
             self._ways.hush()
+        self._ways.keep()
 
     def _beep(self) -> None:
         self._ways.beep()

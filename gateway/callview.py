@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.callrecord import LIVE
+
 if TYPE_CHECKING:
     from gateway.app import Addresses
     from gateway.config import Config
@@ -67,6 +69,7 @@ def page(call: Mapping[str, Any]) -> str:
     lines = [
         f"Call {call['id']}: {call['direction']}, {call['user']} with {call['remote']} through trunk {call['trunk']}",
         f"  began    {_when(call['started_at'])}",
+        *([f"  answered {_when(call['answered_at'])}"] if call["answered_at"] else []),
         f"  lasted   {_lasted(call) or 'was not answered'}",
         f"  ended    {call['sentence']} ({call['cause']}, SIP status {call['sip_status'] or '-'})",
     ]
@@ -91,7 +94,8 @@ def encryption(media: Mapping[str, Mapping[str, Any]]) -> str:
 def recording(status: Mapping[str, Any]) -> str:
     """One recording of a call."""
     gaps = [f"{gap['from_s']:.1f} to {gap['to_s']:.1f} s {gap['why']}" for gap in status["gaps"]]
-    words = [f"{status['state']}, {status['seconds']:.1f} s", status["file"], status["why"], *gaps]
+    length = "of unknown length" if status["seconds"] is None else f"{status['seconds']:.1f} s"
+    words = [f"{status['state']}, {length}", status["file"], status["why"], *gaps]
     return harmless("; ".join(word for word in words if word))
 
 
@@ -106,9 +110,14 @@ def harmless(text: str) -> str:
 
 
 def _quality(leg: str, stats: Mapping[str, Any]) -> str:
-    shown = [f"{words} {stats[key]:.4g}" for key, words in _SHOWN_STATS if stats.get(key) is not None]
+    shown = [f"{words} {_figure(stats[key])}" for key, words in _SHOWN_STATS if stats.get(key) is not None]
     dropped = [f"{key} {value}" for key, value in stats.items() if key.startswith("dropped_") and value]
     return f"  {leg:<8} " + ", ".join(shown + dropped)
+
+
+def _figure(number: float) -> str:
+    """Four digits, but whole ones always: nobody counts packets in powers of ten."""
+    return f"{number:.0f}" if abs(number) >= 1000 else f"{number:.4g}"
 
 
 def _entry(entry: Mapping[str, Any]) -> str:
@@ -123,5 +132,7 @@ def _when(at: float) -> str:
 def _lasted(call: Mapping[str, Any]) -> str:
     if not call["answered_at"]:
         return ""
+    if call["cause"] != LIVE and call["ended_at"] is None:
+        return "unknown"
     seconds = round((call["ended_at"] or time.time()) - call["answered_at"])
     return f"{seconds // 60}:{seconds % 60:02}"

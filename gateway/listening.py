@@ -74,6 +74,7 @@ class Listening:
             beep=lambda: self._beep(live),
             hush=lambda: _hush(live),
             note=live.note,
+            keep=live.keep,
         )
         live.recording = CallRecording(
             live.id, mode, self._recorder, ways, beep_every_s=self._settings.consent_tone_every_s

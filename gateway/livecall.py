@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Literal, Protocol
 
@@ -52,6 +52,8 @@ class LiveCall:
         self.on_answer: Callable[[], None] = lambda: None
         self.on_page_left: Callable[[], None] = lambda: None
         """Called when the call is over for the page, though perhaps not yet for the trunk."""
+        self.save: Callable[[CallRecord], None] = lambda _: None
+        """Stores what is known of the call while it goes on."""
         self.recording: CallRecording | None = None
         self.tee: CallTee | None = None
         self._call = Call()
@@ -93,10 +95,9 @@ class LiveCall:
             self.browser.tell_recording(on)
 
     @property
-    def _listeners(self) -> dict[str, CallRecording | CallTee]:
-        """Who listens in, by the name under which the record tells of them."""
-        listeners = {"recordings": self.recording, "tee": self.tee}
-        return {name: listener for name, listener in listeners.items() if listener is not None}
+    def _listeners(self) -> list[CallRecording | CallTee]:
+        """Who listens in."""
+        return [listener for listener in (self.recording, self.tee) if listener is not None]
 
     def describe_codecs(self) -> str:
         """One sentence: which codecs, and why."""
@@ -127,7 +128,7 @@ class LiveCall:
         if self._limit is not None:
             self._limit.cancel()
         self._ended_at = time.time()
-        await asyncio.gather(*(listener.end() for listener in self._listeners.values()))
+        await asyncio.gather(*(listener.end() for listener in self._listeners))
         self._is_complete = True
         return self.record()
 
@@ -153,8 +154,9 @@ class LiveCall:
         if self._max_s is not None:
             ending = causes.login_limit(self._max_s)
             self._limit = asyncio.get_running_loop().call_later(self._max_s, self.end, ending)
-        for listener in self._listeners.values():
+        for listener in self._listeners:
             listener.on_answer()
+        self.keep()
 
     def end(self, ending: Ending) -> None:
         """End both legs from our side."""
@@ -224,8 +226,13 @@ class LiveCall:
 
     # -- what is kept ---------------------------------------------------------------------------------
 
+    def keep(self) -> None:
+        """Save what is known so far: all that is left of the call if the gateway is killed."""
+        if not self._ended_at:  # else the whole record is about to be saved, or was
+            self.save(self.record(with_media=False))
+
     def record(self, *, with_media: bool = True) -> CallRecord:
-        """The record as of now; without the media core's counters it asks no other thread."""
+        """The record as of now; without what the legs and the tee count it asks no other thread."""
         ending = self._ending if self._is_complete else None
         return CallRecord(
             id=self.id,
@@ -241,20 +248,24 @@ class LiveCall:
             sentence=ending.sentence if ending else self._state_sentence(),
             hint=ending.hint if ending else "",
             codecs=self.describe_codecs(),
-            media=self._media() if with_media else {},
+            media=(self._counted() if with_media else {}) | _known(recordings=self.recording),
             journal=tuple(asdict(entry) for entry in self._journal.entries),
         )
 
-    def _media(self) -> dict[str, dict[str, Any]]:
-        media = {"browser": _stats(self.browser), "trunk": _stats(self.trunk)}
-        described = {name: listener.describe() for name, listener in self._listeners.items()}
-        return media | {name: words for name, words in described.items() if words}
+    def _counted(self) -> dict[str, dict[str, Any]]:
+        return {"browser": _stats(self.browser), "trunk": _stats(self.trunk)} | _known(tee=self.tee)
 
     def _state_sentence(self) -> str:
         return "The call is up." if self.is_answered else "The call is being set up."
 
 
-def _stats(leg: BrowserLeg | TrunkLeg | None) -> Mapping[str, object]:
+def _stats(leg: BrowserLeg | TrunkLeg | None) -> dict[str, Any]:
     if leg is None or leg.media is None:
         return {}
-    return leg.final_stats or leg.media.stats()
+    return leg.final_stats or dict(leg.media.stats())
+
+
+def _known(**listeners: CallRecording | CallTee | None) -> dict[str, dict[str, Any]]:
+    """What those who listen in tell, each by its name; nothing of those who have nothing to tell."""
+    described = {name: listener.describe() for name, listener in listeners.items() if listener is not None}
+    return {name: words for name, words in described.items() if words}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from call.errors import TransportError
+from gateway.callrecord import OVER
 from gateway.recording import Recording, Sources, Status
 from gateway.recordingfile import FileFormat, open_file
 
@@ -57,7 +58,7 @@ class Handle:
     def take(self, status: Status) -> None:
         """News from the recorder's thread."""
         self.status = status
-        if status.state in ("finished", "failed"):
+        if status.state in OVER:
             self.over.set()
         self.on_change(status)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
+from gateway.callrecord import OVER
 from gateway.recordingfile import FRAME_BYTES, RATE_HZ, RecordingFile
 
 State = Literal["starting", "recording", "paused", "finished", "failed"]
@@ -101,13 +101,12 @@ class Recording:
     @property
     def is_over(self) -> bool:
         """Nothing more will be written."""
-        return self._state in ("finished", "failed")
+        return self._state in OVER
 
     @property
     def status(self) -> Status:
-        """As of now."""
-        file = str(self._path) if self._path else ""
-        return Status(self._state, file, self.started_at, self._seconds, tuple(self._gaps), self._why)
+        """As of now; any thread may ask."""
+        return Status(self._state, self._path, self.started_at, self._seconds, tuple(self._gaps), self._why)
 
     def begin(self) -> None:
         """Make the file.
@@ -202,11 +201,11 @@ class Recording:
         return self._samples / RATE_HZ
 
     @property
-    def _path(self) -> Path | None:
-        """Where the file is, with the name that it has."""
-        if self._file is None:
-            return None
-        return self._file.path if self.is_over else self._file.unfinished_path
+    def _path(self) -> str:
+        """Where the file is, with the name that it has; "": there is none."""
+        if (file := self._file) is None:
+            return ""
+        return str(file.path if self.is_over else file.unfinished_path)
 
     def _change(self, state: State) -> None:
         self._state = state

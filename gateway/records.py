@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -24,6 +23,7 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    bindparam,
     create_engine,
     delete,
     event,
@@ -36,7 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from call.errors import TransportError
-from gateway.callrecord import LIVE, CallRecord
+from gateway.callrecord import LIVE, OVER, CallRecord
 from gateway.recordsfile import TABLE, check_columns, check_file, presence_file, unopened
 
 log = logging.getLogger(__name__)
@@ -299,10 +299,30 @@ def _reason(error: Exception) -> str:
 
 def _close_orphans(engine: Engine) -> None:
     """Calls that an earlier gateway left without an end: it was killed, nobody knows when."""
-    words = "The gateway stopped while the call was up; the end noted here is when it was started again."
+    orphans = select(calls.c.id, calls.c.answered_at, calls.c.media).where(calls.c.cause == LIVE)
     with engine.begin() as connection:
-        orphans = update(calls).where(calls.c.cause == LIVE)
-        connection.execute(orphans.values(cause=LOST, sentence=words, ended_at=time.time()))
+        closed = [_closed(*row) for row in connection.execute(orphans)]
+        if closed:
+            connection.execute(update(calls).where(calls.c.id == bindparam("orphan")), closed)
+
+
+def _closed(call_id: str, answered_at: float | None, media: Mapping[str, Any]) -> dict[str, Any]:
+    """What becomes of an orphan's row; of when it ended nothing is known."""
+    was = "The call was up" if answered_at else "The call was being set up"
+    recordings = {number: _cut_short(status) for number, status in media.get("recordings", {}).items()}
+    return {
+        "orphan": call_id,
+        "cause": LOST,
+        "sentence": f"{was} when the gateway was lost; when it ended is not known.",
+        "media": {**media, "recordings": recordings} if recordings else media,
+    }
+
+
+def _cut_short(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A recording that was being written: its file lies there as it was, and only the file knows how long it is."""
+    if status["state"] in OVER:
+        return status
+    return {**status, "state": "failed", "seconds": None, "why": "the gateway was lost; the file can be played"}
 
 
 def _engine(url: str, *pragmas: str) -> Engine:

@@ -312,7 +312,8 @@ class Switchboard:
 
     def _begin(self, live: LiveCall) -> None:
         self.attend(live)
-        self._records.save(live.record(with_media=False))
+        live.save = self._records.save
+        live.keep()
         self._calls[live.id] = live
         self._idle.clear()
         self._house.spawn(self._run(live))

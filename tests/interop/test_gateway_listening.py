@@ -243,3 +243,11 @@ async def test_what_a_killed_gateway_recorded_can_be_heard(tmp_path: Path, speec
     (left, _), rate_hz = channels(file)
     assert len(left) / rate_hz > speech.lasts_s - 2
     assert loudness(left) > 0.01
+    again = GatewayProcess(tmp_path, killed.gateway.settings, demo=True)
+    try:
+        record = again.ask(f"calls/{await call.record_id()}")
+    finally:
+        again.stop()
+    assert record["sentence"] == "The call was up when the gateway was lost; when it ended is not known."
+    assert record["answered_at"] - record["started_at"] < speech.lasts_s
+    assert record["media"]["recordings"]["1"]["file"] == str(file)

@@ -24,6 +24,7 @@ class RecorderStub:
         self.is_dead = False
         self.fails: Status | None = None
         """What every wish comes to."""
+        self.status = Status("starting")
 
     def start(self, _call_id: str, _sources: Sources, on_change: Callable[[Status], None]) -> Handle:
         handle = Handle(lambda step: step(0), cast(Recording, self), on_change)
@@ -33,7 +34,8 @@ class RecorderStub:
 
     def change(self, state: State, why: str = "") -> None:
         if not self.is_dead:
-            asyncio.get_running_loop().call_soon(self._tell, self.fails or Status(state, "/file", why=why))
+            self.status = self.fails or Status(state, "/file", why=why)
+            asyncio.get_running_loop().call_soon(self._tell, self.status)
 
     def pause(self, _: int) -> None:
         self.change("paused")
@@ -53,8 +55,15 @@ class Bench:
         self.beeps, self.three_beeps = 0, asyncio.Event()
         self.hushes = 0
         self.sources: Sources | None = Sources(Voice(), Voice(), 0)
+        self.kept: list[str] = []
+        """How the newest recording stood each time when that was saved."""
         ways = Ways(
-            lambda: self.sources, self.told.append, self._beep, self._hush, lambda *note: self.notes.append(note)
+            lambda: self.sources,
+            self.told.append,
+            self._beep,
+            self._hush,
+            lambda *note: self.notes.append(note),
+            lambda: self.kept.append(list(self.calls.describe().values())[-1]["state"]),
         )
         recorder = cast(Recorder, self.recorder) if has_folder else None
         self.calls = CallRecording("id1", mode, recorder, ways, beep_every_s=beep_every_s)
@@ -103,6 +112,23 @@ async def test_a_recording_on_demand_goes_through_all_states() -> None:
         "recording began",
     ]
     assert list(bench.calls.describe()) == ["1", "2"]
+
+
+async def test_each_change_is_saved_and_not_only_the_end_of_the_call() -> None:
+    bench = Bench()
+    bench.calls.on_answer()
+    wishes: list[Wish] = ["start", "pause", "resume", "stop"]
+    for wish in wishes:
+        await bench.calls.obey(wish)
+    assert bench.kept == ["recording", "paused", "recording", "finished"]
+
+
+async def test_the_length_of_a_running_recording_is_asked_for_when_it_is_shown() -> None:
+    bench = Bench()
+    bench.calls.on_answer()
+    await bench.calls.obey("start")
+    bench.recorder.status = Status("recording", "/file", seconds=4.5)
+    assert bench.calls.describe()["1"]["seconds"] == 4.5
 
 
 async def test_a_wish_that_makes_no_sense_holds_up_nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:

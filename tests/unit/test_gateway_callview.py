@@ -53,6 +53,22 @@ def test_quality_shows_what_is_known_and_what_was_dropped() -> None:
     assert lines == ["  browser  received 250, lost 3, dropped_srtp 2"]
 
 
+def test_large_figures_are_written_out() -> None:
+    stats = {"rx_packets": 12_345, "remote_lost": -8_388_608.0, "rtt_ms": 23.456}
+    page = callview.page(asdict(replace(CALL, media={"trunk": stats})))
+    assert "  trunk    received 12345, lost at the peer -8388608, round trip ms 23.46" in page
+
+
+def test_call_that_a_killed_gateway_left_says_since_when_it_was_up_and_what_was_recorded() -> None:
+    words = "the gateway was lost; the file can be played"
+    cut = {"state": "failed", "file": "/two.ogg.part", "seconds": None, "gaps": [], "why": words}
+    lost = asdict(replace(CALL, ended_at=None, cause="gateway-lost", media={"recordings": {"1": cut}}))
+    page = callview.page(lost)
+    assert "  answered 2023-11-1" in page
+    assert "  lasted   unknown" in page
+    assert f"  recorded failed, of unknown length; /two.ogg.part; {words}" in page
+
+
 def test_call_that_was_never_answered_says_so() -> None:
     page = callview.page(asdict(replace(CALL, answered_at=None, sip_status=None, hint="", codecs="", media={})))
     assert "lasted   was not answered" in page

@@ -100,6 +100,20 @@ async def test_record_says_where_silence_goes_as_comfort_noise(
     assert bench.live.record().codecs.endswith("; silence goes to the trunk as comfort noise.") == is_said
 
 
+async def test_answer_is_saved_at_once_for_a_gateway_that_may_be_killed(bench: Bench) -> None:
+    saved: list[CallRecord] = []
+    bench.live.save = saved.append
+    bench.live.keep()
+    bench.trunk.emit(Answered())
+    bench.trunk.emit(Ended(hung_up("echo")))
+    await bench.record()
+    bench.live.keep()  # as a recording would whose disk is late
+    begun, answered = saved
+    assert (begun.answered_at, begun.cause) == (None, LIVE)
+    assert answered.answered_at is not None
+    assert (answered.cause, answered.sentence) == (LIVE, "The call is up.")
+
+
 async def test_call_that_was_never_answered_has_no_answer_time(bench: Bench) -> None:
     bench.browser.emit(Ended(cancelled("Alice")))
     record = await bench.record()

@@ -3,7 +3,6 @@ import logging
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -115,9 +114,23 @@ def test_call_that_a_killed_gateway_left_is_closed_at_the_next_start(tmp_path: P
     record = left.find("aa01")
     assert record is not None
     assert (FIRST.cause, record.cause) == (LIVE, LOST)
-    assert record.sentence.startswith("The gateway stopped while the call was up")
-    assert record.ended_at is not None
-    assert time.time() - 60 < record.ended_at <= time.time()
+    assert record.sentence == "The call was being set up when the gateway was lost; when it ended is not known."
+    assert (record.answered_at, record.ended_at) == (None, None)
+    left.close()
+
+
+def test_lost_call_says_since_when_it_was_up_and_names_the_files_of_its_recordings(tmp_path: Path) -> None:
+    gap = {"from_s": 1.0, "to_s": 2.0, "why": "paused"}
+    first = {"state": "finished", "file": "/one.ogg", "seconds": 3.0, "gaps": [gap], "why": "somebody asked for it"}
+    second = {"state": "paused", "file": "/two.ogg.part", "seconds": 1.5, "gaps": [gap], "why": ""}
+    up = replace(FIRST, answered_at=1_001.5, media={"recordings": {"1": first, "2": second}})
+    left = kept(tmp_path, up)
+    record = left.find("aa01")
+    assert record is not None
+    assert record.sentence == "The call was up when the gateway was lost; when it ended is not known."
+    assert (record.cause, record.answered_at, record.ended_at) == (LOST, 1_001.5, None)
+    cut = second | {"state": "failed", "seconds": None, "why": "the gateway was lost; the file can be played"}
+    assert record.media["recordings"] == {"1": first, "2": cut}
     left.close()
 
 
