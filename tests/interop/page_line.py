@@ -14,7 +14,7 @@ from tests.harness.pagelike import Audio, PageCall, page_at
 from tests.harness.ports import free_block
 from tests.harness.speech import Speech
 from tests.harness.tonephone import TonePhone
-from tests.interop.sip_peer import Dialog, Peer, sdp
+from tests.interop.sip_peer import Dialog, Message, Peer, sdp
 
 PhoneT = TypeVar("PhoneT", bound=TonePhone)
 
@@ -50,6 +50,18 @@ class Line(Generic[PhoneT]):
     """What the trunk was offered."""
 
 
+async def take(call: PageCall, peer: Peer, invite: Message, phone: TonePhone, answer: str) -> Dialog:
+    """Answer the INVITE of a page's call; the phone talks from then on."""
+    peer.reply(invite, 200, "OK", body=answer)
+    dialog = peer.join(invite)
+    await dialog.request("ACK")
+    found = re.search(r"m=audio (\d+)", invite.body)
+    assert found is not None
+    phone.talk(int(found.group(1)))
+    await call.answered()
+    return dialog
+
+
 @asynccontextmanager
 async def line_to(
     exchange: Exchange,
@@ -64,13 +76,7 @@ async def line_to(
     async with Peer.open(exchange.ports[trunk]) as peer, page_at(exchange.gateway.signal_url, user="alice") as page:
         call = await page.call(trunk, speech, audio=audio)
         invite = await peer.request("INVITE")
-        peer.reply(invite, 200, "OK", body=sdp(port, codecs=codecs))
-        dialog = peer.join(invite)
-        await dialog.request("ACK")
-        found = re.search(r"m=audio (\d+)", invite.body)
-        assert found is not None
-        phone.talk(int(found.group(1)))
-        await call.answered()
+        dialog = await take(call, peer, invite, phone, sdp(port, codecs=codecs))
         try:
             yield Line(call, peer, dialog, phone, invite.body)
         finally:

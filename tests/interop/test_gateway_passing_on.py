@@ -6,7 +6,6 @@ What is called iLBC here is G.711 under another name, so that both ends can spea
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import pytest
 from tests.harness.pagelike import CHROMIUM_OFFER, Audio, Message, PageCall, PageLike, page_at
 from tests.harness.patience import PATIENCE_S, eventually
 from tests.harness.tonephone import LOUD, TonePhone, share, tone_speech
-from tests.interop.page_line import Exchange, exchange_with
+from tests.interop.page_line import Exchange, exchange_with, take
 from tests.interop.sip_peer import Dialog, Peer, sdp
 
 pytestmark = pytest.mark.interop
@@ -26,7 +25,7 @@ PHONE_HZ, PAGE_HZ = 440, 700
 ILBC: Final = 96
 """The payload type that we offer it by."""
 PASSED_ON: Final = "Both speak ILBC: relayed without transcoding (it can only be passed on, and both sides have it)."
-OWN: Final = (
+RELAYED: Final = (
     "Both speak PCMU: relayed without transcoding (the route prefers the trunk's own codec, to save transcoding)."
 )
 
@@ -96,63 +95,50 @@ def unmasked(answer: Message, mask: str) -> str:
 
 
 @asynccontextmanager
-async def answered(
-    exchange: Exchange, trunk: str, phone: TonePhone, *, mask: str, takes_ilbc: bool
-) -> AsyncIterator[Line]:
-    """A call of a page that offers `mask` as iLBC, on a connection that stands."""
-    port, audio = phone.open(), Audio(tone_speech(PAGE_HZ))
+async def answered(exchange: Exchange, trunk: str, taken: int, *, mask: str) -> AsyncIterator[Line]:
+    """A call of a page that offers `mask` as iLBC, on a connection that stands; the trunk took this payload type."""
+    phone, audio = TonePhone(PHONE_HZ, payload_type=taken), Audio(tone_speech(PAGE_HZ))
+    port = phone.open()
+    answer = ilbc(port) if taken == ILBC else sdp(port, codecs=(taken, 101))
     async with Peer.open(exchange.ports[trunk]) as peer, page_at(exchange.gateway.signal_url, user="alice") as page:
         call = await page.call_without_audio(trunk, masked(await audio.offer(), mask))
         call.audio = audio
         invite = await peer.request("INVITE")
         await audio.answer(unmasked(await call.until("call.answer-sdp"), mask))
-        peer.reply(invite, 200, "OK", body=ilbc(port) if takes_ilbc else sdp(port, codecs=(0, 101)))
-        dialog = peer.join(invite)
-        await dialog.request("ACK")
-        found = re.search(r"m=audio (\d+)", invite.body)
-        assert found is not None
-        phone.talk(int(found.group(1)))
-        await call.answered()
+        dialog = await take(call, peer, invite, phone, answer)
         try:
             yield Line(exchange, page, call, dialog, phone, invite.body, mask)
         finally:
             await phone.close()
 
 
-async def test_a_trunk_that_takes_what_is_only_passed_on_is_heard_once_the_page_has_changed_over(
-    exchange: Exchange,
+@pytest.mark.parametrize(
+    ("trunk", "offered", "taken", "mask", "codecs"),
+    [("last", "8 96 101", ILBC, "PCMU", PASSED_ON), ("first", "96 0 101", 0, "PCMA", RELAYED)],
+    ids=["the one only passed on", "the other one"],
+)
+async def test_whichever_codec_the_trunk_takes_is_heard_once_the_page_has_changed_over(
+    exchange: Exchange, trunk: str, offered: str, taken: int, mask: str, codecs: str
 ) -> None:
-    phone = TonePhone(PHONE_HZ, payload_type=ILBC)
-    async with answered(exchange, "last", phone, mask="PCMU", takes_ilbc=True) as line:
-        assert "RTP/AVP 8 96 101\r\n" in line.offer
+    async with answered(exchange, trunk, taken, mask=mask) as line:
+        assert f"RTP/AVP {offered}\r\n" in line.offer
         await line.page_talks()
-        assert phone.heard == [], "nothing goes where it could not be understood"
-        await line.change_over(PASSED_ON)
+        assert line.phone.heard == [], "nothing goes where it could not be understood"
+        await line.change_over(codecs)
         await line.both_hear()
-        assert {heard.packet.payload_type for heard in phone.heard} == {ILBC}
-        assert (await line.call.hang_up())["cause"] == "hangup"
-
-
-async def test_a_trunk_that_takes_the_other_codec_is_heard_once_the_page_has_changed_over(exchange: Exchange) -> None:
-    phone = TonePhone(PHONE_HZ)
-    async with answered(exchange, "first", phone, mask="PCMA", takes_ilbc=False) as line:
-        assert "RTP/AVP 96 0 101\r\n" in line.offer
-        await line.page_talks()
-        assert phone.heard == [], "nothing goes where it could not be understood"
-        await line.change_over(OWN)
-        await line.both_hear()
+        assert {heard.packet.payload_type for heard in line.phone.heard} == {taken}
         assert (await line.call.hang_up())["cause"] == "hangup"
 
 
 async def test_a_trunk_that_takes_what_the_page_was_given_is_heard_at_once(exchange: Exchange) -> None:
-    async with answered(exchange, "first", TonePhone(PHONE_HZ, payload_type=ILBC), mask="PCMU", takes_ilbc=True) as line:
+    async with answered(exchange, "first", ILBC, mask="PCMU") as line:
         await line.both_hear()
         assert "call.renegotiate" not in [message["type"] for message in line.call.messages]
         assert (await line.call.hang_up())["cause"] == "hangup"
 
 
 async def test_a_page_that_does_not_change_over_loses_its_call_in_words(exchange: Exchange) -> None:
-    async with answered(exchange, "last", TonePhone(PHONE_HZ, payload_type=ILBC), mask="PCMU", takes_ilbc=True) as line:
+    async with answered(exchange, "last", ILBC, mask="PCMU") as line:
         ended = await line.call.ended(2 * PATIENCE_S)
         assert ended["cause"] == "no-common-media"
         assert "speaks PCMA and the trunk ILBC" in ended["sentence"]
