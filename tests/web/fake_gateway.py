@@ -30,6 +30,7 @@ from websockets.exceptions import ConnectionClosed
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from call import oneway  # noqa: E402
 from webrtc import signalling as wire  # noqa: E402
 
 WEB = ROOT / "web"
@@ -263,6 +264,10 @@ class FakeGateway:
             for call in [call for page in self.pages.values() for call in page.calls.values()]:
                 call.recorded = query.get("on", ["yes"])[0] == "yes"
                 await call.page.send(wire.CallRecording(call.name, call.recorded))
+        if what == "one-way":
+            for call in [call for page in self.pages.values() for call in page.calls.values()]:
+                sentence, hint = oneway.nothing_heard("trunk", {}, {}) or ("", "")
+                await call.page.send(wire.Error("not-possible", sentence, hint, call.name))
         if what == "drop":
             for page in self.pages.values():
                 page.socket.transport.abort()

@@ -111,6 +111,13 @@ async def recorded(page: Page, base: str) -> None:
     await page.get_by_test_id("recorded").wait_for()
 
 
+async def unheard(page: Page, base: str) -> None:
+    await dial(page, "echo")
+    await state(page, "answered")
+    await page.request.get(base + "control/one-way")
+    await page.get_by_test_id("message").wait_for()
+
+
 async def incoming(page: Page, base: str) -> None:
     await page.request.get(base + "control/ring?from=bob&display=Bob+Sommer")
     await state(page, "ringing")
@@ -134,6 +141,7 @@ SCENES: dict[str, Callable[[Page, str], Awaitable[None]]] = {
     "muted": muted,
     "held": held,
     "recorded": recorded,
+    "unheard": unheard,
     "incoming": incoming,
     "error": error,
 }

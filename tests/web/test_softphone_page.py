@@ -377,6 +377,30 @@ async def test_a_phone_on_its_side_shows_keys_and_button_without_scrolling(house
     await expect(page.get_by_test_id("accept")).to_be_in_viewport(ratio=1)
 
 
+async def test_who_you_are_is_labelled_on_a_phone(house: House) -> None:
+    page = await house.tab()
+    await page.set_viewport_size({"width": 320, "height": 568})
+    label = await page.get_by_text("You are").bounding_box()
+    field = await page.get_by_test_id("user").bounding_box()
+    assert label is not None and field is not None
+    assert label["width"] > 30
+    assert label["y"] + label["height"] <= field["y"]
+    assert field["y"] + field["height"] <= 68, "the bar is no higher than it was"
+
+
+async def test_a_call_that_is_not_heard_can_be_ended_on_a_short_phone_without_scrolling(house: House) -> None:
+    page = await house.tab()
+    await page.set_viewport_size({"width": 320, "height": 568})
+    await dial(page, "echo")
+    await state(page, "answered")
+    await house.control("one-way")
+    await expect(page.get_by_test_id("message")).to_be_in_viewport(ratio=1)
+    await expect(page.get_by_test_id("hangup")).to_be_in_viewport(ratio=1)
+    await page.get_by_test_id("key-hash").click()  # what lies under the buttons is scrolled to
+    await page.get_by_test_id("hangup").click()
+    await state(page, "ended")
+
+
 async def test_the_placeholder_fits_on_a_narrow_phone(house: House) -> None:
     page = await house.tab()
     await page.set_viewport_size({"width": 320, "height": 568})
