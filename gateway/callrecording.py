@@ -196,6 +196,5 @@ _STANDS: Final[dict[State, str]] = {
     "starting": "the recording is only being started",
     "recording": "the call is being recorded",
     "paused": "the recording is paused already",
-    "finished": "the recording is finished",
-    "failed": "the recording has failed",
 }
+"""How a recording stands that is not over."""
