@@ -79,6 +79,9 @@ impl Outbound {
         }
         self.stream.set_rate(rate_hz);
         self.format = Some(format);
+        if self.player.as_ref().is_some_and(|player| player.is_stopped()) {
+            self.end_playing();
+        }
     }
 
     /// Send, or do not. What comes after a silence starts with fresh codecs.
@@ -165,34 +168,52 @@ impl Outbound {
             player.exchange(play);
             return;
         }
-        let free_at = self.player.as_ref().map_or(self.stream.free_at(), |player| player.due());
+        let free_at = self.player.as_ref().map_or(self.stream.free_at(), |player| player.free_at());
         let start = free_at.clamp(now, now + MAX_WAIT);
         if self.player.is_none() {
-            self.change_source();
+            self.take_over();
         }
         self.player = Some(Box::new(Player::new(play, start)));
     }
 
-    /// Send the source again.
+    /// Send the source again, from the end of the next packet of a sound on.
     pub fn stop_playing(&mut self) {
-        if self.player.take().is_some() {
-            self.change_source();
+        if self.can_play(true) {
+            self.player.iter_mut().for_each(|player| player.stop());
+        } else {
+            self.end_playing();
         }
     }
 
-    fn change_source(&mut self) {
-        if let Some(route) = &mut self.route {
-            route.mute();
+    fn end_playing(&mut self) {
+        if self.player.take().is_some() {
+            self.give_back();
         }
-        self.stream.change_source();
+    }
+
+    /// Something else takes the place of the source.
+    fn take_over(&mut self) {
+        if let Some(route) = &mut self.route {
+            route.mute(&self.stream);
+        }
+        self.stream.join();
+    }
+
+    /// The source is sent again.
+    fn give_back(&mut self) {
+        match &mut self.route {
+            Some(route) => route.unmute(&mut self.stream),
+            None => self.stream.pause(),
+        }
     }
 
     /// Let the route keep up with its source, of which nothing is sent now.
     fn overhear(&mut self, now: Duration, format: Format, media: &Media) {
         match &mut self.route {
-            Some(route) if route.key() == Key::between(media, format) => route.overhear(now, media),
+            Some(route) if route.key() == Key::between(media, format) => route.overhear(now, media, &self.stream),
             _ => self.drop_route(),
         }
+        self.stream.overhear(now, media.origin, &media.packet.header);
     }
 
     /// Send the packets of a sound that are due.
@@ -215,9 +236,11 @@ impl Outbound {
                     let place = stream.append(now, ticks);
                     send(stream, place, format.payload_type, payload, stats, wire);
                 }
-                Due::End => {
-                    wire.out.event(wire.leg, Event::Played(number));
-                    self.stop_playing();
+                end @ (Due::End | Due::Stopped) => {
+                    if end == Due::End {
+                        wire.out.event(wire.leg, Event::Played(number));
+                    }
+                    self.end_playing();
                     return;
                 }
             }
@@ -235,6 +258,8 @@ impl Outbound {
         let Some(format) = self.format else {
             return;
         };
+        // A sound that is over by now must not take this packet's place only because its timer rings later.
+        self.play_on(now, wire);
         if !self.sending || wire.transport.rtp_path().is_none() {
             self.interrupt();
         } else if self.player.is_some() {
@@ -310,7 +335,7 @@ impl Outbound {
         };
         if sends_digits {
             // What the jitter buffer makes of a pause must not come amid the packets of an event.
-            route.mute();
+            route.mute(stream);
         }
         route.on_timer(now, stream, &mut |stream, place, payload_type, payload| {
             send(stream, place, payload_type, payload, stats, wire);

@@ -19,6 +19,12 @@ pub struct Play {
     pub repeats: bool,
 }
 
+impl Play {
+    fn end(&self) -> Option<usize> {
+        (!self.repeats).then(|| self.frames.len())
+    }
+}
+
 /// What is due.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Due<'a> {
@@ -31,8 +37,10 @@ pub enum Due<'a> {
         /// Time passed that no packet filled.
         resumes: bool,
     },
-    /// The sound has ended.
+    /// The last packet is sent: what comes next may be early, and must not be missed.
     End,
+    /// It ends there, since it was stopped.
+    Stopped,
 }
 
 /// One playing.
@@ -40,6 +48,9 @@ pub struct Player {
     play: Play,
     /// Index of the packet that goes next.
     next: usize,
+    /// Index of the packet that does not go any more, if it is known.
+    end: Option<usize>,
+    is_stopped: bool,
     due: Duration,
 }
 
@@ -47,7 +58,7 @@ impl Player {
     /// Begin at `start`.
     #[must_use]
     pub fn new(play: Play, start: Duration) -> Player {
-        Player { play, next: 0, due: start }
+        Player { end: play.end(), play, next: 0, is_stopped: false, due: start }
     }
 
     /// The name of this playing.
@@ -65,7 +76,21 @@ impl Player {
     /// When `take` has something.
     #[must_use]
     pub fn due(&self) -> Duration {
+        if self.is_over() { self.due.saturating_sub(self.frame()) } else { self.due }
+    }
+
+    /// When the packet after the latest one would be due.
+    #[must_use]
+    pub fn free_at(&self) -> Duration {
         self.due
+    }
+
+    fn is_over(&self) -> bool {
+        self.end.is_some_and(|end| self.next >= end)
+    }
+
+    fn frame(&self) -> Duration {
+        Duration::from_millis(u64::from(self.play.frames.frame_ms()))
     }
 
     /// Play on from the same place with other packets of the same sound.
@@ -73,25 +98,39 @@ impl Player {
         let played_ms = self.next as u64 * u64::from(self.play.frames.frame_ms());
         let next = played_ms / u64::from(play.frames.frame_ms().max(1));
         self.next = usize::try_from(next).unwrap_or(usize::MAX).min(play.frames.len());
+        self.end = play.end();
         self.play = play;
+    }
+
+    /// End behind the next packet: the source's for the same time may have gone by already.
+    pub fn stop(&mut self) {
+        if !std::mem::replace(&mut self.is_stopped, true) && !self.is_over() {
+            self.next %= self.play.frames.len();
+            self.end = Some(self.next + 1);
+        }
+    }
+
+    /// Whether it ends before its time.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped
     }
 
     /// What is due at `now`, if anything; call again until `None`.
     pub fn take(&mut self, now: Duration) -> Option<Due<'_>> {
-        let late = now.checked_sub(self.due)?;
+        let late = now.checked_sub(self.due())?;
+        if self.is_over() {
+            return Some(if self.is_stopped { Due::Stopped } else { Due::End });
+        }
         let resumes = late > MAX_LAG;
         if resumes {
             self.due = now;
         }
+        self.due += self.frame();
         let frames = &self.play.frames;
-        if self.play.repeats && self.next >= frames.len() {
-            self.next = 0;
-        }
-        let Some(payload) = frames.payload(self.next) else {
-            return Some(Due::End);
-        };
-        self.next += 1;
-        self.due += Duration::from_millis(u64::from(frames.frame_ms()));
+        let index = self.next % frames.len();
+        self.next = index + 1;
+        let payload = frames.payload(index)?;
         Some(Due::Payload { payload, ticks: frames.ticks(), resumes })
     }
 }
@@ -116,21 +155,21 @@ mod tests {
     fn due(player: &mut Player, now: Duration) -> Option<(usize, bool)> {
         match player.take(now)? {
             Due::Payload { payload, resumes, .. } => Some((payload.len(), resumes)),
-            Due::End => Some((0, false)),
+            Due::End | Due::Stopped => Some((0, false)),
         }
     }
 
     #[test]
-    fn packets_come_at_their_time_and_the_end_when_the_last_one_has_been_heard() {
+    fn packets_come_at_their_time_and_the_end_behind_the_last_one() {
         let mut player = Player::new(play(20, false), at(1000));
         assert_eq!(due(&mut player, at(999)), None);
         for n in 0..4 {
+            assert_eq!(due(&mut player, at(999 + 20 * n)), None);
             assert_eq!(player.due(), at(1000 + 20 * n));
             assert_eq!(due(&mut player, at(1003 + 20 * n)), Some((160, false)));
-            assert_eq!(due(&mut player, at(1003 + 20 * n)), None);
         }
-        assert_eq!(due(&mut player, at(1079)), None);
-        assert_eq!(player.take(at(1080)), Some(Due::End));
+        assert_eq!(player.take(at(1063)), Some(Due::End));
+        assert_eq!(player.free_at(), at(1080));
     }
 
     #[test]
@@ -149,6 +188,17 @@ mod tests {
         assert_eq!(count, 4);
         assert_eq!(due(&mut player, at(5000)), Some((160, true)));
         assert_eq!((due(&mut player, at(5000)), player.due()), (None, at(5020)));
+    }
+
+    #[test]
+    fn a_sound_that_is_stopped_ends_behind_its_next_packet() {
+        let mut player = Player::new(play(20, true), at(1000));
+        (0..4).for_each(|n| assert_eq!(due(&mut player, at(1000 + 20 * n)), Some((160, false))));
+        player.stop();
+        player.stop();
+        assert_eq!(player.take(at(1079)), None);
+        assert_eq!(due(&mut player, at(1080)), Some((160, false)));
+        assert_eq!(player.take(at(1080)), Some(Due::Stopped));
     }
 
     #[test]

@@ -16,6 +16,10 @@ use crate::rtp::Pt;
 use crate::stream::{Place, Stream};
 use hush::{Hush, Say};
 
+/// So much of the source's line is kept while something else is sent in its place, in ms: as far as frames may be ahead
+/// of their time (`stream`).
+const KEPT_MS: u32 = 100;
+
 /// What a route is made for; another one needs another route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
@@ -52,6 +56,10 @@ pub struct Transcode {
     at: i64,
     /// Something else is sent in the place of the source.
     is_muted: bool,
+    /// Media time when that began, and its timestamp in the stream.
+    left: Option<(i64, u32)>,
+    /// Media time from which the source is sent again.
+    returns: Option<i64>,
     errors: u64,
 }
 
@@ -69,7 +77,19 @@ impl Transcode {
         let mut encoder = Encoder::new(key.to.codec, rate_hz, key.to.ptime_ms, complexity)?;
         encoder.save_silence();
         let hush = key.to.comfort_noise.map(|_| Box::new(Hush::new(encoder.frame_ms())));
-        Ok(Transcode { key, playout, encoder, hush, rate_hz, line: Vec::new(), at: 0, is_muted: false, errors: 0 })
+        Ok(Transcode {
+            key,
+            playout,
+            encoder,
+            hush,
+            rate_hz,
+            line: Vec::new(),
+            at: 0,
+            is_muted: false,
+            left: None,
+            returns: None,
+            errors: 0,
+        })
     }
 
     /// What the route is made for.
@@ -80,41 +100,83 @@ impl Transcode {
 
     /// Take a packet of the source; finished frames go to `send`.
     pub fn push(&mut self, now: Duration, media: &Media, stream: &mut Stream, send: Send) -> Verdict {
-        if std::mem::take(&mut self.is_muted) {
-            self.encoder.reset();
-        }
+        self.unmute(stream);
         let verdict = self.playout.push(now, media);
         self.on_timer(now, stream, send);
         verdict
     }
 
-    /// Something else is sent in the place of the source until the next `push`: nothing of before will be sent later.
-    pub fn mute(&mut self) {
-        self.is_muted = true;
-        self.drop_line();
+    /// Something else is sent in the place of the source from now on.
+    pub fn mute(&mut self, stream: &Stream) {
+        if !std::mem::replace(&mut self.is_muted, true) {
+            self.left = stream.following().map(|timestamp| (self.at, timestamp));
+            self.returns = None;
+        }
+    }
+
+    /// The source is sent again, from the sample on whose time the other frames have left free.
+    pub fn unmute(&mut self, stream: &mut Stream) {
+        if !std::mem::take(&mut self.is_muted) {
+            return;
+        }
+        self.encoder.reset();
+        self.returns = self
+            .left
+            .take()
+            .zip(stream.following())
+            .map(|((at, left), timestamp)| at + self.samples(timestamp.wrapping_sub(left)));
+        if self.returns.is_none() {
+            self.drop_line(0);
+            stream.pause();
+        }
     }
 
     /// Take a packet of the source that is not to be sent. The jitter buffer and the decoder keep up, since a decoder that
     /// begins in the midst of speech gives 60 ms of it too quiet.
-    pub fn overhear(&mut self, now: Duration, media: &Media) {
-        self.mute();
+    pub fn overhear(&mut self, now: Duration, media: &Media, stream: &Stream) {
+        self.mute(stream);
         self.playout.push(now, media);
         self.skip(now);
     }
 
-    /// Decode what is due for the decoder's sake.
+    /// Decode what is due, for the decoder's sake and for what may be sent after all.
     fn skip(&mut self, now: Duration) {
+        let kept = (self.rate_hz * KEPT_MS / 1000) as usize;
         while let Some(piece) = self.playout.pull(now, &mut self.line) {
             if piece.kind == Kind::Pause {
+                self.drop_line(0);
                 self.at += signed(piece.samples);
+            } else {
+                self.drop_line(kept);
             }
-            self.drop_line();
         }
     }
 
-    fn drop_line(&mut self) {
-        self.at += signed(self.line.len());
-        self.line.clear();
+    /// Drop all of the line but its last samples.
+    fn drop_line(&mut self, kept: usize) {
+        self.drop_samples(self.line.len().saturating_sub(kept));
+    }
+
+    fn drop_samples(&mut self, count: usize) {
+        self.line.drain(..count);
+        self.at += signed(count);
+    }
+
+    /// Drop samples whose time was taken by something else; a pause that it did not fill passes.
+    fn come_back(&mut self, stream: &mut Stream) {
+        let Some(returns) = self.returns else {
+            return;
+        };
+        let taken = usize::try_from(returns - self.at).unwrap_or(0);
+        self.drop_samples(taken.min(self.line.len()));
+        if self.line.is_empty() {
+            return;
+        }
+        self.returns = None;
+        let gap = usize::try_from(self.at - returns).unwrap_or(0);
+        if gap > self.encoder.frame() / 2 {
+            stream.pass(self.ticks(gap));
+        }
     }
 
     /// Send what is due.
@@ -135,7 +197,8 @@ impl Transcode {
     /// When `on_timer` is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
-        let frame = (self.line.len() >= self.encoder.frame()).then(|| self.playout.due(self.at));
+        let sends = !self.is_muted && self.line.len() >= self.encoder.frame();
+        let frame = sends.then(|| self.playout.due(self.at));
         self.playout.deadline().into_iter().chain(frame).min()
     }
 
@@ -169,11 +232,11 @@ impl Transcode {
 
     /// Send the whole frames of the line that are due, or all.
     fn send_frames(&mut self, now: Duration, stream: &mut Stream, send: Send, all: bool) {
+        self.come_back(stream);
         let frame = self.encoder.frame();
         while self.line.len() >= frame && (all || self.playout.due(self.at) <= now) {
             self.send_frame(now, stream, send);
-            self.line.drain(..frame);
-            self.at += signed(frame);
+            self.drop_samples(frame);
         }
     }
 
@@ -202,6 +265,10 @@ impl Transcode {
 
     /// The source paused for `samples`: what waits for a whole frame is filled up with silence, the rest passes.
     fn pause(&mut self, now: Duration, samples: usize, stream: &mut Stream, send: Send) {
+        if self.returns.is_some() {
+            self.at += signed(samples);
+            return;
+        }
         let whole = self.line.len().next_multiple_of(self.encoder.frame());
         let filled = samples.min(whole - self.line.len());
         self.line.resize(self.line.len() + filled, 0);
@@ -211,6 +278,11 @@ impl Transcode {
             self.at += signed(passed);
             stream.pass(self.ticks(passed));
         }
+    }
+
+    /// So many ticks of the RTP clock in samples.
+    fn samples(&self, ticks: u32) -> i64 {
+        i64::from(ticks) * i64::from(self.rate_hz) / i64::from(self.key.to.codec.clock_rate_hz())
     }
 
     /// So many samples on the RTP clock, modulo 2^32 as timestamps are.

@@ -17,6 +17,9 @@ const MAX_CLOCK_STEP: Duration = Duration::from_secs(3);
 /// Frames of ours may be this far ahead of their time.
 const MAX_LEAD: Duration = Duration::from_millis(100);
 
+/// So much of a source may come too late behind frames of ours that took its time; more of it, and its clock stood still.
+const MAX_TAKEN: Duration = Duration::from_millis(200);
+
 /// Whose numbering is being followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
@@ -37,8 +40,29 @@ struct Mapping {
     newest: SeqNo,
     newest_timestamp: u32,
     newest_at: Duration,
-    /// Packets of ours, or none of the source's, came between: the next newer packet gets the next number.
-    broken: bool,
+    hole: Hole,
+}
+
+/// What came since the source's newest packet; behind a hole its next newer packet gets the next number.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hole {
+    /// Nothing.
+    None,
+    /// A packet that is not passed on, or those of an event.
+    Skipped,
+    /// Frames of ours, which took the time of the source's.
+    Filled,
+}
+
+/// Where the next frame of ours starts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Start {
+    /// Where the one before ended, whenever it is sent.
+    Follows,
+    /// There, too, unless a frame or more has passed since then.
+    Joins,
+    /// When it is sent, marked.
+    Resumes,
 }
 
 /// Sequence number, timestamp and marker for one packet.
@@ -62,8 +86,7 @@ pub struct Stream {
     next_at: Duration,
     /// The newest timestamp sent: what is sent next belongs to no time before.
     newest: Option<u32>,
-    /// The next frame of ours starts when it is sent.
-    resumes: bool,
+    start: Start,
     /// The next frame of ours is the first after a silence.
     marks: bool,
     mapping: Option<Mapping>,
@@ -90,7 +113,7 @@ impl Stream {
             next_timestamp: timestamp,
             next_at: Duration::ZERO,
             newest: None,
-            resumes: true,
+            start: Start::Resumes,
             marks: true,
             mapping: None,
         }
@@ -131,21 +154,18 @@ impl Stream {
 
     /// The place of a packet that is passed on as it is; `None` when it is older than what the stream follows.
     pub fn relay(&mut self, now: Duration, origin: Origin, header: &Header, duration: u32) -> Option<Place> {
-        let resumed = self.follow(now, origin, header)?;
+        let resumed = self.follow(now, origin, header, duration)?;
         let mapping = self.mapping.as_mut()?;
-        if header.sequence.since(mapping.newest) >= 0 {
-            mapping.newest = header.sequence;
-            mapping.newest_timestamp = header.timestamp;
-            mapping.newest_at = now;
-        }
+        mapping.note(now, header);
         let sequence = SeqNo(header.sequence.0.wrapping_add(mapping.sequence_offset));
         let timestamp = header.timestamp.wrapping_add(mapping.timestamp_offset);
         self.sent(now, sequence, timestamp, duration);
+        self.marks = false;
         Some(Place { sequence, timestamp, marker: resumed })
     }
 
     /// Make the mapping fit this packet; true when the stream resumes with it.
-    fn follow(&mut self, now: Duration, origin: Origin, header: &Header) -> Option<bool> {
+    fn follow(&mut self, now: Duration, origin: Origin, header: &Header, duration: u32) -> Option<bool> {
         let Some(mapping) = self.mapping.filter(|mapping| mapping.continues(now, origin, header, self.rate_hz)) else {
             self.resume(now, origin, header);
             return Some(true);
@@ -153,25 +173,34 @@ impl Stream {
         if header.sequence.since(mapping.floor) < 0 {
             return None;
         }
-        if !mapping.broken {
+        if mapping.hole == Hole::None {
             return Some(false);
         }
         if header.sequence.since(mapping.newest) <= 0 {
             return None;
         }
         let timestamp = header.timestamp.wrapping_add(mapping.timestamp_offset);
+        let ahead = timestamp.wrapping_sub(self.next_timestamp).cast_signed();
+        let is_filled = mapping.hole == Hole::Filled;
+        let near = (duration / 2).cast_signed();
+        if is_filled && (-ticks(MAX_TAKEN, self.rate_hz).cast_signed()..-near).contains(&ahead) {
+            return None;
+        }
         if self.newest.is_some_and(|newest| timestamp.wrapping_sub(newest).cast_signed() < 0) {
             // The source's clock stood still, or was another one, while we sent something of our own.
             self.resume(now, origin, header);
             return Some(true);
         }
+        // Behind frames of ours its clock and ours may have drifted apart: no frame is as short as that.
+        let drift = if is_filled && ahead <= near { ahead } else { 0 };
         self.mapping = Some(Mapping {
             sequence_offset: self.next_sequence.0.wrapping_sub(header.sequence.0),
+            timestamp_offset: mapping.timestamp_offset.wrapping_sub(drift.cast_unsigned()),
             floor: header.sequence,
-            broken: false,
+            hole: Hole::None,
             ..mapping
         });
-        Some(false)
+        Some(is_filled && ahead > near)
     }
 
     fn resume(&mut self, now: Duration, origin: Origin, header: &Header) {
@@ -183,7 +212,7 @@ impl Stream {
             newest: header.sequence,
             newest_timestamp: header.timestamp,
             newest_at: now,
-            broken: false,
+            hole: Hole::None,
         });
         self.pause();
     }
@@ -202,12 +231,22 @@ impl Stream {
 
     /// The source has a packet that is not passed on: close the hole it would leave in the numbering.
     pub fn skip_source_packet(&mut self) {
-        self.break_mapping();
+        if let Some(mapping) = self.mapping.as_mut().filter(|mapping| mapping.hole == Hole::None) {
+            mapping.hole = Hole::Skipped;
+        }
     }
 
-    fn break_mapping(&mut self) {
+    /// The source has a packet in the place of which something of ours is sent.
+    pub fn overhear(&mut self, now: Duration, origin: Origin, header: &Header) {
+        let rate_hz = self.rate_hz;
+        if let Some(mapping) = self.mapping.as_mut().filter(|mapping| mapping.continues(now, origin, header, rate_hz)) {
+            mapping.note(now, header);
+        }
+    }
+
+    fn dig(&mut self, hole: Hole) {
         if let Some(mapping) = &mut self.mapping {
-            mapping.broken = true;
+            mapping.hole = hole;
         }
     }
 
@@ -217,16 +256,26 @@ impl Stream {
         self.next_at
     }
 
-    /// Something else takes the place of the source, or gives it back: what comes next begins where the last ended.
-    pub fn change_source(&mut self) {
-        self.mapping = None;
-        self.pause();
+    /// Frames of ours take the place of the source's: the first begins where those end.
+    pub fn join(&mut self) {
+        self.start = Start::Joins;
+    }
+
+    /// Where the next frame of ours starts, if that is settled before it is sent.
+    #[must_use]
+    pub fn following(&self) -> Option<u32> {
+        (self.start == Start::Follows).then_some(self.next_timestamp)
     }
 
     /// The place of a frame that we made ourselves, `duration` ticks after the one before.
     pub fn append(&mut self, now: Duration, duration: u32) -> Place {
-        let marker = std::mem::take(&mut self.marks);
-        if std::mem::take(&mut self.resumes) {
+        let resumes = match std::mem::replace(&mut self.start, Start::Follows) {
+            Start::Follows => false,
+            Start::Joins => ticks(now.saturating_sub(self.next_at), self.rate_hz) >= duration,
+            Start::Resumes => true,
+        };
+        let marker = std::mem::take(&mut self.marks) || resumes;
+        if resumes {
             self.next_timestamp = self.clock(now);
             self.next_at = now;
         }
@@ -236,7 +285,7 @@ impl Stream {
         self.next_timestamp = place.timestamp.wrapping_add(duration);
         // A source whose clock runs fast gets ahead of ours; that must not be missing from the next pause.
         self.next_at = self.next_at.clamp(now, now + MAX_LEAD) + time(duration, self.rate_hz);
-        self.break_mapping();
+        self.dig(Hole::Filled);
         place
     }
 
@@ -252,7 +301,7 @@ impl Stream {
     /// sent, whatever has passed.
     pub fn pass(&mut self, ticks: u32) {
         self.marks = true;
-        if self.resumes {
+        if self.start == Start::Resumes {
             return;
         }
         self.next_timestamp = self.next_timestamp.wrapping_add(ticks);
@@ -261,7 +310,7 @@ impl Stream {
 
     /// The next frame of ours starts at the time it is sent, marked.
     pub fn pause(&mut self) {
-        self.resumes = true;
+        self.start = Start::Resumes;
         self.marks = true;
     }
 
@@ -274,13 +323,21 @@ impl Stream {
             self.next_at = now;
         }
         self.newest = Some(timestamp);
-        self.break_mapping();
+        self.dig(Hole::Skipped);
         self.pause();
         Place { sequence, timestamp, marker: false }
     }
 }
 
 impl Mapping {
+    fn note(&mut self, now: Duration, header: &Header) {
+        if header.sequence.since(self.newest) >= 0 {
+            self.newest = header.sequence;
+            self.newest_timestamp = header.timestamp;
+            self.newest_at = now;
+        }
+    }
+
     fn continues(&self, now: Duration, origin: Origin, header: &Header, rate_hz: u32) -> bool {
         let step = header.sequence.since(self.newest);
         let goes_back = step > 0 && header.timestamp.wrapping_sub(self.newest_timestamp).cast_signed() < 0;

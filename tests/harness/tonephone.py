@@ -152,6 +152,13 @@ class TonePhone:
             early = ticks - max(passed, SAMPLES_PER_FRAME)
             assert ticks >= SAMPLES_PER_FRAME and early <= ULAW_HZ * (0.2 + self.late_s), (ticks, passed, self.late_s)
 
+    def assert_seamless(self, begin: int) -> None:
+        """From packet `begin` on, each follows right behind the one before, unless this process, who speaks, paused."""
+        for before, after in itertools.pairwise(self.heard[begin:]):
+            ticks = (after.packet.timestamp - before.packet.timestamp) % 2**32
+            is_pause = after.packet.marker and self.late_s > STEADY_S
+            assert ticks == SAMPLES_PER_FRAME or is_pause, (ticks, after.packet.marker, self.late_s)
+
     def longest_gap_s(self, begin: int = 0) -> float:
         """The longest time between two packets, from packet number `begin` on."""
         return max(after.at - before.at for before, after in itertools.pairwise(self.heard[begin:]))

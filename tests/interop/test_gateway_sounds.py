@@ -25,11 +25,11 @@ peer = pytest.fixture(open_peer)
 QUIET: Final = 0.02
 
 
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+@pytest.fixture(scope="module", params=["quality", "cpu"], ids=["transcoded", "passed on"])
+def gateway(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[GatewayProcess]:
     folder = tmp_path_factory.mktemp("sounds")
     music = tone_file(folder / "music.wav", MUSIC, 1.2)
-    trunk = trunk_to(free_port(), ["peer"], ringback="DE", codecs=["PCMU"])
+    trunk = trunk_to(free_port(), ["peer"], ringback="DE", codecs=["PCMU"], prefer=request.param)
     settings = settings_for(folder, media={"music": str(music)}, trunk={"acme": trunk})
     running = GatewayProcess(folder, settings)
     yield running
@@ -75,6 +75,7 @@ async def test_everything_that_a_far_end_may_hear_comes_as_one_stream(
         await call.answered()
         await phone.hears(PAGE)
         await page_hears(call, FAR)
+        answered = len(phone.heard)
 
         await page.send({"type": "call.hold", "call": call.name, "on": True})
         await call.until("call.held", on=True)
@@ -104,6 +105,7 @@ async def test_everything_that_a_far_end_may_hear_comes_as_one_stream(
         await call.hang_up()
         await dialog.request("BYE")
     phone.assert_one_stream()
+    phone.assert_seamless(answered)
     noted = [entry["what"] for entry in (await gateway.record(record))["journal"]]
     for what in (
         "ringback",

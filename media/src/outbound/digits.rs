@@ -41,7 +41,7 @@ impl Outbound {
             let Ok(tones) = KeyTones::new(format, self.opus_complexity, start) else {
                 return false;
             };
-            self.change_source();
+            self.take_over();
             self.key_tones = Some(Box::new(tones));
         }
         self.key_tones.as_mut().is_some_and(|tones| tones.push(event, duration_ms, gap_ms))
@@ -86,7 +86,7 @@ impl Outbound {
         self.key_tones = rest.ok().flatten();
         if self.key_tones.is_none() {
             self.echoes_until = now + ECHO;
-            self.change_source();
+            self.give_back();
         }
     }
 

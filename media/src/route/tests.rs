@@ -62,14 +62,24 @@ impl Bench {
 
     fn receive(&mut self, now: Duration, sequence: u16, timestamp: u32, payload: &[u8]) {
         self.pass(now);
-        let header = Header { marker: false, payload_type: Pt(0), sequence: SeqNo(sequence), timestamp, ssrc: Ssrc(1) };
-        let origin = Origin { leg: LegId(1), ssrc: Ssrc(1) };
-        let packet = Packet { header, payload };
-        let media = Media { origin, codec: self.route.key.from, audio: Pt(0), noise: None, packet };
+        let media = self.media(sequence, timestamp, payload);
         let sent = &mut self.sent;
         self.route.push(now, &media, &mut self.stream, &mut |_, place, payload_type, payload| {
             sent.push(Sent::new(now, place, payload_type, payload));
         });
+    }
+
+    fn overhear(&mut self, now: Duration, sequence: u16, timestamp: u32, payload: &[u8]) {
+        self.pass(now);
+        let media = self.media(sequence, timestamp, payload);
+        self.route.overhear(now, &media, &self.stream);
+    }
+
+    fn media<'a>(&self, sequence: u16, timestamp: u32, payload: &'a [u8]) -> Media<'a> {
+        let header = Header { marker: false, payload_type: Pt(0), sequence: SeqNo(sequence), timestamp, ssrc: Ssrc(1) };
+        let origin = Origin { leg: LegId(1), ssrc: Ssrc(1) };
+        let packet = Packet { header, payload };
+        Media { origin, codec: self.route.key.from, audio: Pt(0), noise: None, packet }
     }
 
     /// Sequence numbers without a gap, timestamps that advance by a frame at least.
@@ -203,4 +213,15 @@ fn short_pauses_and_peers_without_comfort_noise_get_every_frame() {
         bench.receive(at(u64::from(n) * 20), n, u32::from(n) * 160, &[0xff; 160]);
     }
     assert_eq!(bench.sent.len(), 200);
+}
+
+#[test]
+fn what_a_muted_route_keeps_rings_no_timer() {
+    let mut bench = Bench::new(Codec::Pcmu, Codec::Pcma, 20);
+    bench.receive(at(0), 0, 0, &[0x20; 160]);
+    bench.route.mute(&bench.stream);
+    for n in 1..10_u16 {
+        bench.overhear(at(20 * u64::from(n)), n, u32::from(n) * 160, &[0x20; 160]);
+        assert!(bench.route.deadline().is_none_or(|due| due > bench.now), "a timer that rings for ever");
+    }
 }

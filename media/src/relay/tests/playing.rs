@@ -23,6 +23,20 @@ fn assert_one_stream(sent: &[Sent], rate_hz: u32) {
     }
 }
 
+/// One talkspurt, each packet's frame right behind the one before.
+fn assert_seamless(sent: &[Sent], ticks: u32) {
+    for pair in sent.windows(2) {
+        let (before, after) = (pair[0].rtp().header, pair[1].rtp().header);
+        assert_eq!(after.sequence, before.sequence.plus(1));
+        assert_eq!(after.timestamp.wrapping_sub(before.timestamp), ticks, "at {:?}", pair[1].at);
+        assert!(!after.marker, "at {:?}", pair[1].at);
+    }
+}
+
+fn frame_ticks(format: Format) -> u32 {
+    format.codec.clock_rate_hz() / 50
+}
+
 /// Let the peer of a leg talk for a while, a frame every 20 ms; what was sent meanwhile.
 fn talk(bench: &mut Bench, leg: LegId, payload_type: u8, frames: std::ops::Range<u16>) -> Vec<Sent> {
     let mut sent = Vec::new();
@@ -46,6 +60,7 @@ fn a_prompt_takes_the_place_of_the_source_and_gives_it_back_without_a_jump() {
         let silent = if target == PCMU { 0xff } else { 0xd5 };
         let loud = sent.iter().filter(|packet| packet.rtp().payload[0] != silent).count();
         assert_eq!(loud, 10, "all of the prompt, and nothing of the source meanwhile");
+        assert_seamless(&sent, 160);
         assert!((38..=40).contains(&sent.len()), "{}", sent.len());
         assert_eq!(bench.events().last(), Some(&(other, Event::Played(7))));
     }
@@ -64,7 +79,39 @@ fn a_sound_stopped_or_replaced_ends_untold() {
     bench.command(other, Command::StopPlaying);
     assert_one_stream(&sent, 8000);
     assert!(!bench.events().iter().any(|(_, event)| matches!(event, Event::Played(_))));
-    assert_eq!(sent.iter().filter(|packet| packet.rtp().header.marker).count(), 3, "start, prompt, source");
+    assert_seamless(&sent, 160);
+}
+
+#[test]
+fn sounds_begin_end_and_stop_without_a_hole_wherever_the_source_s_packets_lie() {
+    for (source, target, ticks) in [(PCMU, PCMU, 160), (PCMU, PCMA, 160), (OPUS, PCMU, 160), (PCMU, OPUS, 960)] {
+        let silent: &[u8] = if source == OPUS { &[0xf8, 0xff, 0xfe] } else { &[0xff; 160] };
+        for jitter in 0..20 {
+            let (mut bench, one, other) = coupled(source, target);
+            let mut sent = Vec::new();
+            for n in 0..200_u16 {
+                // Every third packet is late.
+                let late = if n % 3 == 0 { jitter } else { 0 };
+                sent.extend(bench.pass(at(20 * u64::from(n) + late)));
+                match n {
+                    20 | 70 => bench.command(other, play(n.into(), 190, target, false)),
+                    120 => bench.command(other, play(3, 110, target, true)),
+                    160 => bench.command(other, Command::StopPlaying),
+                    _ => {}
+                }
+                let payload_type = source.payload_type.0;
+                bench.receive(one, packet(payload_type, n, u32::from(n) * frame_ticks(source), silent));
+                sent.extend(bench.take());
+            }
+            let mut sent = rtp_only(sent);
+            sent.retain(|packet| packet.path == Bench::peer(other));
+            assert_seamless(&sent, ticks);
+            let last = sent.last().unwrap();
+            let passed = u32::try_from(last.at.saturating_sub(sent[0].at).as_millis()).unwrap();
+            let stamped = last.rtp().header.timestamp.wrapping_sub(sent[0].rtp().header.timestamp) * 20 / ticks;
+            assert!(passed.abs_diff(stamped) <= 20, "{stamped} ms in the time of {passed}: sounds shift nothing");
+        }
+    }
 }
 
 #[test]
