@@ -206,6 +206,24 @@ mod tests {
     }
 
     #[test]
+    fn any_counts_and_delays_stay_on_the_scale() {
+        let counts = [0, 1, 2, 3, 29, 1000, u64::from(u32::MAX), u64::MAX];
+        let delays = [f64::NEG_INFINITY, -1.0, 0.0, 100.0, 1e6, f64::MAX.sqrt(), f64::INFINITY, f64::NAN];
+        let figures =
+            counts.iter().flat_map(|lost| counts.iter().flat_map(move |all| counts.map(|runs| (*lost, *all, runs))));
+        for (lost, all, runs) in figures {
+            let loss = Loss::of(lost, all, runs);
+            assert!((0.0..=1.0).contains(&loss.share) && loss.burst >= 1.0, "{loss:?}");
+            for (codec, delay_ms) in
+                [Codec::Pcmu, Codec::Opus, Codec::G729].into_iter().flat_map(|c| delays.map(|d| (of(c), d)))
+            {
+                let now = rating(delay_ms, codec, loss);
+                assert!((0.0..=93.3).contains(&now) && (1.0..=4.5).contains(&mos(now)), "{now} of {loss:?} {delay_ms}");
+            }
+        }
+    }
+
+    #[test]
     fn bursts_are_loss_that_comes_together() {
         assert_eq!(Loss::of(0, 0, 0), NONE);
         assert_near(Loss::of(10, 200, 10).burst, 1.0, 1e-9);
