@@ -25,7 +25,7 @@ from gateway.sounds import Sounds
 
 MAX_CALLS: Final = 1000
 ENDPOINTS: Final[Mapping[str, str]] = {
-    "GET /api/status": "how many calls and pages there are, the load, and what the media core counts",
+    "GET /api/status": "calls, pages, the load, trunks with their registrations, and what the media core counts",
     "GET /api/calls?limit=50": "live and past calls, the newest first",
     "GET /api/calls/{call_id}": "one call in full; the beginning of its id is enough, as below",
     "POST /api/calls/{call_id}/play": "play a sound file into a live call (docs/sounds.md)",
