@@ -20,6 +20,10 @@ use hush::{Hush, Say};
 /// of their time (`stream`).
 const KEPT_MS: u32 = 100;
 
+/// Where the source's time and ours have come so far apart while something else was sent, in an hour of music perhaps, the
+/// source begins anew.
+const APART: Duration = Duration::from_millis(200);
+
 /// What a route is made for; another one needs another route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
@@ -163,10 +167,15 @@ impl Transcode {
     }
 
     /// Drop samples whose time was taken by something else; a pause that it did not fill passes.
-    fn come_back(&mut self, stream: &mut Stream) {
-        let Some(returns) = self.returns else {
+    fn come_back(&mut self, now: Duration, stream: &mut Stream) {
+        let Some(returns) = self.returns.filter(|_| !self.line.is_empty()) else {
             return;
         };
+        if self.playout.due(returns).abs_diff(now) > APART {
+            self.returns = None;
+            self.drop_line(0);
+            return stream.pause();
+        }
         let taken = usize::try_from(returns - self.at).unwrap_or(0);
         self.drop_samples(taken.min(self.line.len()));
         if self.line.is_empty() {
@@ -232,7 +241,7 @@ impl Transcode {
 
     /// Send the whole frames of the line that are due, or all.
     fn send_frames(&mut self, now: Duration, stream: &mut Stream, send: Send, all: bool) {
-        self.come_back(stream);
+        self.come_back(now, stream);
         let frame = self.encoder.frame();
         while self.line.len() >= frame && (all || self.playout.due(self.at) <= now) {
             self.send_frame(now, stream, send);

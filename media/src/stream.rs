@@ -186,8 +186,10 @@ impl Stream {
         if is_filled && (-ticks(MAX_TAKEN, self.rate_hz).cast_signed()..-near).contains(&ahead) {
             return None;
         }
-        if self.newest.is_some_and(|newest| timestamp.wrapping_sub(newest).cast_signed() < 0) {
-            // The source's clock stood still, or was another one, while we sent something of our own.
+        let lead = timestamp.wrapping_sub(self.clock(now)).cast_signed();
+        let runs_ahead = is_filled && lead > ticks(MAX_LEAD, self.rate_hz).cast_signed();
+        if runs_ahead || self.newest.is_some_and(|newest| timestamp.wrapping_sub(newest).cast_signed() < 0) {
+            // The source's clock stood still, ran away, or was another one, while we sent something of our own.
             self.resume(now, origin, header);
             return Some(true);
         }

@@ -115,6 +115,41 @@ fn sounds_begin_end_and_stop_without_a_hole_wherever_the_source_s_packets_lie() 
 }
 
 #[test]
+fn a_source_whose_clock_went_another_way_during_long_music_is_heard_at_once_and_in_time() {
+    for target in [PCMU, PCMA] {
+        for frame_us in [19_600, 20_400] {
+            let (mut bench, one, other) = coupled(PCMU, target);
+            let mut sent = Vec::new();
+            let (mut stopped, when) = (Duration::ZERO, |n: u16| Duration::from_micros(frame_us * u64::from(n)));
+            for n in 0..1200_u16 {
+                sent.extend(bench.pass(when(n)));
+                match n {
+                    20 => bench.command(other, play(1, 1000, target, true)),
+                    1100 => {
+                        bench.command(other, Command::StopPlaying);
+                        stopped = bench.now;
+                    }
+                    _ => {}
+                }
+                bench.say(one, 0, n, &[0xff; 160]);
+                sent.extend(bench.take());
+            }
+            let mut sent = rtp_only(sent);
+            sent.retain(|packet| packet.path == Bench::peer(other));
+            assert_one_stream(&sent, 8000);
+            let silent = if target == PCMU { 0xff } else { 0xd5 };
+            let heard = sent.iter().find(|packet| packet.at > stopped && packet.rtp().payload[0] == silent).unwrap();
+            assert!(heard.at < stopped + at(70), "{frame_us} µs: {:?} and {stopped:?}", heard.at);
+            for packet in sent.iter().filter(|packet| packet.at > stopped) {
+                let passed = packet.at.saturating_sub(sent[0].at).as_millis();
+                let stamped = packet.rtp().header.timestamp.wrapping_sub(sent[0].rtp().header.timestamp) / 8;
+                assert!(passed.abs_diff(stamped.into()) < 150, "{frame_us} µs: {stamped} ms in the time of {passed}");
+            }
+        }
+    }
+}
+
+#[test]
 fn nobody_has_to_talk_for_a_sound_to_be_heard() {
     let mut bench = Bench::default();
     let leg = bench.phone(1, OPUS);
