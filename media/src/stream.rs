@@ -337,6 +337,10 @@ impl Mapping {
             self.newest = header.sequence;
             self.newest_timestamp = header.timestamp;
             self.newest_at = now;
+            // Numbers wrap: from 32,768 packets away the floor would seem to lie ahead.
+            if header.sequence.since(self.floor) > MAX_FORWARD {
+                self.floor = header.sequence.plus(MAX_FORWARD.cast_unsigned().wrapping_neg());
+            }
         }
     }
 

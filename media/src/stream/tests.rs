@@ -34,6 +34,18 @@ fn loss_and_reordering_of_the_source_are_passed_on_as_they_are() {
 }
 
 #[test]
+fn a_call_of_an_hour_is_passed_on_to_its_last_packet() {
+    let mut stream = stream();
+    let (first, start, _) = relay(&mut stream, 0, A, 10, 1000).unwrap();
+    for n in 1..180_000_u32 {
+        let number = u16::try_from(n & 0xffff).unwrap();
+        let place = (first.wrapping_add(number), start + n * FRAME, false);
+        let sent = relay(&mut stream, u64::from(n) * 20, A, 10_u16.wrapping_add(number), 1000 + n * FRAME);
+        assert_eq!(sent, Some(place), "packet {n}");
+    }
+}
+
+#[test]
 fn a_change_of_source_continues_the_numbers_and_follows_the_time() {
     let mut stream = stream();
     let (first, start, _) = relay(&mut stream, 0, A, 10, 1000).unwrap();
