@@ -170,15 +170,13 @@ impl Outbound {
         }
         let free_at = self.player.as_ref().map_or(self.stream.free_at(), |player| player.free_at());
         let start = free_at.clamp(now, now + MAX_WAIT);
-        if self.player.is_none() {
-            self.take_over();
-        }
+        self.take_over();
         self.player = Some(Box::new(Player::new(play, start)));
     }
 
     /// Send the source again, from the end of the next packet of a sound on.
-    pub fn stop_playing(&mut self) {
-        if self.can_play(true) {
+    pub fn stop_playing(&mut self, can_send: bool) {
+        if self.can_play(can_send) {
             self.player.iter_mut().for_each(|player| player.stop());
         } else {
             self.end_playing();
@@ -199,8 +197,11 @@ impl Outbound {
         self.stream.join();
     }
 
-    /// The source is sent again.
+    /// The source is sent again, unless something else still takes its place.
     fn give_back(&mut self) {
+        if self.player.is_some() || self.key_tones.is_some() {
+            return;
+        }
         match &mut self.route {
             Some(route) => route.unmute(&mut self.stream),
             None => self.stream.pause(),

@@ -113,8 +113,9 @@ impl Transcode {
     /// Something else is sent in the place of the source from now on.
     pub fn mute(&mut self, stream: &Stream) {
         if !std::mem::replace(&mut self.is_muted, true) {
-            self.left = stream.following().map(|timestamp| (self.at, timestamp));
-            self.returns = None;
+            // The way back from what was sent before may not be complete yet.
+            let at = self.returns.take().unwrap_or(self.at);
+            self.left = stream.following().map(|timestamp| (at, timestamp));
         }
     }
 
@@ -173,7 +174,10 @@ impl Transcode {
         };
         if self.playout.due(returns).abs_diff(now) > APART {
             self.returns = None;
-            self.drop_line(0);
+            let frame = self.encoder.frame();
+            while self.line.len() >= frame && self.playout.due(self.at + signed(frame)) <= now {
+                self.drop_samples(frame);
+            }
             return stream.pause();
         }
         let taken = usize::try_from(returns - self.at).unwrap_or(0);

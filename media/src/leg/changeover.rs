@@ -89,6 +89,6 @@ impl Leg {
         if let Some(change) = &mut self.change {
             change.play = None;
         }
-        self.outbound.stop_playing();
+        self.outbound.stop_playing(self.transport.rtp_path().is_some());
     }
 }

@@ -150,6 +150,94 @@ fn a_source_whose_clock_went_another_way_during_long_music_is_heard_at_once_and_
 }
 
 #[test]
+fn a_source_that_paused_beyond_the_end_of_a_sound_is_heard_from_its_first_word_on() {
+    for target in [PCMU, PCMA] {
+        let (mut bench, one, other) = coupled(PCMU, target);
+        talk(&mut bench, one, 0, 0..20);
+        bench.command(other, play(1, 200, target, false));
+        talk(&mut bench, one, 0, 20..24);
+        bench.pass(at(2000));
+        bench.events();
+        let sent = talk(&mut bench, one, 0, 100..150);
+        let heard = sent.iter().filter(|packet| packet.path == Bench::peer(other)).count();
+        assert!(heard >= 49, "{heard} of 50");
+    }
+}
+
+#[test]
+fn a_sound_right_behind_another_shifts_nothing() {
+    for target in [PCMU, PCMA] {
+        let (mut bench, one, other) = coupled(PCMU, target);
+        let mut sent = talk(&mut bench, one, 0, 0..20);
+        for round in 1..20_u16 {
+            bench.command(other, play(round.into(), 110, target, false));
+            sent.extend(talk(&mut bench, one, 0, 10 * round + 10..10 * round + 15));
+            // The end is told, and Python has another sound at once.
+            sent.extend(bench.pass(at(u64::from(10 * round + 15) * 20 + 1)));
+            bench.command(other, play(100 + u64::from(round), 30, target, true));
+            bench.command(other, Command::StopPlaying);
+            sent.extend(talk(&mut bench, one, 0, 10 * round + 15..10 * round + 20));
+        }
+        let mut sent = rtp_only(sent);
+        sent.retain(|packet| packet.path == Bench::peer(other));
+        assert_one_stream(&sent, 8000);
+        for packet in &sent {
+            let passed = packet.at.saturating_sub(sent[0].at).as_millis();
+            let stamped = packet.rtp().header.timestamp.wrapping_sub(sent[0].rtp().header.timestamp) / 8;
+            assert!(passed.abs_diff(stamped.into()) <= 40, "{:?}: {stamped} ms in the time of {passed}", target.codec);
+        }
+    }
+}
+
+#[test]
+fn keys_that_end_amid_a_sound_do_not_let_the_source_in() {
+    let (mut bench, one, other) = coupled(PCMU, PCMA);
+    let mut sent = talk(&mut bench, one, 0, 0..20);
+    bench.command(other, Command::SetDigits { form: Form::Tone, listens: false });
+    bench.command(other, play(1, 1000, PCMA, true));
+    sent.extend(talk(&mut bench, one, 0, 20..40));
+    bench.command(other, Command::Dtmf { events: vec![5], duration_ms: 100, gap_ms: 60 });
+    let amid = talk(&mut bench, one, 0, 40..80);
+    let source = |packet: &Sent| packet.rtp().payload.iter().all(|code| *code == 0xd5);
+    let heard: Vec<_> = amid.iter().filter(|packet| packet.path == Bench::peer(other)).collect();
+    assert!(heard.len() >= 38, "{}", heard.len());
+    let silent = heard.iter().filter(|packet| source(packet)).count();
+    assert!(silent <= 4, "{silent} frames: the gap behind the key, and nothing of the source");
+    sent.extend(amid);
+    sent.retain(|packet| packet.path == Bench::peer(other));
+    assert_one_stream(&sent, 8000);
+}
+
+#[test]
+fn a_sound_that_replaces_one_that_could_not_be_sent_begins_at_its_time() {
+    let (mut bench, one, other) = coupled(PCMU, PCMU);
+    let mut sent = talk(&mut bench, one, 0, 0..5);
+    bench.command(other, play(1, 1000, PCMU, true));
+    sent.extend(talk(&mut bench, one, 0, 5..20));
+    bench.command(other, Command::SetSending(false));
+    sent.extend(talk(&mut bench, one, 0, 20..500));
+    bench.command(other, play(2, 1000, PCMU, true));
+    bench.command(other, Command::SetSending(true));
+    sent.extend(talk(&mut bench, one, 0, 500..520));
+    sent.retain(|packet| packet.path == Bench::peer(other));
+    let (first, last) = (&sent[0], sent.last().unwrap());
+    let passed = last.at.saturating_sub(first.at).as_millis();
+    let stamped = last.rtp().header.timestamp.wrapping_sub(first.rtp().header.timestamp) / 8;
+    assert!(passed.abs_diff(stamped.into()) <= 20, "{stamped} ms in the time of {passed}");
+}
+
+#[test]
+fn a_sound_that_was_stopped_before_there_was_a_way_is_never_heard() {
+    let mut bench = Bench::default();
+    let leg = bench.browser(1, OPUS);
+    bench.command(leg, play(1, 1000, OPUS, true));
+    bench.pass(at(200));
+    bench.command(leg, Command::StopPlaying);
+    bench.set_keys(leg);
+    assert_eq!(rtp_only(bench.pass(at(1000))), []);
+}
+
+#[test]
 fn nobody_has_to_talk_for_a_sound_to_be_heard() {
     let mut bench = Bench::default();
     let leg = bench.phone(1, OPUS);
