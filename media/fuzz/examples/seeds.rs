@@ -387,5 +387,10 @@ fn codec() -> Vec<Seed> {
     let numbered = payloads.into_iter().zip(0_u8..);
     let pair =
         |((narrow, wide, payload), number)| [(narrow, script(0, number, payload)), (wide, script(1, number, payload))];
-    numbered.flat_map(pair).collect()
+    // From PCMU to Opus, frame after frame longer, with losses reported, more effort, and silence saved.
+    let set = |kind: u8, value: u8| vec![0, 0, kind, value];
+    let steps = [set(6, 20), set(7, 10), vec![0, 0, 8]].into_iter();
+    let lengths = (0..5).flat_map(|length| [set(5, length), step(0, 0, &[0x21; 160]), step(0, 0, &[0xff; 240])]);
+    let settings = [vec![0, 2, 0], steps.chain(lengths).collect::<Vec<_>>().concat()].concat();
+    numbered.flat_map(pair).chain([("settings", settings)]).collect()
 }

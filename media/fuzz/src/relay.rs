@@ -204,7 +204,8 @@ impl Bench {
     }
 
     fn format(&mut self, index: usize, script: &mut Script) {
-        let codec = script.choice([Codec::Opus, Codec::Pcmu, Codec::Pcma, Codec::G722]);
+        let passed_on = Codec::from_name("iLBC/8000").expect("a codec");
+        let codec = script.choice([Codec::Opus, Codec::Pcmu, Codec::Pcma, Codec::G722, passed_on]);
         let payload_type = Pt(script.choice([codec.default_payload_type(), 96, 127]));
         let extras = script.byte();
         let takes_noise = extras & 2 != 0 && matches!(codec, Codec::Pcmu | Codec::Pcma);
