@@ -36,7 +36,7 @@ ANSWER = """        /* Find authentication session for this realm, create a new 
 """
 
 ANSWER_TOPMOST = (
-    """        if (is_below_another(rdata, hchal)) {
+    """        if (is_answered(answered, auth_cnt, hchal)) {
             hdr = hdr->next;
             continue;
         }
@@ -45,18 +45,31 @@ ANSWER_TOPMOST = (
     + ANSWER
 )
 
+COUNTS = """    unsigned chal_cnt, auth_cnt;
+    pjsip_via_hdr *via;
+"""
+COUNTS_AND_ANSWERED = COUNTS + "    const pjsip_www_authenticate_hdr *answered[MAX_ANSWERED];\n"
+
+NEXT = """        /* Process next header. */
+        hdr = hdr->next;
+        auth_cnt++;
+"""
+NOTED = "        if (auth_cnt < MAX_ANSWERED)\n            answered[auth_cnt] = hchal;\n" + NEXT
+
 REINIT = "PJ_DEF(pj_status_t) pjsip_auth_clt_reinit_req("
 
-IS_BELOW_ANOTHER = (
-    """/* Whether a challenge of the same realm that can be answered stands above this one. */
-static pj_bool_t is_below_another(const pjsip_rx_data *rdata, const pjsip_www_authenticate_hdr *challenge)
+IS_ANSWERED = (
+    """/* As many challenges of other realms may stand above one. */
+#define MAX_ANSWERED 8
+
+/* Whether a challenge of the same realm, which stands above this one, is answered. */
+static pj_bool_t is_answered(const pjsip_www_authenticate_hdr *answered[], unsigned count,
+                             const pjsip_www_authenticate_hdr *challenge)
 {
-    const pjsip_hdr *hdr = rdata->msg_info.msg->hdr.next;
-    for (; hdr != (const pjsip_hdr*)challenge; hdr = hdr->next) {
-        const pjsip_www_authenticate_hdr *above = (const pjsip_www_authenticate_hdr*)hdr;
-        if (hdr->type == challenge->type && !pj_stricmp(&above->scheme, &pjsip_DIGEST_STR) &&
-            !pj_stricmp(&above->challenge.common.realm, &challenge->challenge.common.realm) &&
-            pjsip_auth_get_algorithm_by_iana_name(&above->challenge.digest.algorithm))
+    unsigned i;
+    for (i = 0; i < count && i < MAX_ANSWERED; i++) {
+        if (answered[i]->type == challenge->type &&
+            !pj_stricmp(&answered[i]->challenge.common.realm, &challenge->challenge.common.realm))
             return PJ_TRUE;
     }
     return PJ_FALSE;
@@ -72,7 +85,9 @@ def apply(tree: Path) -> None:
     source = tree / "pjsip/src/pjsip"
     edit(source / "sip_auth_parser.c", UNKNOWN_SCHEME, PASSED_OVER)
     edit(source / "sip_auth_client.c", ANSWER, ANSWER_TOPMOST)
-    edit(source / "sip_auth_client.c", REINIT, IS_BELOW_ANOTHER)
+    edit(source / "sip_auth_client.c", REINIT, IS_ANSWERED)
+    edit(source / "sip_auth_client.c", COUNTS, COUNTS_AND_ANSWERED)
+    edit(source / "sip_auth_client.c", NEXT, NOTED)
 
 
 if __name__ == "__main__":

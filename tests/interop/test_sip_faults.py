@@ -60,10 +60,10 @@ async def test_a_challenge_is_answered_with_digest(
 
 BASIC = 'Basic realm="test"'
 BEARER = 'Bearer authz_server="https://id.example", scope="calls"'
-NEWER = CHALLENGE.format(0, "SHA-512")
+NEWER, MOBILE = CHALLENGE.format(0, "SHA-512"), CHALLENGE.format(0, "AKAv1-MD5")
 
 
-@pytest.mark.parametrize("other", [BASIC, BEARER, NEWER], ids=["Basic", "Bearer", "SHA-512"])
+@pytest.mark.parametrize("other", [BASIC, BEARER, NEWER, MOBILE], ids=["Basic", "Bearer", "SHA-512", "AKA"])
 @pytest.mark.parametrize(
     ("status", "challenge", "response"),
     [(401, "WWW-Authenticate", "Authorization"), (407, "Proxy-Authenticate", "Proxy-Authorization")],
