@@ -64,7 +64,10 @@ def _scarce_room(settings: Config) -> Iterator[str]:
     if not settings.records_calls:
         return
     folder = _folder(settings)
-    disk = shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists()))
+    try:
+        disk = shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists()))
+    except OSError:  # the rehearsal has said what is wrong with the folder
+        return
     for what, size in (("its disk has", disk.total), ("are free on its disk", disk.free)):
         if size < settings.recording.min_free_bytes:
             least = f"recording.min_free_mb ({settings.recording.min_free_mb})"
