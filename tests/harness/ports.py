@@ -36,6 +36,12 @@ def is_free(port: int, kind: socket.SocketKind) -> bool:
     return True
 
 
+def is_bound(port: int) -> bool:
+    """Whether a UDP socket has the port; to try it would take it from who is about to."""
+    sockets = Path("/proc/net/udp").read_text().splitlines()[1:]
+    return any(line.split()[1].endswith(f":{port:04X}") for line in sockets)
+
+
 def is_wholly_free(port: int) -> bool:
     """Neither UDP nor TCP."""
     return is_free(port, socket.SOCK_DGRAM) and is_free(port, socket.SOCK_STREAM)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
 from xml.sax.saxutils import quoteattr
 
-from tests.harness.patience import eventually
-from tests.harness.ports import HOST, free_port
+from tests.harness.patience import PATIENCE_S, PAUSE_S, eventually
+from tests.harness.ports import HOST, free_port, is_bound
 from tests.harness.program import ROOT, Program
 
 MUSIC: Final = ROOT / "demo" / "prompts" / "music.ul"
@@ -257,6 +258,15 @@ class Sipp:
         argv = ["sipp", "-sf", str(file), "-i", HOST, "-p", str(self.port), "-m", str(calls), "-nostdin", "-s", user]
         argv += ["-timeout", "40", "-timeout_error", "-trace_err", "-error_file", str(self._errors)]
         self.program = Program(f"sipp {name}", [*argv, *([f"{HOST}:{remote}"] if remote else [])], cwd=directory)
+        if remote is None:
+            self._listens()
+
+    def _listens(self) -> None:
+        """Wait until it can be called: a call that comes sooner is told that nothing listens."""
+        until = time.monotonic() + PATIENCE_S
+        while not is_bound(self.port) and self.program.returncode is None:
+            assert time.monotonic() < until, f"{self.program.name} does not listen:\n{self.program.log}"
+            time.sleep(PAUSE_S)
 
     async def go_on(self) -> None:
         """Let its one call pass `UNTIL_TOLD`: to SIPp a message belongs to a call if it has the Call-ID."""
