@@ -206,10 +206,12 @@ impl Stream {
     }
 
     fn resume(&mut self, now: Duration, origin: Origin, header: &Header) {
+        // Else the signed distance of `sent` is negative once half of all timestamps have passed: in 12 h at 48 kHz.
+        (self.next_timestamp, self.next_at) = (self.clock(now), now);
         self.mapping = Some(Mapping {
             origin,
             sequence_offset: self.next_sequence.0.wrapping_sub(header.sequence.0),
-            timestamp_offset: self.clock(now).wrapping_sub(header.timestamp),
+            timestamp_offset: self.next_timestamp.wrapping_sub(header.timestamp),
             floor: header.sequence,
             newest: header.sequence,
             newest_timestamp: header.timestamp,

@@ -46,6 +46,15 @@ fn a_call_of_an_hour_is_passed_on_to_its_last_packet() {
 }
 
 #[test]
+fn the_clock_follows_the_source_however_long_the_gateway_has_been_up() {
+    for hours in [1, 80, 120, 200] {
+        let (mut stream, start) = (stream(), hours * 3_600_000);
+        relay(&mut stream, start, A, 10, 1000).unwrap();
+        assert_eq!(stream.free_at(), at(start + 20), "{hours} h");
+    }
+}
+
+#[test]
 fn a_change_of_source_continues_the_numbers_and_follows_the_time() {
     let mut stream = stream();
     let (first, start, _) = relay(&mut stream, 0, A, 10, 1000).unwrap();
