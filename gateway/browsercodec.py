@@ -67,10 +67,11 @@ class BrowserCodec:
 
     def _judge(self, trunk_codec: CodecName) -> None:
         """A call in which nothing can be heard ends: at once, if the page has no codec to change over to (ADR 0024)."""
-        ending = causes.no_common_codec(self.choice.codec, trunk_codec)
         if interworking.can_be_joined(self.choice.codec, trunk_codec):
             self.cancel()
-        elif self._asked_for is None:
+            return
+        ending = causes.no_common_codec(self.choice.codec, trunk_codec)
+        if self._asked_for is None:
             self._end(ending)
         elif self._patience is None:  # else a trunk that says so again and again would keep the call up
             self._patience = asyncio.get_running_loop().call_later(PATIENCE_S, self._end, ending)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, get_args
+from typing import Any, Final, TypeVar, get_args
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from call.errors import PeerError
 from sip.messages import Command, Event
+
+MessageT = TypeVar("MessageT")
 
 _COMMAND_TYPES: Final = get_args(get_args(Command)[0])
 _PARSING: Final = ConfigDict(cache_strings="keys")  # values hardly ever come twice: 16,000 would be kept in vain
@@ -27,10 +29,7 @@ def decode_command(line: bytes) -> Command:
     Raises:
         PeerError: It is not a command.
     """
-    try:
-        return _COMMANDS.validate_json(line)
-    except ValidationError as error:
-        raise PeerError(f"not a worker command: {error.errors()[0]['msg']}") from error
+    return _decode(_COMMANDS, line, "command")
 
 
 def decode_event(line: bytes) -> Event:
@@ -39,7 +38,11 @@ def decode_event(line: bytes) -> Event:
     Raises:
         PeerError: It is not an event.
     """
+    return _decode(_EVENTS, line, "event")
+
+
+def _decode(adapter: TypeAdapter[MessageT], line: bytes, what: str) -> MessageT:
     try:
-        return _EVENTS.validate_json(line)
+        return adapter.validate_json(line)
     except ValidationError as error:
-        raise PeerError(f"not a worker event: {error.errors()[0]['msg']}") from error
+        raise PeerError(f"not a worker {what}: {error.errors()[0]['msg']}") from error

@@ -260,7 +260,9 @@ impl Outbound {
             return;
         };
         // A sound that is over by now must not take this packet's place only because its timer rings later.
-        self.play_on(now, wire);
+        if self.player.is_some() {
+            self.play_on(now, wire);
+        }
         if !self.sending || wire.transport.rtp_path().is_none() {
             self.interrupt();
         } else if self.player.is_some() {
